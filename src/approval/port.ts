@@ -1,0 +1,63 @@
+import type { Binding, Receipt } from '../audit/log.ts';
+import type { Person } from '../identity/person.ts';
+import type { Requirement } from '../policy/verdict.ts';
+import type { Card, Outcome, Refusal, Request, RequestState } from './request.ts';
+
+export type NewRequest = {
+  readonly kind: 'statement';
+  readonly session: string;
+  readonly statement: string;
+  readonly requirement: Requirement;
+  readonly card: Omit<Card, 'digest'>;
+  readonly binds: Binding;
+};
+
+export type Vote = {
+  readonly decision: 'approve' | 'deny';
+  readonly reason: string;
+  readonly via: 'api' | 'console' | 'slack' | 'teams';
+  /** The version the person looked at, when the door knows it; a different one is refused as `stale`. */
+  readonly version?: number;
+};
+
+export type Decided =
+  | { readonly ok: true; readonly request: Request }
+  | { readonly ok: false; readonly refusal: Refusal; readonly request?: Request };
+
+export type EndState = Extract<
+  RequestState,
+  'expired' | 'withdrawn' | 'abandoned' | 'changed' | 'refused'
+>;
+
+/** Requests and their only truth: rows of the store, moved by compare-and-set, each move with its record in one transaction. */
+export interface Requests {
+  /** Row, outbox row and the record of the held statement in one transaction; then a hint to the queue. */
+  open(request: NewRequest): Promise<Request>;
+  get(id: string): Promise<Request | undefined>;
+  list(filter: {
+    readonly state?: RequestState;
+    readonly limit?: number;
+  }): Promise<readonly Request[]>;
+  /** One person's vote. Authority is judged on `person` as the directory knows them at this moment. */
+  decide(id: string, person: Person, vote: Vote): Promise<Decided>;
+  /**
+   * approved → running, if it has not expired by the database's clock and this gateway's lease still holds.
+   * The receipt binds `binds` as `approved`; rejects with `NotClaimed` otherwise.
+   */
+  claim(id: string, binds: Binding): Promise<Receipt>;
+  /** Ends a request that has not run. False when it was no longer pending or approved. */
+  end(id: string, state: EndState, why: string): Promise<boolean>;
+  /** running → done, or unknown. Goes with the outcome's record; nobody waits for it. */
+  finish(id: string, outcome: Outcome | 'unknown'): Promise<void>;
+  /** Resolves with the request once it is not pending (or the signal aborts: rejects with the signal's reason). */
+  settled(id: string, signal: AbortSignal): Promise<Request>;
+}
+
+export class NotClaimed extends Error {
+  override name = 'NotClaimed';
+  readonly state: RequestState | 'lease-lost';
+  constructor(state: RequestState | 'lease-lost') {
+    super(`the request cannot run: it is ${state}`);
+    this.state = state;
+  }
+}

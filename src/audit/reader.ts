@@ -1,0 +1,25 @@
+import type { JsonObject } from './log.ts';
+
+/** A record as people read it. `body` is undefined once it has been erased. */
+export type RecordView = {
+  readonly id: string;
+  readonly writer: string;
+  readonly seq: string;
+  readonly at: string;
+  readonly kind: string;
+  readonly session?: string;
+  readonly statement?: string;
+  readonly request?: string;
+  readonly person?: string;
+  readonly agent?: string;
+  readonly target?: string;
+  readonly verdict?: string;
+  readonly hash: string;
+  readonly body?: JsonObject;
+};
+
+export interface Records {
+  get(id: string): Promise<RecordView | undefined>;
+  /** Newest first. `q` is free text over bodies plus `person:`, `target:`, `kind:`, `verdict:`, `session:`, `request:`, `statement:`. */
+  search(q: string, limit: number): Promise<readonly RecordView[]>;
+}

@@ -1,0 +1,64 @@
+/** The configuration after reading: defaults filled in, secrets resolved, durations in milliseconds, sizes in bytes. */
+export type Config = {
+  readonly name: string;
+  readonly listen: { readonly console: Address; readonly postgres: Address };
+  /** Without a trailing slash; every link in messages starts with it. */
+  readonly publicUrl: string;
+  readonly store: { readonly postgres: 'embedded' | { readonly url: string } };
+  readonly queue:
+    | { readonly backend: 'postgres' }
+    | { readonly backend: 'redis'; readonly url: string };
+  /** Folder with `*.cedar`, absolute. */
+  readonly policies: string;
+  /** Where the installation keeps its own files, absolute; default `.countersign` beside the configuration. */
+  readonly dataDir: string;
+  readonly tls?: { readonly key: string; readonly cert: string };
+  readonly targets: ReadonlyMap<string, TargetConfig>;
+  readonly people: ReadonlyMap<string, PersonConfig>;
+  readonly chat: ChatConfig;
+  readonly log: { readonly level: string };
+};
+
+export type Address = { readonly host: string; readonly port: number };
+
+export type TargetConfig = {
+  readonly name: string;
+  readonly protocol: 'postgres';
+  readonly environment: string;
+  readonly timeZone: string;
+  readonly host: string;
+  readonly port: number;
+  readonly user: string;
+  readonly password: Secret;
+  /** The target's default database. A client may name another: `dbname=<target>/<database>`. */
+  readonly database: string;
+  readonly analyser: { readonly user: string; readonly password: Secret };
+  readonly tls: { readonly mode: 'disable' | 'require' | 'verify-full'; readonly ca?: string };
+  readonly hold: { readonly inTransactionMs: number; readonly resendMs: number };
+  readonly record: { readonly rows: number; readonly bytes: number };
+  /** Channel for holds whose rules name none. */
+  readonly channel?: string;
+};
+
+/** Read at each use, so that a rotated secret works without a restart. */
+export type Secret = () => Promise<string>;
+
+export type PersonConfig = { readonly name: string; readonly groups: readonly string[] };
+
+export type ChatConfig = {
+  readonly channels: ReadonlyMap<string, { readonly slack?: string; readonly teams?: string }>;
+  readonly slack?: SlackConfig;
+};
+
+export type SlackConfig = {
+  readonly mode: 'http';
+  readonly botToken: string;
+  readonly signingSecret: string;
+  readonly appId?: string;
+  /** Workspaces whose members may decide. */
+  readonly teams: readonly string[];
+  /** Where Slack reaches us; the receiver listens here. */
+  readonly listen: Address;
+  /** Only for tests: another Web API address. */
+  readonly apiUrl?: string;
+};

@@ -1,0 +1,36 @@
+import type { Subject } from '../identity/person.ts';
+import type { Effect, Resource } from '../statement/effect.ts';
+import type { Verdict } from './verdict.ts';
+
+/** Facts of the moment that rules may ask about, beside the effect itself. */
+export type Context = {
+  readonly reason?: string;
+  readonly purpose?: string;
+  readonly inTransaction: boolean;
+  /** Milliseconds since the epoch; hour and weekday are taken in the target's time zone. */
+  readonly now: number;
+};
+
+/** The target as rules see it. */
+export type TargetFacts = {
+  readonly name: string;
+  readonly environment: string;
+  readonly timeZone: string;
+};
+
+/** A version of the rules, ready to be asked. Pure: the same question always gets the same verdict. */
+export interface Policy {
+  /** SHA-256 of the rules' text, hex; part of every verdict's cache key and of every record. */
+  readonly version: string;
+  /** May this subject open a session on this target? */
+  connect(subject: Subject, target: TargetFacts, context: Context): Verdict;
+  /** The strictest verdict over every access and column use of the statements of one unit. */
+  judge(
+    subject: Subject,
+    target: TargetFacts,
+    effects: readonly Effect[],
+    context: Context,
+  ): Verdict;
+  /** True when some rule hides this column from somebody: its literals are masked outside the gateway. */
+  isRuled(target: TargetFacts, column: Resource): boolean;
+}

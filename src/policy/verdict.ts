@@ -1,0 +1,43 @@
+/** From strictest to mildest; a derived value (not verbatim) is always `null`. */
+export type Mask =
+  | { readonly kind: 'null' }
+  | { readonly kind: 'fixed'; readonly text: string }
+  | { readonly kind: 'hash' }
+  | { readonly kind: 'last'; readonly keep: number }
+  | { readonly kind: 'email' };
+
+/** What lifts a hold. Several rules combine to the stricter (design, "How rules decide"). */
+export type Requirement = {
+  /** Every group must be satisfied by that many persons; one person counts for one group. */
+  readonly groups: readonly { readonly group: string; readonly quorum: number }[];
+  readonly expiresMs: number;
+  readonly reasonRequired: boolean;
+  /** Age in milliseconds that the approver's sign-in may have; undefined when no rule asks. */
+  readonly stepUpMs?: number;
+  /** Channel names of the configuration; empty means the target's default. */
+  readonly channels: readonly string[];
+  /** Relaxations: present only when every holding rule has them. */
+  readonly resendMs?: number;
+  readonly reactionsVote: boolean;
+};
+
+/** Obligations of a statement that may run. `masks` is keyed by the entity id of a column. */
+export type Obligations = {
+  readonly masks: ReadonlyMap<string, Mask>;
+  readonly rows?: number;
+};
+
+export type Allow = { readonly kind: 'allow'; readonly rules: readonly string[] } & Obligations;
+export type Hold = {
+  readonly kind: 'hold';
+  readonly rules: readonly string[];
+  readonly message: string;
+  readonly requirement: Requirement;
+} & Obligations;
+export type Deny = {
+  readonly kind: 'deny';
+  readonly rules: readonly string[];
+  readonly message: string;
+  readonly hint?: string;
+};
+export type Verdict = Allow | Hold | Deny;
