@@ -1,0 +1,80 @@
+import type { Person } from '../identity/person.ts';
+import type { Vote } from './port.ts';
+import type { Refusal, Request } from './request.ts';
+import { authority, sameKey } from './tally.ts';
+
+const refuse = (code: Refusal['code'], message: string): Refusal => ({ code, message });
+
+/**
+ * Why this person's vote cannot be taken on this request as it is now; undefined when it can. The order matters:
+ * a stranger learns no more than that the request is closed or not theirs.
+ */
+export function refusalOf(
+  request: Request,
+  overdue: boolean,
+  person: Person | undefined,
+  vote: Vote,
+): Refusal | undefined {
+  return closed(request, overdue) ?? unfit(request, person, vote) ?? lacking(request, vote);
+}
+
+/** What is said when a request that was asked for does not exist. */
+export const NOT_FOUND = refuse('not-found', 'There is no such request.');
+
+function closed(request: Request, overdue: boolean): Refusal | undefined {
+  if (request.state === 'expired' || (request.state === 'pending' && overdue))
+    return refuse(
+      'expired',
+      'This request has expired. The requester can run the statement again.',
+    );
+  if (request.state === 'pending') return undefined;
+  const last = request.decisions.at(-1);
+  const by = last && (request.state === 'denied' || request.state === 'approved');
+  return refuse(
+    'already-decided',
+    by
+      ? `This request was already ${request.state} by ${last.person}.`
+      : `This request can no longer be decided: it is ${request.state}.`,
+  );
+}
+
+function unfit(request: Request, person: Person | undefined, vote: Vote): Refusal | undefined {
+  if (!person) return refuse('not-an-approver', 'You are not known to Countersign as an approver.');
+  const key = sameKey(person.email);
+  if (key === sameKey(request.card.person.email) || key === sameKey(request.card.agent ?? ''))
+    return refuse('own-request', 'You asked for this yourself: a second person has to decide.');
+  const { groups } = request.requirement;
+  if (authority(groups, person).length === 0)
+    return refuse(
+      'not-an-approver',
+      `This is decided by members of ${groups.map((asked) => asked.group).join(', ')}; you are in none of them.`,
+    );
+  const before = request.decisions.find((decision) => sameKey(decision.person) === key);
+  // Taking an approval back by a denial is safe; everything else is a second vote.
+  if (before && !(before.decision === 'approve' && vote.decision === 'deny'))
+    return refuse('already-voted', 'Your vote on this request has been counted already.');
+  if (vote.version !== undefined && vote.version !== request.version)
+    return refuse(
+      'stale',
+      'This request has changed since you looked at it. Look again, then decide.',
+    );
+  return undefined;
+}
+
+function lacking(request: Request, vote: Vote): Refusal | undefined {
+  const { requirement, card } = request;
+  if (requirement.reasonRequired && vote.reason.trim() === '')
+    return refuse('reason-required', 'The rule asks for a reason: decide again and give one.');
+  if (vote.decision === 'deny') return undefined;
+  if (card.hidesWrite && (vote.via === 'slack' || vote.via === 'teams'))
+    return refuse(
+      'must-review',
+      'Part of this write is hidden here. Review it in the console, where you can see it whole.',
+    );
+  if (requirement.stepUpMs !== undefined)
+    return refuse(
+      'step-up-required',
+      'The rule asks for a fresh sign-in for this very request, and this installation has no sign-in that gives one. It can be denied, not approved.',
+    );
+  return undefined;
+}

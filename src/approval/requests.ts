@@ -1,0 +1,212 @@
+import { createHmac, randomBytes, randomUUID, timingSafeEqual } from 'node:crypto';
+import type { AuditLog, Binding, Receipt } from '../audit/log.ts';
+import type { Directory } from '../identity/person.ts';
+import type { Database, Sql } from '../store/database.ts';
+import { Moved, announce, entryFor, move } from './moves.ts';
+import { type EndState, type NewRequest, NotClaimed, type Requests } from './port.ts';
+import type { Hint, Queue } from './queue.ts';
+import type { Request, RequestState } from './request.ts';
+import { findRequest, listRequests } from './rows.ts';
+import { startSweep } from './sweep.ts';
+import { takeVote } from './vote.ts';
+import { openWake } from './wake.ts';
+
+/** This gateway's lease in `countersign.gateway`; `held()` is what the process itself believes. */
+export type RequestLease = {
+  readonly gateway: string;
+  readonly epoch: bigint | number;
+  held(): boolean;
+};
+
+export type RequestParts = {
+  readonly db: Database;
+  readonly audit: AuditLog;
+  readonly queue: Queue;
+  readonly lease: RequestLease;
+  readonly directory: Directory;
+  /** Hears of failures that nobody waits for: hints, wake-ups, sweeps. */
+  readonly onError: (error: Error) => void;
+};
+
+/** Opens the requests of the store, with the sweep that ends what is overdue. `close` stops waking and sweeping. */
+export async function openRequests(
+  parts: RequestParts,
+): Promise<Requests & { close(): Promise<void> }> {
+  const { db, audit, queue, lease, onError } = parts;
+  const wake = await openWake(db, onError);
+  // Writes whose fate is unknown: what may have been opened or claimed by them can never run, so it is ended.
+  const doubtful = new Map<string, () => Promise<unknown>>();
+
+  const tell = (hint: Hint | undefined) => {
+    if (!hint) return;
+    wake.wake(hint.request);
+    queue.publish(hint).catch(onError);
+  };
+
+  const get = async (id: string) => (await findRequest(db.pool, id))?.request;
+
+  const end = async (id: string, state: EndState, why: string) => {
+    const request = await get(id);
+    if (!request) return false;
+    let hint: Hint | undefined;
+    try {
+      await audit.append(entryFor(request, 'request', { event: state, why }), async (sql) => {
+        hint = await move(sql, { id, from: ['pending', 'approved'], to: state });
+      });
+    } catch (error) {
+      if (error instanceof Moved) return false;
+      throw error;
+    }
+    tell(hint);
+    return true;
+  };
+
+  const finish: Requests['finish'] = async (id, outcome) => {
+    const to: RequestState = outcome === 'unknown' ? 'unknown' : 'done';
+    const step = { id, from: ['running' as const], to };
+    const hint = await db
+      .transaction((sql) => move(sql, outcome === 'unknown' ? step : { ...step, outcome }))
+      .catch((error: unknown) => {
+        // Finished already: saying so twice changes nothing.
+        if (error instanceof Moved) return undefined;
+        throw error;
+      });
+    tell(hint);
+  };
+
+  const open = async (asked: NewRequest) => {
+    const id = randomUUID();
+    const secret = randomBytes(32);
+    const card = { ...asked.card, digest: shownDigest(secret, asked.binds.digest) };
+    let hint: Hint | undefined;
+    try {
+      await audit.append(
+        {
+          kind: 'statement',
+          session: asked.session,
+          statement: asked.statement,
+          request: id,
+          person: card.person.email,
+          ...(card.agent === undefined ? {} : { agent: card.agent }),
+          target: card.target,
+          verdict: 'hold',
+          body: { card, requirement: asked.requirement },
+          binds: asked.binds,
+        },
+        async (sql, record) => {
+          await sql.query(
+            `insert into countersign.request (id, state, kind, gateway, epoch, session, statement, person, requirement,
+               card, secret, record, expires_at)
+             values ($1, 'pending', $2, $3, $4, $5, $6, $7, $8, $9, $10, $11,
+               clock_timestamp() + $12 * interval '1 millisecond')`,
+            [
+              id,
+              asked.kind,
+              lease.gateway,
+              String(lease.epoch),
+              asked.session,
+              asked.statement,
+              card.person.email,
+              JSON.stringify(asked.requirement),
+              JSON.stringify(card),
+              secret,
+              record,
+              asked.requirement.expiresMs,
+            ],
+          );
+          hint = await announce(sql, id, 1);
+        },
+      );
+    } catch (error) {
+      doubtful.set(id, () => end(id, 'abandoned', 'its opening could not be confirmed'));
+      throw error;
+    }
+    tell(hint);
+    const request = await get(id);
+    if (!request) throw new Error(`the request ${id} is not in the store after it was opened`);
+    return request;
+  };
+
+  const claim = async (id: string, binds: Binding): Promise<Receipt> => {
+    const request = await get(id);
+    if (!request) throw new NotClaimed('unknown');
+    if (!lease.held()) throw new NotClaimed('lease-lost');
+    let hint: Hint | undefined;
+    try {
+      const entry = entryFor(request, 'claim', { version: request.version });
+      const receipt = await audit.append({ ...entry, verdict: 'approved', binds }, async (sql) => {
+        await demandLease(sql, id, lease);
+        await demandSameStatement(sql, request, binds);
+        hint = await move(sql, { id, from: ['approved'], to: 'running', unexpired: true });
+      });
+      tell(hint);
+      return receipt;
+    } catch (error) {
+      if (error instanceof NotClaimed) throw error;
+      if (error instanceof Moved) throw new NotClaimed(await stateNow(db.pool, id));
+      doubtful.set(id, () => finish(id, 'unknown'));
+      throw error;
+    }
+  };
+
+  const sweep = startSweep({ db, end, finish, wake, doubtful, onError });
+
+  return {
+    open,
+    get,
+    list: (filter) => listRequests(db.pool, filter.state, filter.limit ?? 100),
+    async decide(id, person, vote) {
+      const { decided, hint } = await takeVote(parts, id, person, vote);
+      tell(hint);
+      return decided;
+    },
+    claim,
+    end,
+    finish,
+    settled: (id, signal) =>
+      wake.until(id, signal, async () => {
+        const found = await findRequest(db.pool, id);
+        if (!found) throw new Error(`there is no request ${id}`);
+        if (found.request.state !== 'pending') return found.request;
+        if (found.overdue) await end(id, 'expired', 'nobody decided in time');
+        return undefined;
+      }),
+    async close() {
+      await sweep.stop();
+      await wake.close();
+    },
+  };
+}
+
+function shownDigest(secret: Buffer, digest: Buffer): string {
+  return createHmac('sha256', secret).update(digest).digest('hex').slice(0, 16);
+}
+
+/** Locks the lease's row against a take-over until the claim has committed. */
+async function demandLease(sql: Sql, id: string, lease: RequestLease): Promise<void> {
+  const { rowCount } = await sql.query(
+    `select from countersign.gateway g join countersign.request r on r.gateway = g.name and r.epoch = g.epoch
+       where r.id = $1 and g.name = $2 and g.epoch = $3 and g.lease_until > clock_timestamp() for share of g`,
+    [id, lease.gateway, String(lease.epoch)],
+  );
+  if (rowCount !== 1) throw new NotClaimed('lease-lost');
+}
+
+/** What was approved is what runs: the digest on the card must be the one of the statement that asks to run. */
+async function demandSameStatement(sql: Sql, request: Request, binds: Binding): Promise<void> {
+  const { rows } = await sql.query<{ secret: Buffer | null }>(
+    'select secret from countersign.request where id = $1',
+    [request.id],
+  );
+  const secret = rows[0]?.secret;
+  const now = secret ? shownDigest(secret, binds.digest) : '';
+  const shown = Buffer.from(request.card.digest);
+  if (now.length !== shown.length || !timingSafeEqual(Buffer.from(now), shown))
+    throw new NotClaimed('changed');
+}
+
+async function stateNow(sql: Sql, id: string): Promise<RequestState> {
+  const found = await findRequest(sql, id);
+  if (!found) return 'unknown';
+  return found.request.state === 'approved' && found.overdue ? 'expired' : found.request.state;
+}

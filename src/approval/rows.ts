@@ -1,0 +1,123 @@
+import { z } from 'zod';
+import type { Sql } from '../store/database.ts';
+import type { Request } from './request.ts';
+
+const RequirementRow = z.object({
+  groups: z.array(z.object({ group: z.string(), quorum: z.number().int().min(1) })),
+  expiresMs: z.number(),
+  reasonRequired: z.boolean(),
+  stepUpMs: z.number().exactOptional(),
+  channels: z.array(z.string()),
+  resendMs: z.number().exactOptional(),
+  reactionsVote: z.boolean(),
+});
+
+const CardRow = z.object({
+  person: z.object({ email: z.string(), name: z.string(), groups: z.array(z.string()) }),
+  agent: z.string().exactOptional(),
+  target: z.string(),
+  database: z.string(),
+  masked: z.string(),
+  hidesWrite: z.boolean(),
+  words: z.array(z.string()),
+  rules: z.array(z.string()),
+  message: z.string(),
+  reason: z.string().exactOptional(),
+  digest: z.string(),
+  transactionOpenMs: z.number().exactOptional(),
+  client: z.string(),
+  application: z.string(),
+});
+
+const OutcomeRow = z.object({
+  ok: z.boolean(),
+  rows: z.number().exactOptional(),
+  durationMs: z.number().exactOptional(),
+  code: z.string().exactOptional(),
+});
+
+export const State = z.enum([
+  'pending',
+  'approved',
+  'running',
+  'done',
+  'unknown',
+  'denied',
+  'expired',
+  'withdrawn',
+  'abandoned',
+  'changed',
+  'refused',
+]);
+
+const time = z.coerce.date().transform((date) => date.toISOString());
+
+const DecisionRow = z.object({
+  person: z.string(),
+  group: z.string(),
+  decision: z.enum(['approve', 'deny']),
+  reason: z.string(),
+  via: z.enum(['api', 'console', 'slack', 'teams']),
+  at: time,
+});
+
+const Row = z.object({
+  id: z.string(),
+  version: z.number(),
+  state: State,
+  kind: z.enum(['statement', 'access']),
+  gateway: z.string(),
+  session: z.string(),
+  statement: z.string(),
+  requirement: RequirementRow,
+  card: CardRow,
+  decisions: z.array(DecisionRow),
+  outcome: OutcomeRow.nullable(),
+  record: z.string(),
+  created_at: time,
+  expires_at: time,
+  ended_at: time.nullable(),
+  overdue: z.boolean(),
+});
+
+const SELECT = `select r.id, r.version, r.state, r.kind, r.gateway, r.session, r.statement, r.requirement, r.card,
+    r.outcome, r.record, r.created_at, r.expires_at, r.ended_at, r.expires_at <= clock_timestamp() as overdue,
+    coalesce((select jsonb_agg(to_jsonb(d) order by d.at) from countersign.decision d where d.request = r.id), '[]') as decisions
+  from countersign.request r`;
+
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
+
+/** A request as the store has it; `overdue` is its expiry by the database's clock. */
+export type Found = { readonly request: Request; readonly overdue: boolean };
+
+/** Undefined for an id that nothing has, also for one that is no UUID. */
+export async function findRequest(sql: Sql, id: string): Promise<Found | undefined> {
+  if (!UUID.test(id)) return undefined;
+  const { rows } = await sql.query(`${SELECT} where r.id = $1`, [id]);
+  return rows[0] === undefined ? undefined : read(rows[0]);
+}
+
+/** Newest first. */
+export async function listRequests(
+  sql: Sql,
+  state: string | undefined,
+  limit: number,
+): Promise<readonly Request[]> {
+  const { rows } = await sql.query(
+    `${SELECT} where $1::text is null or r.state = $1 order by r.created_at desc limit $2`,
+    [state ?? null, limit],
+  );
+  return rows.map((row) => read(row).request);
+}
+
+function read(row: unknown): Found {
+  const { outcome, created_at, expires_at, ended_at, overdue, ...rest } = Row.parse(row);
+  const request: Request = {
+    ...rest,
+    ...(outcome ? { outcome } : {}),
+    createdAt: created_at,
+    expiresAt: expires_at,
+    ...(ended_at ? { endedAt: ended_at } : {}),
+  };
+  return { request, overdue };
+}

@@ -1,0 +1,137 @@
+import type { AuditLog } from '../audit/log.ts';
+import type { Directory, Person } from '../identity/person.ts';
+import type { Database } from '../store/database.ts';
+import { Moved, entryFor, move } from './moves.ts';
+import type { Decided, Vote } from './port.ts';
+import type { Hint } from './queue.ts';
+import { NOT_FOUND, refusalOf } from './refusal.ts';
+import type { Refusal, Request, RequestState } from './request.ts';
+import { findRequest } from './rows.ts';
+import { type Tally, authority, sameKey, tally } from './tally.ts';
+
+const TRIES = 5;
+
+type Parts = { readonly db: Database; readonly audit: AuditLog; readonly directory: Directory };
+
+/** What a vote does to a request that has not moved since it was read. */
+type Plan = { readonly to: RequestState; readonly group: string; readonly tally: Tally };
+
+/**
+ * Takes one vote: read, judge, then compare-and-set with the vote and its record in one transaction; reads again when
+ * somebody else was faster. `hint` is set when something changed. Rejects when the directory, the log or the store fails.
+ */
+export async function takeVote(
+  parts: Parts,
+  id: string,
+  asked: Person,
+  vote: Vote,
+): Promise<{ readonly decided: Decided; readonly hint?: Hint }> {
+  for (let attempt = 0; attempt < TRIES; attempt += 1) {
+    const found = await findRequest(parts.db.pool, id);
+    if (!found) return { decided: { ok: false, refusal: NOT_FOUND } };
+    const { request } = found;
+    // The caller's Person may be minutes old; only what the directory says now gives authority.
+    const person = await parts.directory.find(asked.email);
+    const refusal = refusalOf(request, found.overdue, person, vote);
+    if (refusal || !person) {
+      const why = refusal ?? NOT_FOUND;
+      parts.audit.later(refused(request, asked, vote, why));
+      return { decided: { ok: false, refusal: why, request } };
+    }
+    const plan = await weigh(parts.directory, request, person, vote);
+    const hint = await commit(parts.audit, request, person, vote, plan);
+    if (!hint) continue;
+    const after = await findRequest(parts.db.pool, id);
+    return { decided: { ok: true, request: after?.request ?? request }, hint };
+  }
+  throw new Error(
+    `the request ${id} changed ${TRIES} times while the vote was taken; decide again`,
+  );
+}
+
+async function weigh(
+  directory: Directory,
+  request: Request,
+  person: Person,
+  vote: Vote,
+): Promise<Plan> {
+  const { groups } = request.requirement;
+  const own = authority(groups, person)[0] ?? '';
+  // Earlier approvals count with the groups their persons have now, so a removed group takes its vote along.
+  const earlier = await Promise.all(
+    request.decisions
+      .filter((decision) => decision.decision === 'approve')
+      .map((decision) => directory.find(decision.person)),
+  );
+  const approvals = [...earlier.filter((voter) => voter !== undefined), person];
+  const count = tally(groups, approvals, request.card.person.email);
+  if (vote.decision === 'deny') return { to: 'denied', group: own, tally: count };
+  return {
+    to: count.satisfied ? 'approved' : 'pending',
+    group: count.counted.get(sameKey(person.email)) ?? own,
+    tally: count,
+  };
+}
+
+/** The hint for chat, or undefined when the request had moved. */
+async function commit(
+  audit: AuditLog,
+  request: Request,
+  person: Person,
+  vote: Vote,
+  plan: Plan,
+): Promise<Hint | undefined> {
+  const key = sameKey(person.email);
+  const entry = entryFor(
+    request,
+    'decision',
+    {
+      decision: vote.decision,
+      reason: vote.reason,
+      via: vote.via,
+      group: plan.group,
+      version: request.version,
+      state: plan.to,
+      missing: plan.tally.missing,
+    },
+    key,
+  );
+  let hint: Hint | undefined;
+  try {
+    await audit.append(entry, async (sql, record) => {
+      hint = await move(sql, {
+        id: request.id,
+        from: ['pending'],
+        to: plan.to,
+        version: request.version,
+        unexpired: true,
+      });
+      await sql.query(
+        `insert into countersign.decision (request, person, "group", decision, reason, via, record)
+         values ($1, $2, $3, $4, $5, $6, $7)
+         on conflict (request, person) do update set decision = excluded.decision, "group" = excluded."group",
+           reason = excluded.reason, via = excluded.via, record = excluded.record, at = excluded.at`,
+        [request.id, key, plan.group, vote.decision, vote.reason, vote.via, record],
+      );
+      if (vote.decision === 'deny') return;
+      for (const [email, group] of plan.tally.counted)
+        await sql.query(
+          'update countersign.decision set "group" = $3 where request = $1 and person = $2',
+          [request.id, email, group],
+        );
+    });
+  } catch (error) {
+    if (error instanceof Moved) return undefined;
+    throw error;
+  }
+  return hint;
+}
+
+function refused(request: Request, person: Person, vote: Vote, why: Refusal) {
+  return entryFor(
+    request,
+    'request',
+    { event: 'vote-refused', decision: vote.decision, via: vote.via, code: why.code },
+    sameKey(person.email),
+  );
+}
