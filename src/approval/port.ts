@@ -1,4 +1,4 @@
-import type { Binding, Receipt } from '../audit/log.ts';
+import type { Binding, JsonObject, Receipt } from '../audit/log.ts';
 import type { Person } from '../identity/person.ts';
 import type { Requirement } from '../policy/verdict.ts';
 import type { Card, Outcome, Refusal, Request, RequestState } from './request.ts';
@@ -9,6 +9,8 @@ export type NewRequest = {
   readonly statement: string;
   readonly requirement: Requirement;
   readonly card: Omit<Card, 'digest'>;
+  /** Body of the held statement's record, beside what the request itself adds. */
+  readonly body: JsonObject;
   readonly binds: Binding;
 };
 

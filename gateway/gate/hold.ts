@@ -1,0 +1,279 @@
+import { NotClaimed } from '#src/approval/port.ts';
+import type { Card, Request, RequestState } from '#src/approval/request.ts';
+import type { Policy } from '#src/policy/policy.ts';
+import type { Hold, Requirement } from '#src/policy/verdict.ts';
+import type { Person } from '#src/identity/person.ts';
+import { resourceId } from '#src/statement/effect.ts';
+import {
+  type Admitted,
+  type Asked,
+  type GateDeps,
+  type GateRefusal,
+  type HeldNotice,
+  judge,
+  refusalOf,
+} from './gate.ts';
+import { issuePermit } from './permit.ts';
+import { statementBody } from './record.ts';
+
+/** Why a hold ended from the client's side or ours; the reason of the abort signal. */
+export class Withdrawal extends Error {
+  override name = 'Withdrawal';
+  readonly state: 'withdrawn' | 'abandoned';
+  constructor(state: 'withdrawn' | 'abandoned', why: string) {
+    super(why);
+    this.state = state;
+  }
+}
+
+/** The exact statements that wait in this process, for approvers who may see them whole. */
+export class Holds {
+  #waiting = new Map<string, Asked>();
+
+  add(request: string, asked: Asked): void {
+    this.#waiting.set(request, asked);
+  }
+  remove(request: string): void {
+    this.#waiting.delete(request);
+  }
+  get size(): number {
+    return this.#waiting.size;
+  }
+  /** Whole only for a person to whom every ruled column of the statement's tables may be revealed. */
+  review(request: string, mayReveal: (asked: Asked) => boolean): Review {
+    const asked = this.#waiting.get(request);
+    if (!asked) return { kind: 'elsewhere' };
+    return mayReveal(asked) ? { kind: 'whole', text: asked.exact } : { kind: 'masked' };
+  }
+}
+export type Review =
+  | { readonly kind: 'whole'; readonly text: string }
+  | { readonly kind: 'masked' }
+  | { readonly kind: 'elsewhere' };
+
+type Held = {
+  readonly asked: Asked;
+  readonly statement: string;
+  readonly verdict: Hold;
+  readonly policy: Policy;
+};
+
+/** Parks the statement, waits on the client's live connection, and claims it once approved. */
+export async function hold(deps: GateDeps, held: Held): Promise<Admitted> {
+  const { asked, statement, verdict } = held;
+  const request = await deps.requests.open({
+    kind: 'statement',
+    session: asked.session.id,
+    statement,
+    requirement: bounded(verdict.requirement, asked),
+    card: await cardOf(deps, asked, verdict),
+    body: statementBody(asked, held.policy),
+    binds: { digest: asked.look.digest, verdict: 'hold' },
+  });
+  deps.holds.add(request.id, asked);
+  try {
+    asked.onHeld(noticeOf(deps, request, asked));
+    return await decided(deps, held, request);
+  } finally {
+    deps.holds.remove(request.id);
+  }
+}
+
+/** Inside a transaction a hold keeps locks, so the target's limit is the upper bound. */
+function bounded(requirement: Requirement, asked: Asked): Requirement {
+  if (!asked.context.inTransaction) return requirement;
+  const expiresMs = Math.min(requirement.expiresMs, asked.session.holdInTransactionMs);
+  return { ...requirement, expiresMs };
+}
+
+async function decided(deps: GateDeps, held: Held, request: Request): Promise<Admitted> {
+  const { asked, statement } = held;
+  let settled: Request;
+  try {
+    settled = await deps.requests.settled(request.id, asked.signal);
+    asked.signal.throwIfAborted();
+  } catch (error) {
+    return withdraw(deps, held, request, error);
+  }
+  if (settled.state !== 'approved') return refuse(endedBy(settled, settled.state));
+  const look = await asked.lookAgain();
+  if (!look.digest.equals(asked.look.digest)) {
+    await deps.requests.end(request.id, 'changed', 'what it would do changed while it waited');
+    return refuse(endedBy(settled, 'changed'));
+  }
+  const again = judge(deps.policy(), await deps.subject(asked.session.person), asked, look);
+  if (again.kind === 'deny') {
+    await deps.requests.end(request.id, 'refused', again.message);
+    return refuse(refusalOf(again));
+  }
+  if (again.kind === 'hold' && !covers(request.requirement, bounded(again.requirement, asked))) {
+    await deps.requests.end(request.id, 'refused', 'the rules ask for other approvers now');
+    return refuse(endedBy(settled, 'refused'));
+  }
+  if (asked.signal.aborted) return withdraw(deps, held, request, asked.signal.reason);
+  try {
+    const receipt = await deps.requests.claim(request.id, {
+      digest: look.digest,
+      verdict: 'approved',
+    });
+    const permit = issuePermit(statement, look.digest, receipt, again);
+    return { kind: 'run', permit, request: request.id };
+  } catch (error) {
+    if (!(error instanceof NotClaimed)) throw error;
+    const state = error.state === 'lease-lost' ? 'abandoned' : error.state;
+    return refuse(endedBy(settled, state));
+  }
+}
+
+/** True when what was satisfied is at least what is asked now. */
+function covers(satisfied: Requirement, asked: Requirement): boolean {
+  return (
+    asked.groups.every(({ group, quorum }) =>
+      satisfied.groups.some((had) => had.group === group && had.quorum >= quorum),
+    ) &&
+    (asked.stepUpMs === undefined || (satisfied.stepUpMs ?? Infinity) <= asked.stepUpMs)
+  );
+}
+
+async function withdraw(
+  deps: GateDeps,
+  held: Held,
+  request: Request,
+  cause: unknown,
+): Promise<Admitted> {
+  const why = cause instanceof Withdrawal ? cause : undefined;
+  const state = why?.state ?? 'abandoned';
+  // When the store is gone this fails too: the request then ends by its expiry or with this gateway's lease.
+  const ended = await deps.requests
+    .end(request.id, state, why?.message ?? 'the gateway could not go on waiting')
+    .catch(deps.onFailure);
+  if (!why) throw cause;
+  if (ended === false) {
+    const now = await deps.requests.get(request.id).catch(() => undefined);
+    if (now && now.state !== 'approved' && now.state !== 'pending')
+      return refuse(endedBy(now, now.state));
+  }
+  return refuse({ ...endedBy(request, state), message: `countersign: ${why.message}` });
+}
+
+const refuse = (refusal: GateRefusal): Admitted => ({ kind: 'refuse', refusal });
+
+function endedBy(request: Request, state: RequestState): GateRefusal {
+  const rule = request.card.rules.join(', ');
+  const detail = `Held by rule ${rule}; request ${request.id}.`;
+  switch (state) {
+    case 'denied': {
+      const no = request.decisions.findLast((d) => d.decision === 'deny');
+      return {
+        code: 'decided-no',
+        message: `countersign: denied by ${no?.person ?? 'an approver'}${no?.reason ? `: ${no.reason}` : ''}`,
+        detail,
+        hint: 'Talk to the approver, then change the statement and send it again.',
+      };
+    }
+    case 'expired':
+      return {
+        code: 'expired',
+        message: 'countersign: nobody decided in time, so the statement was not run',
+        detail,
+        hint: `Ask ${groupsOf(request.requirement)} and send it again.`,
+      };
+    case 'withdrawn':
+      return {
+        code: 'withdrawn',
+        message: 'countersign: the request was withdrawn',
+        detail,
+        hint: 'Nothing was run. Send it again when you need it.',
+      };
+    case 'changed':
+      return {
+        code: 'changed',
+        message:
+          'countersign: what the statement would do changed while it waited, so it was not run',
+        detail,
+        hint: 'Send it again: approvers then see what it does now.',
+      };
+    default:
+      return {
+        code: 'abandoned',
+        message: 'countersign: the request ended before the statement could run; nothing was run',
+        detail,
+        hint: 'Send it again.',
+      };
+  }
+}
+
+const groupsOf = (requirement: Requirement): string =>
+  requirement.groups
+    .map(({ group, quorum }) =>
+      quorum > 1 ? `${quorum} of group ${group}` : `one of group ${group}`,
+    )
+    .join(' and ');
+
+function noticeOf(deps: GateDeps, request: Request, asked: Asked): HeldNotice {
+  const open =
+    asked.transactionSince === undefined ? '' : openFor(Date.now() - asked.transactionSince);
+  return {
+    message: `countersign: held by rule ${request.card.rules.join(', ')}: ${request.card.message}`,
+    detail: `${groupsOf(request.requirement)} can release it until ${request.expiresAt}; Ctrl-C withdraws it.${open}`,
+    hint: `${deps.publicUrl}/requests/${request.id}`,
+  };
+}
+
+const openFor = (ms: number): string =>
+  ` The transaction around it has been open for ${Math.max(0, Math.round(ms / 1000))} s and holds its locks while you wait.`;
+
+async function cardOf(deps: GateDeps, asked: Asked, verdict: Hold): Promise<Omit<Card, 'digest'>> {
+  const { session, look, context } = asked;
+  const subject = await deps.subject(session.person);
+  const person: Person = subject?.person ?? {
+    email: session.person,
+    name: session.person,
+    groups: [],
+  };
+  return {
+    person,
+    target: session.target.name,
+    database: session.database,
+    masked: look.masked,
+    hidesWrite: look.hidesWrite,
+    words: look.effects.map((effect) => effect.words),
+    rules: verdict.rules,
+    message: verdict.message,
+    client: session.client,
+    application: session.application,
+    ...(context.reason !== undefined && { reason: context.reason }),
+    ...(asked.transactionSince !== undefined && {
+      transactionOpenMs: Math.max(0, Date.now() - asked.transactionSince),
+    }),
+    ...(subject?.agent && { agent: subject.agent.id }),
+  };
+}
+
+/** May this person see every ruled column that the statement reads, filters by or assigns? */
+export function mayReveal(
+  policy: Policy,
+  subject: Parameters<Policy['judge']>[0],
+  asked: Asked,
+): boolean {
+  const columns = asked.look.effects.flatMap((effect) => [
+    ...effect.columns.map((use) => use.column),
+    ...(effect.outputs ?? []).flatMap((output) => output.sources),
+  ]);
+  const ruled = columns.filter((column) => policy.isRuled(asked.session.target, column));
+  if (ruled.length === 0) return true;
+  const effect = {
+    class: 'select',
+    accesses: [],
+    columns: ruled.map((column) => ({ action: 'reveal' as const, column })),
+    bounded: true,
+    words: '',
+  };
+  const verdict = policy.judge(subject, asked.session.target, [effect], {
+    inTransaction: false,
+    now: Date.now(),
+  });
+  return (
+    verdict.kind === 'allow' && ruled.every((column) => !verdict.masks.has(resourceId(column)))
+  );
+}
