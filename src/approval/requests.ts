@@ -90,7 +90,13 @@ export async function openRequests(
           ...(card.agent === undefined ? {} : { agent: card.agent }),
           target: card.target,
           verdict: 'hold',
-          body: { card, requirement: asked.requirement },
+          body: {
+            ...asked.body,
+            rules: card.rules,
+            message: card.message,
+            shownDigest: card.digest,
+            requirement: asked.requirement,
+          },
           binds: asked.binds,
         },
         async (sql, record) => {
