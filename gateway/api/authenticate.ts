@@ -1,0 +1,90 @@
+import type { FastifyRequest } from 'fastify';
+import type { Person } from '#src/identity/person.ts';
+import type { Scope } from '#src/identity/token.ts';
+import type { HttpDeps } from './deps.ts';
+import type { Failures } from './failures.ts';
+import { Problem } from './problem.ts';
+
+export type Caller = { readonly person: Person; readonly scopes: readonly Scope[] };
+export type Authenticate = (request: FastifyRequest, scope: Scope) => Promise<Caller>;
+
+/** Resolves the person signed in to the console, undefined when nobody is; a POST must carry its form token. */
+export type CookieCaller = (request: FastifyRequest) => Promise<Caller | undefined>;
+
+const BEARER = /^Bearer ([\x21-\x7e]{1,512})$/iu;
+const OTHERS: readonly Scope[] = ['read', 'decide', 'connect'];
+
+/** Throws the 429 while an address has failed too often. */
+export function limitFailures(failures: Failures, address: string): void {
+  const seconds = failures.wait(address);
+  if (seconds > 0)
+    throw new Problem(
+      429,
+      'too-many-attempts',
+      `Too many failed sign-ins from this address. Try again in ${seconds} s.`,
+    );
+}
+
+/** Who a token speaks for, as the directory knows them now. */
+export async function personOf(deps: HttpDeps, email: string): Promise<Person> {
+  const person = await deps.directory.find(email);
+  if (!person)
+    throw new Problem(
+      401,
+      'nobody',
+      'The token belongs to nobody who is known here any more. Ask an administrator.',
+    );
+  return person;
+}
+
+/** Throws the 403 of a sign-in that lacks a scope. */
+export function demandScope(scopes: readonly Scope[], scope: Scope): void {
+  if (!scopes.includes(scope))
+    throw new Problem(
+      403,
+      'missing-scope',
+      `This token lacks the scope ${scope}. Use one that has it: countersign token issue --scope ${scope}.`,
+    );
+}
+
+/** Bearer token first, else the console's cookie; 401 when neither speaks for anybody, 403 when the scope is missing. */
+export function makeAuthenticate(
+  deps: HttpDeps,
+  failures: Failures,
+  cookie: CookieCaller,
+): Authenticate {
+  async function checkBearer(token: string, scope: Scope): Promise<Caller | undefined> {
+    for (const each of [scope, ...OTHERS.filter((other) => other !== scope)]) {
+      const info = await deps.tokens.check(token, each);
+      if (!info) continue;
+      demandScope(info.scopes, scope);
+      return { person: await personOf(deps, info.person), scopes: info.scopes };
+    }
+    return undefined;
+  }
+  return async (request, scope) => {
+    const header = request.headers.authorization;
+    if (header === undefined) {
+      const caller = await cookie(request);
+      if (caller) {
+        demandScope(caller.scopes, scope);
+        return caller;
+      }
+      throw new Problem(
+        401,
+        'no-token',
+        'This needs a token. Send it as "Authorization: Bearer <token>".',
+      );
+    }
+    limitFailures(failures, request.ip);
+    const token = BEARER.exec(header)?.[1];
+    const caller = token === undefined ? undefined : await checkBearer(token, scope);
+    if (caller) return caller;
+    failures.add(request.ip);
+    throw new Problem(
+      401,
+      'bad-token',
+      'The token is unknown, expired or revoked. Issue a new one: countersign token issue.',
+    );
+  };
+}

@@ -1,0 +1,36 @@
+import type { FastifyBaseLogger } from 'fastify';
+import type { Requests } from '#src/approval/port.ts';
+import type { AuditLog } from '#src/audit/log.ts';
+import type { Records } from '#src/audit/reader.ts';
+import type { Directory, Person } from '#src/identity/person.ts';
+import type { Tokens } from '#src/identity/token.ts';
+
+/**
+ * What an approver may read of a held statement here: the exact text, only the masked one, or nothing more because
+ * another gateway holds it.
+ */
+export type Review =
+  | { readonly kind: 'whole'; readonly text: string }
+  | { readonly kind: 'masked' }
+  | { readonly kind: 'elsewhere' };
+
+/** Everything that the API and the console ask of the rest of the gateway. */
+export type HttpDeps = {
+  readonly requests: Requests;
+  readonly records: Records;
+  readonly tokens: Tokens;
+  readonly directory: Directory;
+  readonly audit: AuditLog;
+  /** The exact statement comes only for an approver who may reveal what it holds. */
+  review(id: string, person: Person): Review;
+  /** What is missing, in words; empty when the gateway is ready. */
+  ready(): Promise<readonly string[]>;
+  /** Without a trailing slash. */
+  readonly publicUrl: string;
+  /** Key of the console's cookies and form tokens, 32 bytes or more. */
+  readonly secret: Buffer;
+  /** Calls the listener with a request's id each time that request changed; returns how to stop. */
+  readonly changes: { on(listener: (requestId: string) => void): () => void };
+};
+
+export type HttpOptions = HttpDeps & { readonly log: FastifyBaseLogger };

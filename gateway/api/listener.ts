@@ -1,0 +1,100 @@
+import fastifyCookie from '@fastify/cookie';
+import fastify, { LogController, type FastifyInstance } from 'fastify';
+import type { Address } from '#src/config/config.ts';
+import { makeAuthenticate } from './authenticate.ts';
+import type { HttpOptions } from './deps.ts';
+import { Failures } from './failures.ts';
+import { openApi } from './openapi.ts';
+import { causeOf, notFound, Problem, toProblem } from './problem.ts';
+import { recordRoutes } from './records.ts';
+import { requestRoutes } from './requests.ts';
+
+const BODY_BYTES = 16_384;
+
+const HEADERS = {
+  'x-content-type-options': 'nosniff',
+  'x-frame-options': 'DENY',
+  'referrer-policy': 'same-origin',
+  'cross-origin-opener-policy': 'same-origin',
+  'cross-origin-resource-policy': 'same-origin',
+  'permissions-policy': 'camera=(), geolocation=(), microphone=()',
+  'cache-control': 'no-store',
+  'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
+};
+
+/** The whole HTTP application without its port, so that tests can inject into it. */
+export async function buildHttp(options: HttpOptions): Promise<FastifyInstance> {
+  const { log, ...deps } = options;
+  const app: FastifyInstance = fastify({
+    loggerInstance: log,
+    // Addresses may hold what was searched for: our own line below names the route only.
+    logController: new LogController({ disableRequestLogging: true }),
+    bodyLimit: BODY_BYTES,
+    requestTimeout: 30_000,
+    forceCloseConnections: true,
+    routerOptions: { maxParamLength: 64 },
+  });
+  const failures = new Failures();
+  await app.register(fastifyCookie);
+
+  app.addHook('onRequest', async (_request, reply) => {
+    reply.headers(HEADERS);
+    if (deps.publicUrl.startsWith('https:'))
+      reply.header('strict-transport-security', 'max-age=31536000');
+  });
+  app.addHook('onResponse', async (request, reply) => {
+    request.log.info(
+      {
+        method: request.method,
+        route: request.routeOptions.url ?? 'none',
+        status: reply.statusCode,
+        ms: Math.round(reply.elapsedTime),
+      },
+      'answered',
+    );
+  });
+  app.setErrorHandler((error, request, reply) => {
+    const problem = toProblem(error);
+    if (problem.status >= 500)
+      request.log.error({ cause: causeOf(error), code: problem.code }, 'could not answer');
+    return reply
+      .code(problem.status)
+      .type('application/problem+json; charset=utf-8')
+      .send(problem.body);
+  });
+  app.setNotFoundHandler(() => {
+    throw notFound('page');
+  });
+
+  app.get('/healthz', () => ({ status: 'ok' }));
+  app.get('/readyz', async () => {
+    const missing = await deps.ready();
+    if (missing.length > 0)
+      throw new Problem(503, 'not-ready', `Not ready: ${missing.join('; ')}.`, missing);
+    return { status: 'ready' };
+  });
+
+  const routes = [...requestRoutes(deps), ...recordRoutes(deps)];
+  const description = openApi(routes, deps.publicUrl);
+  app.get('/api/openapi.json', () => description);
+  const authenticate = makeAuthenticate(deps, failures, () => Promise.resolve(undefined));
+  await app.register(
+    (api, _options, done) => {
+      api.removeContentTypeParser('text/plain');
+      for (const each of routes) each.register(api, authenticate);
+      done();
+    },
+    { prefix: '/api/v1' },
+  );
+  return app;
+}
+
+/** Serves the API and the console. `close` ends live streams and waits for answers that are on their way. */
+export async function listenHttp(
+  options: HttpOptions & { readonly address: Address },
+): Promise<{ readonly url: string; close(): Promise<void> }> {
+  const { address, ...rest } = options;
+  const app = await buildHttp(rest);
+  const url = await app.listen({ host: address.host, port: address.port });
+  return { url, close: () => app.close() };
+}

@@ -1,0 +1,126 @@
+import type { Request } from '#src/approval/request.ts';
+import type { JsonObject } from '#src/audit/log.ts';
+import type { RecordView } from '#src/audit/reader.ts';
+import type { Person } from '#src/identity/person.ts';
+import type { HttpDeps, Review } from './deps.ts';
+import { notFound } from './problem.ts';
+import { maySeeAllRecords, maySeeRecord, maySeeRequest } from './rights.ts';
+
+export type Via = 'api' | 'console';
+type Reader = { readonly person: Person; readonly via: Via };
+
+/** The store returns the newest; this many are looked through for those that a person may see. */
+const LOOKED_THROUGH = 1_000;
+const SESSION_RECORDS = 1_000;
+
+/** Records a look before its answer goes out; when that cannot be recorded, nothing is shown. */
+async function recordLook(
+  deps: HttpDeps,
+  { person, via }: Reader,
+  body: JsonObject,
+  about: { readonly session?: string; readonly request?: string } = {},
+): Promise<void> {
+  await deps.audit.append({
+    kind: 'look',
+    person: person.email,
+    ...about,
+    body: { via, ...body },
+  });
+}
+
+/** Newest first, and only those that the person may see. */
+export async function listRequests(
+  deps: HttpDeps,
+  person: Person,
+  state?: Request['state'],
+): Promise<readonly Request[]> {
+  const filter = { limit: LOOKED_THROUGH, ...(state && { state }) };
+  const all = await deps.requests.list(filter);
+  return all.filter((request) => maySeeRequest(person, request));
+}
+
+/** Throws a 404 when there is none, or none that the person may see: both look the same. */
+export async function readRequest(deps: HttpDeps, person: Person, id: string): Promise<Request> {
+  const request = await deps.requests.get(id);
+  if (!request || !maySeeRequest(person, request)) throw notFound('request');
+  return request;
+}
+
+/** The exact statement, for an approver who may reveal it; showing it is a look. */
+export async function reviewRequest(
+  deps: HttpDeps,
+  reader: Reader,
+  request: Request,
+): Promise<Review> {
+  const review = deps.review(request.id, reader.person);
+  if (review.kind === 'whole')
+    await recordLook(deps, reader, { looked: 'exact statement' }, { request: request.id });
+  return review;
+}
+
+const NAMED =
+  /^(person|target|kind|verdict|session|request|statement):([\p{L}][\w.@+-]{0,127}|[0-9a-f-]{36})$/u;
+
+/** A search as its record keeps it: the filters, and how many free words; a free word may be a secret value itself. */
+export function searchInRecord(q: string): JsonObject {
+  const terms = q.split(/\s+/u).filter((term) => term !== '');
+  const filters = terms.filter((term) => NAMED.test(term));
+  return { looked: 'search', filters, freeWords: terms.length - filters.length };
+}
+
+/** Newest first. Who may read only their own records searches only those. */
+export async function searchRecords(
+  deps: HttpDeps,
+  reader: Reader,
+  q: string,
+  limit: number,
+): Promise<readonly RecordView[]> {
+  const { person } = reader;
+  await recordLook(deps, reader, { ...searchInRecord(q), limit });
+  const scoped = maySeeAllRecords(person) ? q : `${q} person:${person.email}`.trim();
+  const found = await deps.records.search(scoped, limit);
+  return found.filter((record) => maySeeRecord(person, record));
+}
+
+/** Throws a 404 when there is none, or none that the person may see. */
+export async function readRecord(deps: HttpDeps, reader: Reader, id: string): Promise<RecordView> {
+  const record = await deps.records.get(id);
+  if (!record || !maySeeRecord(reader.person, record)) throw notFound('record');
+  if (record.person !== reader.person.email)
+    await recordLook(deps, reader, { looked: 'record', record: id });
+  return record;
+}
+
+export type SessionView = {
+  readonly id: string;
+  readonly person?: string;
+  readonly agent?: string;
+  readonly target?: string;
+  readonly startedAt?: string;
+  readonly endedAt?: string;
+  /** Oldest first. */
+  readonly records: readonly RecordView[];
+};
+
+/** A session as its records tell it. Throws a 404 when it has none that the person may see. */
+export async function readSession(
+  deps: HttpDeps,
+  reader: Reader,
+  id: string,
+): Promise<SessionView> {
+  const found = await deps.records.search(`session:${id}`, SESSION_RECORDS);
+  const start = found.find((record) => record.kind === 'session-start') ?? found.at(-1);
+  if (!start || !maySeeRecord(reader.person, start)) throw notFound('session');
+  if (start.person !== reader.person.email)
+    await recordLook(deps, reader, { looked: 'session' }, { session: id });
+  const end = found.find((record) => record.kind === 'session-end');
+  return {
+    id,
+    ...(start.person && { person: start.person }),
+    ...(start.agent && { agent: start.agent }),
+    ...(start.target && { target: start.target }),
+    ...(start.kind === 'session-start' && { startedAt: start.at }),
+    ...(end && { endedAt: end.at }),
+    records: found.toReversed(),
+  };
+}

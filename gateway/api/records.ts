@@ -1,0 +1,58 @@
+import { z } from 'zod';
+import type { HttpDeps } from './deps.ts';
+import { readRecord, readSession, searchRecords } from './reading.ts';
+import { noBody, nothing, route, type Route } from './route.ts';
+import { idParams, recordReply, sessionReply } from './schemas.ts';
+
+export function recordRoutes(deps: HttpDeps): readonly Route[] {
+  return [
+    route({
+      method: 'GET',
+      path: '/records',
+      summary: 'Search the records that you may see, newest first; the search is itself recorded',
+      scope: 'read',
+      params: nothing,
+      query: z.strictObject({
+        q: z.string().max(500).default(''),
+        limit: z.coerce.number().int().min(1).max(500).default(50),
+      }),
+      body: noBody,
+      reply: z.object({ records: z.array(recordReply).readonly() }),
+      problems: [],
+      run: async ({ query, caller }) => ({
+        records: await searchRecords(
+          deps,
+          { person: caller.person, via: 'api' },
+          query.q,
+          query.limit,
+        ),
+      }),
+    }),
+    route({
+      method: 'GET',
+      path: '/records/{id}',
+      summary: 'One record; a look at somebody else’s is itself recorded',
+      scope: 'read',
+      params: idParams,
+      query: nothing,
+      body: noBody,
+      reply: recordReply,
+      problems: [404],
+      run: ({ params, caller }) =>
+        readRecord(deps, { person: caller.person, via: 'api' }, params.id),
+    }),
+    route({
+      method: 'GET',
+      path: '/sessions/{id}',
+      summary: 'A session as its records tell it, oldest first',
+      scope: 'read',
+      params: idParams,
+      query: nothing,
+      body: noBody,
+      reply: sessionReply,
+      problems: [404],
+      run: ({ params, caller }) =>
+        readSession(deps, { person: caller.person, via: 'api' }, params.id),
+    }),
+  ];
+}

@@ -1,0 +1,72 @@
+import { z } from 'zod';
+import type { HttpDeps } from './deps.ts';
+import { refused } from './problem.ts';
+import { listRequests, readRequest } from './reading.ts';
+import { noBody, nothing, route, type Route } from './route.ts';
+import { idParams, reasonText, requestReply, requestState } from './schemas.ts';
+
+const decisionBody = z.discriminatedUnion('decision', [
+  z.strictObject({
+    decision: z.literal('approve'),
+    reason: reasonText.default(''),
+    version: z.int().min(1).optional(),
+  }),
+  z.strictObject({
+    decision: z.literal('deny'),
+    reason: reasonText.min(1, 'a denial needs a reason'),
+    version: z.int().min(1).optional(),
+  }),
+]);
+
+export function requestRoutes(deps: HttpDeps): readonly Route[] {
+  return [
+    route({
+      method: 'GET',
+      path: '/requests',
+      summary: 'The requests that you may see, newest first',
+      scope: 'read',
+      params: nothing,
+      query: z.strictObject({
+        state: requestState.optional(),
+        limit: z.coerce.number().int().min(1).max(500).default(100),
+      }),
+      body: noBody,
+      reply: z.object({ requests: z.array(requestReply).readonly() }),
+      problems: [],
+      async run({ query, caller }) {
+        const visible = await listRequests(deps, caller.person, query.state);
+        return { requests: visible.slice(0, query.limit) };
+      },
+    }),
+    route({
+      method: 'GET',
+      path: '/requests/{id}',
+      summary: 'One request',
+      scope: 'read',
+      params: idParams,
+      query: nothing,
+      body: noBody,
+      reply: requestReply,
+      problems: [404],
+      run: ({ params, caller }) => readRequest(deps, caller.person, params.id),
+    }),
+    route({
+      method: 'POST',
+      path: '/requests/{id}/decision',
+      summary: 'Approve or deny; a denial needs a reason',
+      scope: 'decide',
+      params: idParams,
+      query: nothing,
+      body: decisionBody,
+      reply: requestReply,
+      problems: [404, 409],
+      async run({ params, body, caller }) {
+        const { decision, reason, version } = body;
+        const vote = { decision, reason, via: 'api', ...(version && { version }) } as const;
+        const decided = await deps.requests.decide(params.id, caller.person, vote);
+        if (!decided.ok) throw refused(decided.refusal);
+        return decided.request;
+      },
+    }),
+  ];
+}

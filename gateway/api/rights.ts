@@ -1,0 +1,38 @@
+import type { Request } from '#src/approval/request.ts';
+import type { RecordView } from '#src/audit/reader.ts';
+import type { Person } from '#src/identity/person.ts';
+
+const WATCH_REQUESTS = ['security', 'oncall'];
+const READ_ALL_RECORDS = ['dba', 'security', 'oncall'];
+
+const inOneOf = (person: Person, groups: readonly string[]): boolean =>
+  person.groups.some((group) => groups.includes(group));
+
+const approverGroups = (request: Request): readonly string[] =>
+  request.requirement.groups.map(({ group }) => group);
+
+/** A request is seen by who asked, by the groups that can release it, and by `security` and `oncall`. */
+export function maySeeRequest(person: Person, request: Request): boolean {
+  return (
+    request.card.person.email === person.email ||
+    inOneOf(person, approverGroups(request)) ||
+    inOneOf(person, WATCH_REQUESTS)
+  );
+}
+
+/** What the console offers; the decision itself is judged again by `Requests.decide`. */
+export function mayDecide(person: Person, request: Request): boolean {
+  return (
+    request.state === 'pending' &&
+    request.card.person.email !== person.email &&
+    inOneOf(person, approverGroups(request)) &&
+    !request.decisions.some((decision) => decision.person === person.email)
+  );
+}
+
+/** Members of `dba`, `security` and `oncall` read every record; everybody else reads the records of their own acts. */
+export const maySeeAllRecords = (person: Person): boolean => inOneOf(person, READ_ALL_RECORDS);
+
+export function maySeeRecord(person: Person, record: RecordView): boolean {
+  return record.person === person.email || maySeeAllRecords(person);
+}

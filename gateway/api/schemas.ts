@@ -1,0 +1,124 @@
+import { z } from 'zod';
+import type { Json } from '#src/audit/log.ts';
+
+/** What goes over the wire. A reply is parsed by its schema, so that a field that is not named here never leaves. */
+const texts = z.array(z.string()).readonly();
+
+export const requestState = z.enum([
+  'pending',
+  'approved',
+  'running',
+  'done',
+  'unknown',
+  'denied',
+  'expired',
+  'withdrawn',
+  'abandoned',
+  'changed',
+  'refused',
+]);
+
+const requirement = z.object({
+  groups: z.array(z.object({ group: z.string(), quorum: z.int() })).readonly(),
+  expiresMs: z.number(),
+  reasonRequired: z.boolean(),
+  stepUpMs: z.number().optional(),
+  channels: texts,
+  resendMs: z.number().optional(),
+  reactionsVote: z.boolean(),
+});
+
+const card = z.object({
+  person: z.object({ email: z.string(), name: z.string(), groups: texts }),
+  agent: z.string().optional(),
+  target: z.string(),
+  database: z.string(),
+  masked: z.string(),
+  hidesWrite: z.boolean(),
+  words: texts,
+  rules: texts,
+  message: z.string(),
+  reason: z.string().optional(),
+  digest: z.string(),
+  transactionOpenMs: z.number().optional(),
+  client: z.string(),
+  application: z.string(),
+});
+
+const decision = z.object({
+  person: z.string(),
+  group: z.string(),
+  decision: z.enum(['approve', 'deny']),
+  reason: z.string(),
+  via: z.enum(['api', 'console', 'slack', 'teams']),
+  at: z.string(),
+});
+
+const outcome = z.object({
+  ok: z.boolean(),
+  rows: z.number().optional(),
+  durationMs: z.number().optional(),
+  code: z.string().optional(),
+});
+
+export const requestReply = z
+  .object({
+    id: z.string(),
+    version: z.int(),
+    state: requestState,
+    kind: z.enum(['statement', 'access']),
+    session: z.string(),
+    statement: z.string(),
+    requirement,
+    card,
+    decisions: z.array(decision).readonly(),
+    outcome: outcome.optional(),
+    record: z.string(),
+    createdAt: z.string(),
+    expiresAt: z.string(),
+    endedAt: z.string().optional(),
+  })
+  .meta({ id: 'Request' });
+
+const json: z.ZodType<Json> = z.json();
+
+export const recordReply = z
+  .object({
+    id: z.string(),
+    writer: z.string(),
+    seq: z.string(),
+    at: z.string(),
+    kind: z.string(),
+    session: z.string().optional(),
+    statement: z.string().optional(),
+    request: z.string().optional(),
+    person: z.string().optional(),
+    agent: z.string().optional(),
+    target: z.string().optional(),
+    verdict: z.string().optional(),
+    hash: z.string(),
+    /** Absent once it has been erased. */
+    body: z.record(z.string(), json).readonly().optional(),
+  })
+  .meta({ id: 'Record' });
+
+export const sessionReply = z
+  .object({
+    id: z.string(),
+    person: z.string().optional(),
+    agent: z.string().optional(),
+    target: z.string().optional(),
+    startedAt: z.string().optional(),
+    endedAt: z.string().optional(),
+    records: z.array(recordReply).readonly(),
+  })
+  .meta({ id: 'Session' });
+
+export const idParams = z.strictObject({ id: z.uuid() });
+
+/** One line or more, without control characters; empty means none was given. */
+export const reasonText = z
+  .string()
+  .trim()
+  .max(1_000)
+  .regex(/^[^\p{Cc}]*(?:[\r\n\t][^\p{Cc}]*)*$/u, 'holds a control character');

@@ -1,0 +1,253 @@
+import { randomUUID } from 'node:crypto';
+import { EventEmitter } from 'node:events';
+import type { HttpDeps, Review } from '#gateway/api/deps.ts';
+import type { Requests } from '#src/approval/port.ts';
+import type { Refusal, Request } from '#src/approval/request.ts';
+import { NotRecorded, type AuditLog, type Entry, type Receipt } from '#src/audit/log.ts';
+import type { RecordView } from '#src/audit/reader.ts';
+import type { Person } from '#src/identity/person.ts';
+import type { Scope, TokenInfo } from '#src/identity/token.ts';
+
+const person = (name: string, ...groups: string[]): Person => ({
+  email: `${name.toLowerCase()}@example.com`,
+  name,
+  groups,
+});
+export const people = {
+  engineer: person('Engineer', 'engineering'),
+  approver: person('Approver', 'engineering', 'dba'),
+  approver2: person('Approver2', 'engineering', 'dba'),
+  security: person('Security', 'security'),
+  stranger: person('Stranger'),
+};
+
+/** `<person>-<scopes joined by +>` is a live token of that person, e.g. `approver-decide`. */
+const SCOPES: readonly Scope[] = ['connect', 'read', 'decide'];
+
+export function makeRequest(
+  change: Partial<Request> = {},
+  card: Partial<Request['card']> = {},
+): Request {
+  return {
+    id: randomUUID(),
+    version: 1,
+    state: 'pending',
+    kind: 'statement',
+    gateway: 'local',
+    session: randomUUID(),
+    statement: randomUUID(),
+    requirement: {
+      groups: [{ group: 'dba', quorum: 1 }],
+      expiresMs: 900_000,
+      reasonRequired: false,
+      channels: ['db-approvals'],
+      reactionsVote: false,
+    },
+    card: {
+      person: people.engineer,
+      target: 'shop',
+      database: 'shop',
+      masked: "update orders set status = 'refunded' where id = 42",
+      hidesWrite: false,
+      words: ['updates orders, bounded by id = 42'],
+      rules: ['shop-writes-need-a-second-person'],
+      message: 'changes to shop are approved by a DBA',
+      reason: 'customer asked for a refund',
+      digest: '3fa94c0be2d18c77',
+      client: '127.0.0.1',
+      application: 'psql',
+      ...card,
+    },
+    decisions: [],
+    record: randomUUID(),
+    createdAt: new Date().toISOString(),
+    expiresAt: new Date(Date.now() + 14 * 60_000).toISOString(),
+    ...change,
+  };
+}
+
+export function makeRecord(change: Partial<RecordView> = {}): RecordView {
+  return {
+    id: randomUUID(),
+    writer: 'local/1',
+    seq: '17',
+    at: '2026-11-20T20:14:03.221Z',
+    kind: 'statement',
+    session: randomUUID(),
+    statement: randomUUID(),
+    person: people.engineer.email,
+    target: 'shop',
+    verdict: 'allow',
+    hash: '9b1f3c7f6f4c8d7d6b0d6f0a51f9a2c5a2b2f3d0b8c1e4a7f6d5c4b3a2918070',
+    body: {
+      statement: 'select * from customers limit 5',
+      rules: ['shop-people-work'],
+      masks: { 'shop/public/customers/ssn': 'null' },
+      client: { address: '127.0.0.1', application: 'psql' },
+      rows: 5,
+    },
+    ...change,
+  };
+}
+
+const unused = (): never => {
+  throw new Error('not used here');
+};
+
+export type World = {
+  readonly deps: HttpDeps;
+  readonly requests: Map<string, Request>;
+  readonly records: RecordView[];
+  readonly appended: Entry[];
+  readonly searches: { q: string; limit: number }[];
+  readonly votes: { id: string; person: string; vote: unknown }[];
+  readonly revoked: Set<string>;
+  readonly directory: Map<string, Person>;
+  /** What the next call meets. */
+  refuse?: Refusal;
+  logDown: boolean;
+  storeDown: boolean;
+  missing: string[];
+  review: Review;
+  readonly put: (request: Request) => void;
+};
+
+/** All the gateway's parts as plain maps, with the switches that tests turn. */
+export function makeWorld(publicUrl = 'http://127.0.0.1:8080'): World {
+  const changes = new EventEmitter();
+  const requests = new Map<string, Request>();
+  const records: RecordView[] = [];
+  const appended: Entry[] = [];
+  const searches: World['searches'] = [];
+  const votes: World['votes'] = [];
+  const revoked = new Set<string>();
+  const directory = new Map(Object.values(people).map((each) => [each.email, each]));
+  const tokenInfo = (token: string): TokenInfo | undefined => {
+    const [name = '', scopes = ''] = token.split('-');
+    const owner = new Map<string, Person>(Object.entries(people)).get(name);
+    if (!owner || revoked.has(token)) return undefined;
+    return {
+      id: token,
+      person: owner.email,
+      label: 'test',
+      scopes: SCOPES.filter((scope) => scopes.split('+').includes(scope)),
+      createdAt: '2026-11-20T00:00:00.000Z',
+      expiresAt: '2099-01-01T00:00:00.000Z',
+    };
+  };
+  const seenTokens = new Set<string>();
+
+  const world: World = {
+    requests,
+    records,
+    appended,
+    searches,
+    votes,
+    revoked,
+    directory,
+    logDown: false,
+    storeDown: false,
+    missing: [],
+    review: { kind: 'masked' },
+    put(request) {
+      requests.set(request.id, request);
+      changes.emit('change', request.id);
+    },
+    deps: {
+      publicUrl,
+      secret: Buffer.alloc(32, 7),
+      review: () => world.review,
+      ready: () => Promise.resolve(world.missing),
+      changes: {
+        on(listener) {
+          changes.on('change', listener);
+          return () => changes.off('change', listener);
+        },
+      },
+      directory: { find: (email) => Promise.resolve(directory.get(email)) },
+      tokens: {
+        check(token, scope) {
+          const info = tokenInfo(token);
+          if (!info?.scopes.includes(scope)) return Promise.resolve(undefined);
+          seenTokens.add(token);
+          return Promise.resolve(info);
+        },
+        list: (email) =>
+          Promise.resolve(
+            [...seenTokens]
+              .map((token) => tokenInfo(token))
+              .filter((info) => info !== undefined)
+              .filter((info) => email === undefined || info.person === email),
+          ),
+        issue: unused,
+        scram: unused,
+        revoke: unused,
+      },
+      records: {
+        get: (id) => Promise.resolve(records.find((record) => record.id === id)),
+        search(q, limit) {
+          searches.push({ q, limit });
+          return Promise.resolve(records.slice(0, limit));
+        },
+      },
+      audit: {
+        append(entry) {
+          if (world.logDown) return Promise.reject(new NotRecorded('the disk is full'));
+          appended.push(entry);
+          return Promise.resolve({
+            record: randomUUID(),
+            writer: 'local/1',
+            seq: 1n,
+          } as unknown as Receipt);
+        },
+        later: unused,
+      } satisfies AuditLog,
+      requests: {
+        open: unused,
+        claim: unused,
+        end: unused,
+        finish: unused,
+        settled: unused,
+        get(id) {
+          if (world.storeDown) return Promise.reject(new Error('secret-value in an error'));
+          return Promise.resolve(requests.get(id));
+        },
+        list: ({ state, limit = 100 }) =>
+          Promise.resolve(
+            [...requests.values()]
+              .filter((request) => state === undefined || request.state === state)
+              .slice(0, limit),
+          ),
+        decide(id, voter, vote) {
+          votes.push({ id, person: voter.email, vote });
+          const request = requests.get(id);
+          if (world.refuse) return Promise.resolve({ ok: false, refusal: world.refuse });
+          if (!request)
+            return Promise.resolve({
+              ok: false,
+              refusal: { code: 'not-found', message: 'There is no such request.' },
+            });
+          const decided: Request = {
+            ...request,
+            version: request.version + 1,
+            state: vote.decision === 'approve' ? 'approved' : 'denied',
+            decisions: [
+              ...request.decisions,
+              {
+                person: voter.email,
+                group: 'dba',
+                decision: vote.decision,
+                reason: vote.reason,
+                via: vote.via,
+                at: new Date().toISOString(),
+              },
+            ],
+          };
+          world.put(decided);
+          return Promise.resolve({ ok: true, request: decided });
+        },
+      } satisfies Requests,
+    },
+  };
+  return world;
+}
