@@ -1,0 +1,224 @@
+import { createHash } from 'node:crypto';
+import type { Duplex } from 'node:stream';
+import sasl, { type SaslSession } from 'pg/lib/crypto/sasl.js';
+import {
+  ServerMessage,
+  StreamFramer,
+  parseAuthentication,
+  parseBackendKeyData,
+  parseError,
+  parseParameterStatus,
+  parseSaslMechanisms,
+  passwordMessage,
+  saslInitialResponse,
+  saslResponse,
+  startupMessage,
+} from './codec.ts';
+
+// A hostile target could otherwise keep this process busy for minutes.
+const MAX_ITERATIONS = 100_000;
+
+/** A target could not be opened. The message names cause and next step, and never a credential. */
+export class TargetUnavailable extends Error {
+  override name = 'TargetUnavailable';
+  readonly sqlstate: string;
+  constructor(reason: string, sqlstate = '08001', options?: ErrorOptions) {
+    super(reason, options);
+    this.sqlstate = sqlstate;
+  }
+}
+
+export type Login = {
+  readonly target: string;
+  readonly user: string;
+  readonly password: string;
+  readonly parameters: ReadonlyMap<string, string>;
+  /** Encrypted; with `verified`, the certificate was checked against a name and a CA, so even a clear password may go there. */
+  readonly tls: boolean;
+  readonly verified: boolean;
+};
+
+export type LoggedIn = {
+  readonly parameters: ReadonlyMap<string, string>;
+  /** 0 when the target gave no key (some poolers do not). */
+  readonly pid: number;
+  readonly secret: Buffer | undefined;
+};
+
+type Message = { readonly type: number; readonly body: Buffer };
+
+/** Speaks the start of the protocol up to the first ReadyForQuery; then nothing more is read. Throws TargetUnavailable. */
+export async function logIn(socket: Duplex, login: Login): Promise<LoggedIn> {
+  const conversation = new Conversation(socket);
+  try {
+    conversation.send(startupMessage(login.parameters));
+    await authenticate(conversation, socket, login);
+    return await collect(conversation, login);
+  } finally {
+    conversation.end();
+  }
+}
+
+async function authenticate(talk: Conversation, socket: Duplex, login: Login): Promise<void> {
+  const stream = login.tls ? socket : null;
+  let exchange: SaslSession | undefined;
+  let proven = false;
+  for (;;) {
+    const { kind, data } = parseAuthentication(await expectAuthentication(talk, login));
+    switch (kind) {
+      case 0:
+        // Without the final message the target has not shown that it knows the password.
+        if (exchange && !proven) throw new TargetUnavailable(unproven(login));
+        return;
+      case 3:
+      case 5:
+        if (!login.verified) throw new TargetUnavailable(weak(login, kind), '28000');
+        talk.send(passwordMessage(kind === 3 ? login.password : md5(login, data)));
+        break;
+      case 10:
+        exchange = sasl.startSession(parseSaslMechanisms(data), stream, MAX_ITERATIONS);
+        talk.send(saslInitialResponse(exchange.mechanism, exchange.response));
+        break;
+      case 11:
+        if (!exchange) throw new TargetUnavailable(unproven(login));
+        await sasl.continueSession(exchange, login.password, data.toString('utf8'), stream);
+        talk.send(saslResponse(exchange.response));
+        break;
+      case 12:
+        if (!exchange) throw new TargetUnavailable(unproven(login));
+        sasl.finalizeSession(exchange, data.toString('utf8'));
+        proven = true;
+        break;
+      default:
+        throw new TargetUnavailable(
+          `target "${login.target}" asks for authentication method ${String(kind)}, which is not supported; set it to scram-sha-256`,
+          '28000',
+        );
+    }
+  }
+}
+
+async function expectAuthentication(talk: Conversation, login: Login): Promise<Buffer> {
+  for (;;) {
+    const { type, body } = await talk.next();
+    if (type === ServerMessage.Authentication) return body;
+    if (type === ServerMessage.ErrorResponse) throw refused(body, login);
+    if (type !== ServerMessage.NoticeResponse)
+      throw new TargetUnavailable(
+        `target "${login.target}" does not speak the PostgreSQL protocol`,
+      );
+  }
+}
+
+async function collect(talk: Conversation, login: Login): Promise<LoggedIn> {
+  const parameters = new Map<string, string>();
+  let pid = 0;
+  let secret: Buffer | undefined;
+  for (;;) {
+    const { type, body } = await talk.next();
+    if (type === ServerMessage.ReadyForQuery) return { parameters, pid, secret };
+    if (type === ServerMessage.ErrorResponse) throw refused(body, login);
+    if (type === ServerMessage.ParameterStatus) {
+      const { name, value } = parseParameterStatus(body);
+      parameters.set(name, value);
+    } else if (type === ServerMessage.BackendKeyData) ({ pid, secret } = parseBackendKeyData(body));
+  }
+}
+
+function refused(body: Buffer, login: Login): TargetUnavailable {
+  const fields = parseError(body);
+  const sqlstate = fields.get('C') ?? '08004';
+  // What the target says about the gateway's own credential is the operator's business, not the person's.
+  if (sqlstate.startsWith('28'))
+    return new TargetUnavailable(
+      `target "${login.target}" refused the gateway's credential (${sqlstate}); the operator must check its user and password`,
+      '08004',
+    );
+  return new TargetUnavailable(
+    `target "${login.target}": ${fields.get('M') ?? 'connection refused'}`,
+    sqlstate,
+  );
+}
+
+function unproven(login: Login): string {
+  return `target "${login.target}" did not prove that it knows the password; check its host and TLS settings`;
+}
+
+function weak(login: Login, kind: number): string {
+  const method = kind === 3 ? 'a clear-text password' : 'an MD5 password';
+  return `target "${login.target}" asks for ${method}; set it to scram-sha-256, or use tls mode verify-full`;
+}
+
+function md5({ user, password }: Login, salt: Buffer): string {
+  const inner = createHash('md5')
+    .update(password + user)
+    .digest('hex');
+  return `md5${createHash('md5').update(inner).update(salt).digest('hex')}`;
+}
+
+/** Messages one by one while a connection begins; afterwards what was read too far goes back into the socket. */
+class Conversation {
+  readonly #socket: Duplex;
+  readonly #framer: StreamFramer;
+  #messages: Message[] = [];
+  #failure: Error | undefined;
+  #wake: (() => void) | undefined;
+  readonly #onData = (chunk: Buffer): void => {
+    try {
+      this.#framer.push(chunk);
+    } catch (error) {
+      this.#fail(error instanceof Error ? error : new Error(String(error)));
+    }
+    this.#wake?.();
+  };
+  readonly #onError = (error: Error): void => this.#fail(error);
+  readonly #onClose = (): void => this.#fail(new Error('the target closed the connection'));
+
+  constructor(socket: Duplex) {
+    this.#socket = socket;
+    const message = (type: number, buffer: Buffer, start: number, end: number): void => {
+      this.#messages.push({ type, body: buffer.subarray(start + 5, end) });
+    };
+    this.#framer = new StreamFramer({ message, run: () => undefined }, '', 1024 * 1024);
+    socket.on('data', this.#onData);
+    socket.on('error', this.#onError);
+    socket.on('close', this.#onClose);
+  }
+
+  send(bytes: Buffer): void {
+    this.#socket.write(bytes);
+  }
+
+  async next(): Promise<Message> {
+    for (;;) {
+      const first = this.#messages.shift();
+      if (first) return first;
+      if (this.#failure) throw this.#failure;
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+    }
+  }
+
+  /** A target says nothing unasked between ReadyForQuery and the first query, except what may come at any time. */
+  end(): void {
+    this.#socket.pause();
+    this.#socket.off('data', this.#onData);
+    this.#socket.off('error', this.#onError);
+    this.#socket.off('close', this.#onClose);
+    const rest = Buffer.concat([...this.#messages.map(again), this.#framer.rest()]);
+    if (rest.length > 0 && !this.#socket.destroyed) this.#socket.unshift(rest);
+  }
+
+  #fail(error: Error): void {
+    this.#failure ??= error;
+    this.#wake?.();
+  }
+}
+
+function again({ type, body }: Message): Buffer {
+  const head = Buffer.allocUnsafe(5);
+  head[0] = type;
+  head.writeInt32BE(body.length + 4, 1);
+  return Buffer.concat([head, body]);
+}

@@ -1,0 +1,85 @@
+import { Reader } from './codec/bytes.ts';
+import { ClientMessage } from './codec.ts';
+
+const HEADER = 5;
+const RUNS_NOTHING: ReadonlySet<number> = new Set([
+  ClientMessage.Parse,
+  ClientMessage.Describe,
+  ClientMessage.Close,
+  ClientMessage.Sync,
+  ClientMessage.Flush,
+  ClientMessage.CopyData,
+  ClientMessage.CopyDone,
+  ClientMessage.CopyFail,
+]);
+
+/** What bytes may hold besides messages that run nothing. */
+type Allowed = 'nothing' | 'execute' | 'one-statement';
+
+/**
+ * Looks at everything on its way to the target, and throws on what may not go there: the second net under the session.
+ * It knows which portals were bound under a permit, and where a message that goes out in pieces ends.
+ */
+export class Outgoing {
+  readonly #portals = new Set<string>();
+  // Bytes of a CopyData that are still to come: only they may go out next, or data would be taken for messages.
+  #owed = 0;
+
+  /** Throws unless `bytes` are whole messages of allowed types; only CopyData may go on in the next call. */
+  check(bytes: Buffer, allowed: Allowed): void {
+    let at = 0;
+    if (this.#owed > 0) {
+      if (allowed !== 'nothing') throw new Error('a CopyData message has not ended');
+      at = Math.min(this.#owed, bytes.length);
+      this.#owed -= at;
+    }
+    let statements = 0;
+    while (at < bytes.length) {
+      const end = this.#end(bytes, at);
+      if (this.#look(bytes.readUInt8(at), bytes.subarray(at + HEADER, end), allowed))
+        statements += 1;
+      at = end;
+    }
+    if (allowed === 'one-statement' && statements !== 1)
+      throw new Error(`one permit is for one statement, not ${String(statements)}`);
+  }
+
+  #end(bytes: Buffer, at: number): number {
+    if (bytes.length - at < HEADER) throw new Error('an incomplete message');
+    const length = bytes.readInt32BE(at + 1);
+    const end = at + 1 + length;
+    if (length < 4) throw new Error('a message with a wrong length');
+    if (end <= bytes.length) return end;
+    if (bytes[at] !== ClientMessage.CopyData) throw new Error('an incomplete message');
+    this.#owed = end - bytes.length;
+    return bytes.length;
+  }
+
+  /** True when this message needs the permit. */
+  #look(type: number, body: Buffer, allowed: Allowed): boolean {
+    if (RUNS_NOTHING.has(type)) {
+      if (type === ClientMessage.Close && body[0] === 0x50) this.#portals.delete(name(body, 1));
+      return false;
+    }
+    switch (type) {
+      case ClientMessage.Query:
+        // A simple query ends the unnamed portal.
+        if (allowed === 'one-statement') return this.#portals.delete('') || true;
+        break;
+      case ClientMessage.Bind:
+        if (allowed === 'one-statement') return Boolean(this.#portals.add(name(body, 0)));
+        break;
+      case ClientMessage.Execute:
+        if (allowed === 'nothing') break;
+        if (!this.#portals.has(name(body, 0)))
+          throw new Error('Execute of a portal that was not bound under a permit');
+        return false;
+      default:
+    }
+    throw new Error(`message type ${String(type)} needs a permit`);
+  }
+}
+
+function name(body: Buffer, at: number): string {
+  return new Reader(body, at).cstringBytes().toString('latin1');
+}

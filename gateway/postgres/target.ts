@@ -1,0 +1,224 @@
+import { once } from 'node:events';
+import net from 'node:net';
+import tls from 'node:tls';
+import type { TargetConfig } from '#src/config/config.ts';
+import { spend, type Permit } from '../gate/permit.ts';
+import { cancelRequest, sslRequest, terminate } from './codec.ts';
+import { TargetUnavailable, logIn, type LoggedIn } from './login.ts';
+import { Outgoing } from './outgoing.ts';
+
+export { TargetUnavailable };
+
+const CONNECT_MS = 10_000;
+const CANCEL_MS = 5_000;
+// The analyser reads statements under these; a target that works otherwise would run something else.
+const PINNED: ReadonlyMap<string, string> = new Map([
+  ['client_encoding', 'UTF8'],
+  ['standard_conforming_strings', 'on'],
+]);
+
+/** One connection to a target, logged in as the gateway's role, paused until `resume()`. Each call is one write. */
+export type TargetConnection = {
+  /** ParameterStatus as the target reported it at the start. */
+  readonly parameters: ReadonlyMap<string, string>;
+  /** The backend's process; 0 when the target gave no key, and then it cannot be cancelled. */
+  readonly pid: number;
+  readonly secretKey?: Buffer;
+  readonly destroyed: boolean;
+  /**
+   * Runs one statement: exactly one Query or one Bind (beside messages that run nothing, and Execute of bound portals).
+   * Spends the permit. False means: wait for `onDrain`. Throws before anything was spent or written when the bytes are
+   * something else or the connection is gone.
+   */
+  run(permit: Permit, bytes: Buffer): boolean;
+  /** Parse, Describe, Close, Sync, Flush, and CopyData (also in pieces), CopyDone, CopyFail; throws on anything else. */
+  prepare(bytes: Buffer): boolean;
+  /** As prepare, and Execute of portals that were bound by `run` and not closed since. */
+  execute(bytes: Buffer): boolean;
+  onData(listener: (chunk: Buffer) => void): void;
+  onDrain(listener: () => void): void;
+  /** Called once; with the error if there was one. */
+  onClose(listener: (error?: Error) => void): void;
+  pause(): void;
+  resume(): void;
+  /** Asks the target to cancel what runs now. Resolves once it was delivered; rejects when it could not be. */
+  cancel(): Promise<void>;
+  /** Terminates politely. */
+  end(): void;
+  /** Ends at once; the target rolls back. */
+  destroy(): void;
+};
+
+/**
+ * Opens a connection with the gateway's credential. `parameters` go into the startup message (client_encoding and
+ * standard_conforming_strings are pinned). Rejects with TargetUnavailable.
+ */
+export async function openTarget(
+  config: TargetConfig,
+  database: string | undefined,
+  parameters: ReadonlyMap<string, string>,
+  signal?: AbortSignal,
+): Promise<TargetConnection> {
+  const password = await config.password();
+  const deadline = AbortSignal.timeout(CONNECT_MS);
+  const limit = signal ? AbortSignal.any([signal, deadline]) : deadline;
+  const socket = await dial(config, limit).catch(unavailable(config));
+  const abort = (): void => void socket.destroy(new Error('it took too long, or was given up'));
+  limit.addEventListener('abort', abort);
+  try {
+    const login = await logIn(socket, {
+      target: config.name,
+      user: config.user,
+      password,
+      parameters: new Map([
+        ['user', config.user],
+        ['database', database ?? config.database],
+        ...parameters,
+        ...PINNED,
+      ]),
+      tls: config.tls.mode !== 'disable',
+      verified: config.tls.mode === 'verify-full',
+    });
+    for (const [name, value] of PINNED)
+      if (login.parameters.get(name) !== value)
+        throw new TargetUnavailable(
+          `target "${config.name}" does not accept ${name}=${value}, without which statements cannot be judged`,
+        );
+    limit.throwIfAborted();
+    return connection(config, socket, login);
+  } catch (error) {
+    socket.on('error', () => undefined);
+    socket.destroy();
+    return unavailable(config)(error);
+  } finally {
+    limit.removeEventListener('abort', abort);
+  }
+}
+
+function connection(
+  config: TargetConfig,
+  socket: net.Socket,
+  { parameters, pid, secret }: LoggedIn,
+): TargetConnection {
+  const outgoing = new Outgoing();
+  let failure: Error | undefined;
+  socket.on('error', (error) => {
+    failure ??= error;
+  });
+  const write = (
+    bytes: Buffer,
+    allowed: 'nothing' | 'execute' | 'one-statement',
+    permit?: Permit,
+  ) => {
+    if (!socket.writable) throw new Error('the target has closed the connection');
+    outgoing.check(bytes, allowed);
+    if (permit) spend(permit);
+    return socket.write(bytes);
+  };
+  return {
+    parameters,
+    pid,
+    ...(secret && { secretKey: secret }),
+    get destroyed() {
+      return socket.destroyed;
+    },
+    run: (permit, bytes) => write(bytes, 'one-statement', permit),
+    prepare: (bytes) => write(bytes, 'nothing'),
+    execute: (bytes) => write(bytes, 'execute'),
+    onData: (listener) => void socket.on('data', listener).pause(),
+    onDrain: (listener) => void socket.on('drain', listener),
+    onClose: (listener) => {
+      if (socket.closed) queueMicrotask(() => listener(failure));
+      else socket.once('close', () => listener(failure));
+    },
+    pause: () => void socket.pause(),
+    resume: () => void socket.resume(),
+    cancel: () => cancel(config, pid, secret),
+    end: () => void (socket.writable && socket.end(terminate())),
+    destroy: () => void socket.destroy(),
+  };
+}
+
+async function cancel(config: TargetConfig, pid: number, secret?: Buffer): Promise<void> {
+  if (!secret) throw new TargetUnavailable(`target "${config.name}" gave no key to cancel with`);
+  const limit = AbortSignal.timeout(CANCEL_MS);
+  const socket = await dial(config, limit).catch(unavailable(config));
+  try {
+    socket.resume();
+    socket.end(cancelRequest(pid, secret));
+    // The target closes only after it has sent the signal to its backend.
+    if (!socket.closed) await once(socket, 'close', { signal: limit });
+  } finally {
+    socket.on('error', () => undefined);
+    socket.destroy();
+  }
+}
+
+/** A socket ready for the first packet, encrypted as configured. */
+async function dial(config: TargetConfig, signal: AbortSignal): Promise<net.Socket> {
+  const socket = net.connect({
+    host: config.host,
+    port: config.port,
+    noDelay: true,
+    keepAlive: true,
+    keepAliveInitialDelay: 10_000,
+  });
+  try {
+    await once(socket, 'connect', { signal });
+    if (config.tls.mode === 'disable') return socket;
+    return await encrypt(socket, config, signal);
+  } catch (error) {
+    socket.on('error', () => undefined);
+    socket.destroy();
+    throw error;
+  }
+}
+
+async function encrypt(
+  socket: net.Socket,
+  { name, host, tls: { mode, ca } }: TargetConfig,
+  signal: AbortSignal,
+): Promise<net.Socket> {
+  socket.write(sslRequest());
+  const [answer]: unknown[] = await once(socket, 'data', { signal });
+  socket.pause();
+  // Bytes behind the answer would be taken for encrypted ones: CVE-2021-23222.
+  if (!Buffer.isBuffer(answer) || answer.length !== 1)
+    throw new TargetUnavailable(`target "${name}" sent data before TLS began`);
+  if (answer[0] !== 0x53)
+    throw new TargetUnavailable(
+      `target "${name}" does not offer TLS; turn it on there, or set tls mode disable`,
+    );
+  const secure = tls.connect({
+    socket,
+    ALPNProtocols: ['postgresql'],
+    minVersion: 'TLSv1.2',
+    // As libpq does: with a CA, even `require` checks the chain, and only verify-full the name.
+    rejectUnauthorized: mode === 'verify-full' || ca !== undefined,
+    ...(net.isIP(host) === 0 && { servername: host }),
+    ...(ca !== undefined && { ca }),
+    ...(mode === 'require' && { checkServerIdentity: () => undefined }),
+    ...(mode === 'verify-full' && {
+      checkServerIdentity: (_: string, cert: tls.PeerCertificate) =>
+        tls.checkServerIdentity(host, cert),
+    }),
+  });
+  try {
+    await once(secure, 'secureConnect', { signal });
+    return secure;
+  } catch (error) {
+    secure.on('error', () => undefined);
+    secure.destroy();
+    throw error;
+  }
+}
+
+function unavailable(config: TargetConfig): (error: unknown) => never {
+  return (error) => {
+    if (error instanceof TargetUnavailable) throw error;
+    const cause = error instanceof Error ? error.message : String(error);
+    throw new TargetUnavailable(`target "${config.name}" cannot be reached: ${cause}`, '08001', {
+      cause: error,
+    });
+  };
+}
