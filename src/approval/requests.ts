@@ -150,7 +150,10 @@ export async function openRequests(
     } catch (error) {
       if (error instanceof NotClaimed) throw error;
       if (error instanceof Moved) throw new NotClaimed(await stateNow(db.pool, id));
-      doubtful.set(id, () => finish(id, 'unknown'));
+      doubtful.set(id, async () => {
+        if (!(await end(id, 'abandoned', 'its claim could not be confirmed')))
+          await finish(id, 'unknown');
+      });
       throw error;
     }
   };
