@@ -202,6 +202,11 @@ export class StreamFramer {
     for (const letter of streamed) this.stream(letter, true);
   }
 
+  /** True when what was pushed so far ends inside a streamed message. */
+  get inside(): boolean {
+    return this.#skip > 0;
+  }
+
   /** Switches a type (its letter) between streamed and whole, from the next message on. */
   stream(letter: string, on: boolean): void {
     this.#streamed[letter.charCodeAt(0)] = on ? 1 : 0;
