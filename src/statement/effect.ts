@@ -42,6 +42,12 @@ export type Effect = {
   /** For people: `updates shop.public.orders, bounded by id = 42`. Holds literals only where they may be shown. */
   readonly words: string;
   readonly estimatedRows?: number;
+  /** Base columns whose values flow into what the statement writes, sends or sets: INSERT … SELECT, CTAS, NOTIFY, a setting. */
+  readonly flows?: readonly Resource[];
+  /** It runs code whose effect cannot be seen: a function that is not allow-listed, DO, dynamic SQL. */
+  readonly opaque?: boolean;
+  /** An insert that may change a row that is there already: ON CONFLICT … DO UPDATE. Its `assign` is judged like an update's. */
+  readonly upsert?: boolean;
 };
 
 const escapes: Record<string, string> = { '%': '%25', '/': '%2F', '"': '%22' };

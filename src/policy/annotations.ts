@@ -1,0 +1,194 @@
+import type { PolicyJson } from '@cedar-policy/cedar-wasm/nodejs';
+import { actionsOf } from './ast.ts';
+import { parseDuration } from './duration.ts';
+import type { HoldTerms, Terms } from './rule.ts';
+import type { Mask } from './verdict.ts';
+
+/** A complaint about an annotation; the loader adds file and line. */
+export type Complaint = { readonly message: string; readonly hint: string };
+type Complain = (message: string, hint: string) => undefined;
+
+const known = new Set(
+  'id hold expires channel message quorum reason stepup mask rows reactions resend shape'.split(
+    ' ',
+  ),
+);
+/** They say how a hold is lifted, so without `@hold` they would be silently ignored. */
+const holdOnly = ['expires', 'channel', 'quorum', 'reason', 'stepup', 'resend'];
+/** Relaxations that nothing enforces yet; ignoring one quietly would surprise its author. */
+const notYet = ['shape', 'reactions'];
+
+/** Reads a rule's annotations. Complains about every one that is misspelt, misplaced or does not parse. */
+export function readTerms(json: PolicyJson): {
+  readonly terms: Terms;
+  readonly complaints: readonly Complaint[];
+} {
+  const complaints: Complaint[] = [];
+  const complain: Complain = (message, hint) => void complaints.push({ message, hint });
+  const values = new Map<string, string>();
+  for (const [name, value] of Object.entries(json.annotations ?? {})) {
+    if (!known.has(name))
+      complain(`@${name} is not an annotation of Countersign`, `use one of: ${list(known)}`);
+    else if (typeof value !== 'string' || value.trim() === '')
+      complain(`@${name} has no value`, `write @${name}("…")`);
+    else values.set(name, value);
+  }
+  for (const name of notYet)
+    if (values.has(name))
+      complain(
+        `@${name} cannot be enforced by this version`,
+        `remove @${name}; the rule is then stricter`,
+      );
+  const hold = readHold(json, values, complain);
+  const message = values.get('message');
+  const rows = readRows(json, values, complain);
+  const mask = readMask(json, values, complain);
+  return {
+    terms: {
+      mask,
+      ...(message !== undefined && { message }),
+      ...(hold && { hold }),
+      ...(rows !== undefined && { rows }),
+    },
+    complaints,
+  };
+}
+
+const list = (names: Iterable<string>): string => [...names].join(', ');
+
+function readHold(
+  json: PolicyJson,
+  values: ReadonlyMap<string, string>,
+  complain: Complain,
+): HoldTerms | undefined {
+  const group = values.get('hold');
+  if (group === undefined) {
+    for (const name of holdOnly.filter((one) => values.has(one)))
+      complain(
+        `@${name} says how a hold is lifted, but the rule has no @hold`,
+        `add @hold("group") or remove @${name}`,
+      );
+    return undefined;
+  }
+  checkHoldPlace(json, complain);
+  const quorum = values.get('quorum') ?? '1';
+  if (!/^[1-9]\d?$/.test(quorum))
+    complain(
+      `@quorum("${quorum}") is not a number of persons`,
+      'write a whole number from 1 to 99: @quorum("2")',
+    );
+  const reason = values.get('reason');
+  if (reason !== undefined && reason !== 'required')
+    complain(`@reason("${reason}") is not known`, 'write @reason("required") or leave it out');
+  const expiresMs = readDuration('expires', values, complain);
+  const stepUpMs = readDuration('stepup', values, complain);
+  const resendMs = readDuration('resend', values, complain);
+  const channel = values.get('channel');
+  return {
+    group,
+    quorum: Number(quorum),
+    reasonRequired: reason !== undefined,
+    ...(expiresMs !== undefined && { expiresMs }),
+    ...(stepUpMs !== undefined && { stepUpMs }),
+    ...(resendMs !== undefined && { resendMs }),
+    ...(channel !== undefined && { channel }),
+  };
+}
+
+function checkHoldPlace(json: PolicyJson, complain: Complain): void {
+  if (json.effect !== 'forbid')
+    complain('@hold stands on a permit', 'only a forbid can be lifted by approval: write forbid');
+  if (mayBe(json, 'reveal'))
+    complain(
+      '@hold on reveal: a hidden column is masked, it cannot be held',
+      'name the actions that are held, without reveal: action in [Action::"write", …]',
+    );
+  if (mayBe(json, 'connect'))
+    complain(
+      '@hold on connect: a connection cannot be held',
+      'name the actions that are held, without connect',
+    );
+}
+
+/** The actions that a resource of this type can have; the schema's own table. */
+const actionsOn: Readonly<Record<string, readonly string[]>> = {
+  Column: ['reveal', 'filter', 'join', 'assign'],
+  Table: ['read', 'write', 'delete', 'define'],
+  Function: ['execute'],
+  Schema: ['define'],
+  Target: ['connect', 'define', 'administer'],
+};
+
+/** True when the rule's head lets it speak about this action. */
+function mayBe(json: PolicyJson, action: string): boolean {
+  const actions = actionsOf(json);
+  if (actions) return actions.includes(action);
+  const scope = json.resource;
+  if (scope.op === 'is') return actionsOn[scope.entity_type]?.includes(action) ?? true;
+  if (scope.op !== '==' || !('entity' in scope)) return true;
+  const entity = '__entity' in scope.entity ? scope.entity.__entity : scope.entity;
+  return actionsOn[entity.type]?.includes(action) ?? true;
+}
+
+function readDuration(
+  name: string,
+  values: ReadonlyMap<string, string>,
+  complain: Complain,
+): number | undefined {
+  const text = values.get(name);
+  if (text === undefined) return undefined;
+  const ms = parseDuration(text);
+  return (
+    ms ??
+    complain(
+      `@${name}("${text}") is not a duration`,
+      `write a number and ms, s, m, h or d: @${name}("15m")`,
+    )
+  );
+}
+
+function readRows(
+  json: PolicyJson,
+  values: ReadonlyMap<string, string>,
+  complain: Complain,
+): number | undefined {
+  const text = values.get('rows');
+  if (text === undefined) return undefined;
+  if (json.effect === 'forbid' && !values.has('hold'))
+    complain(
+      '@rows stands on a forbid that lets nothing through',
+      'put @rows on the permit that it limits',
+    );
+  if (!/^[1-9]\d{0,8}$/.test(text))
+    return complain(
+      `@rows("${text}") is not a number of rows`,
+      'write a whole number of at least 1: @rows("100")',
+    );
+  return Number(text);
+}
+
+function readMask(json: PolicyJson, values: ReadonlyMap<string, string>, complain: Complain): Mask {
+  const text = values.get('mask');
+  if (text === undefined) return { kind: 'null' };
+  if (json.effect !== 'forbid' || !mayBe(json, 'reveal'))
+    complain(
+      '@mask stands on a rule that hides nothing',
+      'put @mask on a forbid with action == Action::"reveal"',
+    );
+  const mask = parseMask(text);
+  if (mask) return mask;
+  complain(
+    `@mask("${text}") is not a mask`,
+    'use one of: null, fixed:TEXT, hash, last1 to last16, email',
+  );
+  return { kind: 'null' };
+}
+
+/** `null`, `fixed:TEXT`, `hash`, `last4`, `email`; undefined for anything else. */
+export function parseMask(text: string): Mask | undefined {
+  if (text === 'null' || text === 'hash' || text === 'email') return { kind: text };
+  const fixed = /^fixed:(.{1,100})$/s.exec(text)?.[1];
+  if (fixed !== undefined) return { kind: 'fixed', text: fixed };
+  const keep = /^last([1-9]|1[0-6])$/.exec(text)?.[1];
+  return keep === undefined ? undefined : { kind: 'last', keep: Number(keep) };
+}

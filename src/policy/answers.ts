@@ -1,0 +1,117 @@
+import type { Action, Resource } from '../statement/effect.ts';
+import { mayConcern } from './ast.ts';
+import { TwoGenerations } from './cache.ts';
+import type { CedarSets, Question, SetName } from './cedar.ts';
+import { chainOf, resourceKey, type Chain, type Principal } from './entities.ts';
+import { toCedar, type Facts } from './facts.ts';
+import type { Rule } from './rule.ts';
+import type { FactName } from './schema.ts';
+
+/** What the rules say to one principal about one action on one resource. */
+export type Answer =
+  | { readonly kind: 'permit'; readonly permits: readonly Rule[] }
+  | { readonly kind: 'hold'; readonly holds: readonly Rule[]; readonly permits: readonly Rule[] }
+  /** `permitted`: something would have permitted it, had the forbids not been. */
+  | { readonly kind: 'forbid'; readonly forbids: readonly Rule[]; readonly permitted: boolean }
+  | { readonly kind: 'none' }
+  | { readonly kind: 'error'; readonly rules: readonly string[] };
+
+const maxAnswers = 4_096;
+const maxKeyed = 64;
+/** A key that holds a long reason is not worth its memory. */
+const maxKeyLength = 512;
+
+/** Answers about one resource: one for good when no fact is asked, else one per value of the facts that are. */
+type Entry = {
+  readonly facts: readonly FactName[];
+  free?: Answer;
+  keyed?: TwoGenerations<string, Answer>;
+};
+
+/**
+ * The answers to one principal in one environment, each computed once. The caller keeps one of these per subject and
+ * target, so a changed group, grant or version begins with nothing remembered.
+ */
+export class Answers {
+  readonly #sets: CedarSets;
+  readonly #rules: ReadonlyMap<string, Rule>;
+  readonly #principal: Principal;
+  readonly #environment: string;
+  readonly #entries = new Map<Action, TwoGenerations<string, Entry>>();
+
+  constructor(
+    sets: CedarSets,
+    rules: ReadonlyMap<string, Rule>,
+    principal: Principal,
+    environment: string,
+  ) {
+    this.#sets = sets;
+    this.#rules = rules;
+    this.#principal = principal;
+    this.#environment = environment;
+  }
+
+  about(action: Action, resource: Resource, facts: Facts): Answer {
+    const entry = this.#entry(action, resource);
+    if (entry.free) return entry.free;
+    if (entry.facts.length === 0) return (entry.free = this.#compute(action, resource, facts));
+    const key = JSON.stringify(entry.facts.map((name) => facts[name] ?? null));
+    if (key.length > maxKeyLength) return this.#compute(action, resource, facts);
+    entry.keyed ??= new TwoGenerations(maxKeyed);
+    let answer = entry.keyed.get(key);
+    if (!answer) entry.keyed.set(key, (answer = this.#compute(action, resource, facts)));
+    return answer;
+  }
+
+  #entry(action: Action, resource: Resource): Entry {
+    let entries = this.#entries.get(action);
+    if (!entries) this.#entries.set(action, (entries = new TwoGenerations(maxAnswers)));
+    const key = resourceKey(resource);
+    let entry = entries.get(key);
+    if (!entry) {
+      const { keys } = chainOf(resource, this.#environment);
+      const facts = new Set<FactName>();
+      for (const rule of this.#rules.values())
+        if (mayConcern(rule.json, action, keys)) for (const fact of rule.facts) facts.add(fact);
+      entries.set(key, (entry = { facts: [...facts] }));
+    }
+    return entry;
+  }
+
+  #compute(action: Action, resource: Resource, facts: Facts): Answer {
+    const chain = chainOf(resource, this.#environment);
+    const all = this.#ask('all', action, chain, facts);
+    if (all.kind === 'error') return all;
+    const rules = all.reasons.flatMap((id) => this.#rules.get(id) ?? []);
+    if (all.allow) return { kind: 'permit', permits: rules };
+    if (rules.length === 0) return { kind: 'none' };
+    const forbids = rules.filter((rule) => !rule.terms.hold);
+    if (forbids.length > 0) return this.#forbidden(action, chain, facts, forbids);
+    const hard = this.#ask('hard', action, chain, facts);
+    if (hard.kind === 'error') return hard;
+    if (!hard.allow) return { kind: 'none' };
+    const permits = hard.reasons.flatMap((id) => this.#rules.get(id) ?? []);
+    return { kind: 'hold', holds: rules, permits };
+  }
+
+  #forbidden(action: Action, chain: Chain, facts: Facts, forbids: readonly Rule[]): Answer {
+    // Only masks ask what would have been without the forbids.
+    if (action !== 'reveal') return { kind: 'forbid', forbids, permitted: false };
+    const permits = this.#ask('permits', action, chain, facts);
+    if (permits.kind === 'error') return permits;
+    return { kind: 'forbid', forbids, permitted: permits.allow };
+  }
+
+  #ask(set: SetName, action: Action, chain: Chain, facts: Facts): ReturnType<CedarSets['ask']> {
+    const resource = chain.entities[0]?.uid;
+    if (!resource || '__entity' in resource) return { kind: 'error', rules: [] };
+    const question: Question = {
+      principal: this.#principal.uid,
+      action,
+      resource,
+      context: toCedar(facts),
+      entities: [...this.#principal.entities, ...chain.entities],
+    };
+    return this.#sets.ask(set, question);
+  }
+}

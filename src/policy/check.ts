@@ -1,0 +1,131 @@
+import { mentions, type Mention } from './ast.ts';
+import type { Complaint } from './annotations.ts';
+import type { Rule } from './rule.ts';
+
+/** The names that exist outside the rules. What is left out is not checked. */
+export type KnownNames = {
+  readonly groups: Iterable<string>;
+  readonly channels: Iterable<string>;
+  readonly targets?: Iterable<string>;
+  /** Entity ids of every column of the targets whose catalogue was read: `shop/public/customers/ssn`. */
+  readonly columns?: Iterable<string>;
+};
+
+/** `KnownNames` as look-up sets, with what follows from the columns. */
+export type Names = {
+  readonly groups: ReadonlySet<string>;
+  readonly channels: ReadonlySet<string>;
+  readonly targets: ReadonlySet<string> | undefined;
+  readonly columns: ReadonlySet<string>;
+  readonly tables: ReadonlySet<string>;
+  readonly schemas: ReadonlySet<string>;
+  /** Targets whose catalogue was read. */
+  readonly read: ReadonlySet<string>;
+};
+
+export function indexNames(known: KnownNames): Names {
+  const columns = new Set(known.columns);
+  const upTo = (depth: number): Set<string> =>
+    new Set([...columns].map((id) => id.split('/').slice(0, depth).join('/')));
+  return {
+    groups: new Set(known.groups),
+    channels: new Set(known.channels),
+    targets: known.targets && new Set(known.targets),
+    columns,
+    tables: upTo(3),
+    schemas: upTo(2),
+    read: upTo(1),
+  };
+}
+
+/** Names in a rule that do not exist. `harmless`: the misspelling can only make the rule stricter. */
+export function checkNames(
+  rule: Rule,
+  names: Names,
+): readonly (Complaint & { readonly harmless: boolean })[] {
+  const found: (Complaint & { harmless: boolean })[] = [];
+  const { hold } = rule.terms;
+  if (hold && !names.groups.has(hold.group))
+    found.push({ ...unknown('group', hold.group, names.groups), harmless: false });
+  if (hold?.channel !== undefined && !names.channels.has(hold.channel))
+    found.push({ ...unknown('channel', hold.channel, names.channels), harmless: false });
+  for (const mention of mentions(rule.json)) {
+    const complaint = checkMention(mention, names);
+    if (complaint) found.push({ ...complaint, harmless: isHarmless(rule, mention) });
+  }
+  return found;
+}
+
+/** Nobody is in an unknown group: a permit for it grants nothing, an exemption from a forbid exempts nobody. */
+function isHarmless(rule: Rule, mention: Mention): boolean {
+  const narrows = rule.effect === 'permit' ? 'when' : 'unless';
+  return mention.type === 'Group' && mention.place === narrows && !mention.negated;
+}
+
+function checkMention({ type, id }: Mention, names: Names): Complaint | undefined {
+  const target = id.split('/')[0] ?? '';
+  switch (type) {
+    case 'Group':
+      return names.groups.has(id) ? undefined : unknown('group', id, names.groups);
+    case 'Role':
+      return checkTarget(target, names);
+    case 'Target':
+      return checkTarget(id, names);
+    case 'Schema':
+      return checkTarget(target, names) ?? checkObject('schema', id, names.schemas, names);
+    case 'Table':
+      return checkTarget(target, names) ?? checkObject('table', id, names.tables, names);
+    case 'Column':
+      return checkTarget(target, names) ?? checkObject('column', id, names.columns, names);
+    default:
+      return undefined;
+  }
+}
+
+function checkTarget(id: string, names: Names): Complaint | undefined {
+  return names.targets && !names.targets.has(id) ? unknown('target', id, names.targets) : undefined;
+}
+
+function checkObject(
+  word: string,
+  id: string,
+  existing: ReadonlySet<string>,
+  names: Names,
+): Complaint | undefined {
+  const target = id.split('/')[0] ?? '';
+  if (!names.read.has(target) || existing.has(id)) return undefined;
+  return unknown(word, id, existing);
+}
+
+function unknown(word: string, name: string, existing: ReadonlySet<string>): Complaint {
+  const near = nearest(name, existing);
+  const some = [...existing].toSorted().slice(0, 8).join(', ');
+  const hint = near ? `did you mean "${near}"?` : `there ${some ? `is: ${some}` : 'is none'}`;
+  return { message: `there is no ${word} "${name}"`, hint };
+}
+
+/** The closest name within two edits, so that a slip is named at once. */
+function nearest(name: string, existing: ReadonlySet<string>): string | undefined {
+  let best: string | undefined;
+  let least = 3;
+  for (const candidate of existing) {
+    if (Math.abs(candidate.length - name.length) >= least) continue;
+    const edits = distance(name, candidate);
+    if (edits < least) [best, least] = [candidate, edits];
+  }
+  return best;
+}
+
+/** Levenshtein distance. */
+function distance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, index) => index);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const swap = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
+      next.push(Math.min(swap, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
+    }
+    row = next;
+  }
+  return row[b.length] ?? 0;
+}

@@ -1,0 +1,45 @@
+import type { Rule } from './rule.ts';
+import type { Mask, Requirement } from './verdict.ts';
+
+const defaultExpiresMs = 15 * 60_000;
+
+const least = (values: readonly (number | undefined)[]): number | undefined => {
+  const given = values.filter((value) => value !== undefined);
+  return given.length > 0 ? Math.min(...given) : undefined;
+};
+
+/** What several holding rules ask together: always the stricter; a relaxation only when every rule has it. */
+export function combineHolds(rules: readonly Rule[]): Requirement {
+  const terms = rules.flatMap((rule) => rule.terms.hold ?? []);
+  const quorums = new Map<string, number>();
+  for (const { group, quorum } of terms)
+    quorums.set(group, Math.max(quorum, quorums.get(group) ?? 1));
+  const stepUpMs = least(terms.map((one) => one.stepUpMs));
+  const resendMs = terms.every((one) => one.resendMs !== undefined)
+    ? least(terms.map((one) => one.resendMs))
+    : undefined;
+  const channels = terms.flatMap((one) => one.channel ?? []);
+  return {
+    groups: [...quorums].map(([group, quorum]) => ({ group, quorum })).toSorted(byGroup),
+    expiresMs: least(terms.map((one) => one.expiresMs)) ?? defaultExpiresMs,
+    reasonRequired: terms.some((one) => one.reasonRequired),
+    channels: [...new Set(channels)].toSorted(),
+    reactionsVote: false,
+    ...(stepUpMs !== undefined && { stepUpMs }),
+    ...(resendMs !== undefined && { resendMs }),
+  };
+}
+
+function byGroup(a: { readonly group: string }, b: { readonly group: string }): number {
+  return a.group < b.group ? -1 : 1;
+}
+
+const strictness: readonly Mask['kind'][] = ['null', 'fixed', 'hash', 'last', 'email'];
+
+/** The stricter of two masks: null, then fixed, hash, last-n (the fewer kept), email. Does not depend on the order. */
+export function stricterMask(a: Mask, b: Mask): Mask {
+  if (a.kind !== b.kind) return strictness.indexOf(a.kind) < strictness.indexOf(b.kind) ? a : b;
+  if (a.kind === 'last' && b.kind === 'last') return a.keep <= b.keep ? a : b;
+  if (a.kind === 'fixed' && b.kind === 'fixed') return a.text <= b.text ? a : b;
+  return a;
+}

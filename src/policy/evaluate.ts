@@ -1,0 +1,243 @@
+import type { Subject } from '../identity/person.ts';
+import type { Action, Effect, Resource } from '../statement/effect.ts';
+import { Answers, type Answer } from './answers.ts';
+import { mayConcern, principalOf } from './ast.ts';
+import { TwoGenerations } from './cache.ts';
+import { CedarSets } from './cedar.ts';
+import { stricterMask } from './combine.ts';
+import { chainOf, principalsOf } from './entities.ts';
+import { factsOf, type Facts } from './facts.ts';
+import { columnsNamed, hiddenSomewhere } from './hidden.ts';
+import type { Context, Policy, TargetFacts } from './policy.ts';
+import type { Rule } from './rule.ts';
+import { ownRules, Tally } from './tally.ts';
+import type { Mask, Verdict } from './verdict.ts';
+
+const maxScopes = 1_024;
+const opening = { class: 'connect', bounded: true } as const;
+
+/** A mask with the rules that ask for it. */
+type Masked = { readonly mask: Mask; readonly rules: readonly string[] };
+
+/** One version of the rules over Cedar, with the answers it has given. */
+export class CedarPolicy implements Policy {
+  readonly version: string;
+  readonly #rules: ReadonlyMap<string, Rule>;
+  readonly #sets: CedarSets;
+  /** Per subject and target; a subject whose groups or grants changed is another subject. */
+  readonly #scopes = new TwoGenerations<string, readonly Answers[]>(maxScopes);
+  readonly #ruled = new TwoGenerations<string, { readonly ruled: boolean }>(8_192);
+  readonly #subjects = new WeakMap<Subject, string>();
+
+  constructor(version: string, rules: readonly Rule[]) {
+    this.version = version;
+    this.#rules = new Map(rules.map((rule) => [rule.id, rule]));
+    this.#sets = new CedarSets(rules);
+  }
+
+  connect(subject: Subject, target: TargetFacts, context: Context): Verdict {
+    return failClosed(() => {
+      const tally = new Tally();
+      const facts = factsOf(opening, context, subject.agent !== undefined, target.timeZone);
+      this.#connect(tally, this.#scope(subject, target), target, facts);
+      return tally.verdict(context.reason);
+    });
+  }
+
+  judge(
+    subject: Subject,
+    target: TargetFacts,
+    effects: readonly Effect[],
+    context: Context,
+  ): Verdict {
+    return failClosed(() => {
+      const tally = new Tally();
+      const scope = this.#scope(subject, target);
+      const agent = subject.agent !== undefined;
+      const atDoor = factsOf(opening, context, agent, target.timeZone);
+      // The right to connect may have ended since the session began; its rules are named only when they refuse.
+      const door = new Tally();
+      this.#connect(door, scope, target, atDoor);
+      const connected = door.verdict(context.reason);
+      if (connected.kind !== 'allow') return connected;
+      for (const effect of effects) {
+        const facts = factsOf(effect, context, agent, target.timeZone);
+        this.#judgeEffect(tally, scope, effect, facts);
+      }
+      return tally.verdict(context.reason);
+    });
+  }
+
+  isRuled(target: TargetFacts, column: Resource): boolean {
+    const key = `${target.name}\0${target.environment}\0${column.path.join('\0')}`;
+    const known = this.#ruled.get(key);
+    if (known) return known.ruled;
+    const ruled = hiddenSomewhere(this.#sets, this.#rules, target, column);
+    this.#ruled.set(key, { ruled });
+    return ruled;
+  }
+
+  #scope(subject: Subject, target: TargetFacts): readonly Answers[] {
+    let who = this.#subjects.get(subject);
+    if (who === undefined) {
+      const { person, agent, roles } = subject;
+      who = JSON.stringify([person.email, person.groups, roles, agent?.id, agent?.groups]);
+      this.#subjects.set(subject, who);
+    }
+    const key = `${target.name}\0${target.environment}\0${who}`;
+    let scope = this.#scopes.get(key);
+    if (!scope) {
+      scope = principalsOf(subject).map(
+        (principal) => new Answers(this.#sets, this.#rules, principal, target.environment),
+      );
+      this.#scopes.set(key, scope);
+    }
+    return scope;
+  }
+
+  #connect(tally: Tally, scope: readonly Answers[], target: TargetFacts, facts: Facts): void {
+    const resource: Resource = { type: 'Target', path: [target.name] };
+    this.#count(tally, scope, 'connect', resource, facts);
+  }
+
+  #judgeEffect(tally: Tally, scope: readonly Answers[], effect: Effect, facts: Facts): void {
+    for (const { action, resource } of effect.accesses)
+      this.#count(tally, scope, action, resource, facts);
+    for (const { action, column } of effect.columns) {
+      if (action === 'reveal') this.#reveal(tally, scope, column, facts);
+      else this.#count(tally, scope, action, column, facts);
+      if (action === 'assign') this.#assign(tally, scope, effect, column, facts);
+    }
+    for (const output of effect.outputs ?? [])
+      for (const column of output.sources) this.#reveal(tally, scope, column, facts);
+    for (const column of effect.flows ?? []) this.#flow(tally, scope, column, facts);
+    if (effect.opaque) this.#opaque(tally, scope, effect, facts);
+  }
+
+  /** Counts one answer per principal, so that an agent never gets more than its person. */
+  #count(
+    tally: Tally,
+    scope: readonly Answers[],
+    action: Action,
+    resource: Resource,
+    facts: Facts,
+  ): void {
+    for (const answers of scope) {
+      const answer = answers.about(action, resource, facts);
+      if (answer.kind === 'permit') tally.permit(answer.permits);
+      else if (answer.kind === 'error') tally.fail(answer);
+      else if (answer.kind === 'forbid') tally.forbid(answer.forbids, words(action, resource));
+      else if (answer.kind === 'none') this.#refuse(tally, action, resource);
+      else {
+        tally.hold(answer.holds);
+        tally.permit(answer.permits);
+      }
+    }
+  }
+
+  #refuse(tally: Tally, action: Action, resource: Resource): void {
+    const message = `no rule permits ${words(action, resource)}`;
+    tally.deny([ownRules.noPermit], message, this.#whoMay(action, resource));
+  }
+
+  /** Whom the permits for this name, so that the refused person knows whom to ask. */
+  #whoMay(action: Action, resource: Resource): string {
+    const keeper = `ask whoever keeps the rules of ${resource.path[0] ?? 'this target'} to permit it`;
+    const { keys } = chainOf(resource, '');
+    const groups = [...this.#rules.values()].flatMap(({ effect, json }) => {
+      const principal = principalOf(json);
+      const named = effect === 'permit' && principal?.type === 'Group';
+      return named && mayConcern(json, action, keys) ? principal.id : [];
+    });
+    const names = [...new Set(groups)].toSorted().join(', ');
+    return names === '' ? keeper : `members of ${names} may; or ${keeper}`;
+  }
+
+  #reveal(tally: Tally, scope: readonly Answers[], column: Resource, facts: Facts): void {
+    for (const answers of scope) {
+      const answer = answers.about('reveal', column, facts);
+      if (answer.kind === 'error') tally.fail(answer);
+      const masked = maskOf(answer);
+      if (masked) tally.mask(column, masked.mask, masked.rules);
+      else if (answer.kind === 'permit') tally.permit(answer.permits);
+    }
+  }
+
+  /** Blind changes of what one may not see are how masks are worn away: only a permit for this very column allows them. */
+  #assign(
+    tally: Tally,
+    scope: readonly Answers[],
+    effect: Effect,
+    column: Resource,
+    facts: Facts,
+  ): void {
+    if ((effect.class === 'insert' || effect.class === 'copy') && !effect.upsert) return;
+    for (const answers of scope) {
+      const masked = maskOf(answers.about('reveal', column, facts));
+      if (!masked || namesColumn(answers.about('assign', column, facts), column)) continue;
+      const message = `${words('assign', column)} is refused: its values are hidden from you`;
+      const hint = `only a permit for assign on this very column (resource == Column::"…") allows it`;
+      tally.deny([ownRules.maskedAssign, ...masked.rules], message, hint);
+    }
+  }
+
+  #flow(tally: Tally, scope: readonly Answers[], column: Resource, facts: Facts): void {
+    for (const answers of scope) {
+      const masked = maskOf(answers.about('reveal', column, facts));
+      if (!masked) continue;
+      const message = `${column.path.join('.')} is hidden from you, so its values may not be copied into a table, a setting or a notification`;
+      tally.deny([ownRules.maskedFlow, ...masked.rules], message, 'leave the column out');
+    }
+  }
+
+  #opaque(tally: Tally, scope: readonly Answers[], effect: Effect, facts: Facts): void {
+    const touched = new Map<string, Resource>();
+    const add = (column: Resource): void => void touched.set(column.path.join('\0'), column);
+    for (const { column } of effect.columns) add(column);
+    for (const output of effect.outputs ?? []) output.sources.forEach(add);
+    for (const { resource } of effect.accesses)
+      if (resource.type === 'Table') columnsNamed(this.#rules, resource).forEach(add);
+    for (const column of touched.values())
+      for (const answers of scope) {
+        const masked = maskOf(answers.about('reveal', column, facts));
+        if (!masked) continue;
+        const { path } = column;
+        const what =
+          path.at(-1) === '*' ? `columns of ${path.slice(0, -1).join('.')}` : path.join('.');
+        const message = `this runs code that cannot be looked into, over ${what}, hidden from you`;
+        const hint = 'use built-in functions only, or leave the table out';
+        tally.deny([ownRules.opaque, ...masked.rules], message, hint);
+      }
+  }
+}
+
+const words = (action: Action, resource: Resource): string =>
+  `${action} on ${resource.path.join('.')}`;
+
+/** Undefined when the column is shown. Nothing permitted, or no answer: null, the strictest. */
+function maskOf(answer: Answer): Masked | undefined {
+  if (answer.kind === 'permit') return undefined;
+  if (answer.kind !== 'forbid') return { mask: { kind: 'null' }, rules: [ownRules.noPermit] };
+  const rules = answer.forbids.map((rule) => rule.id);
+  if (!answer.permitted) return { mask: { kind: 'null' }, rules };
+  return { mask: answer.forbids.map((rule) => rule.terms.mask).reduce(stricterMask), rules };
+}
+
+function namesColumn(answer: Answer, column: Resource): boolean {
+  if (answer.kind !== 'permit' && answer.kind !== 'hold') return false;
+  const own = chainOf(column, '').keys.slice(0, 1);
+  return answer.permits.some(
+    ({ json }) => json.resource.op === '==' && mayConcern(json, 'assign', own),
+  );
+}
+
+/** Whatever goes wrong while rules are asked is a refusal. */
+function failClosed(judge: () => Verdict): Verdict {
+  try {
+    return judge();
+  } catch {
+    const tally = new Tally();
+    tally.fail({ kind: 'error', rules: [] });
+    return tally.verdict(undefined);
+  }
+}

@@ -1,0 +1,58 @@
+import type { CedarValueJson } from '@cedar-policy/cedar-wasm/nodejs';
+import type { Context } from './policy.ts';
+import type { FactName } from './schema.ts';
+
+/** The context of one Cedar question: the facts of the moment and of the effect that is judged. */
+export type Facts = Readonly<Record<FactName, string | number | boolean | undefined>>;
+
+type Doing = { readonly class: string; readonly bounded: boolean; readonly estimatedRows?: number };
+
+export function factsOf(doing: Doing, context: Context, agent: boolean, timeZone: string): Facts {
+  const { hour, weekday } = clock(context.now, timeZone);
+  const rows = doing.estimatedRows;
+  return {
+    statement: doing.class,
+    bounded: doing.bounded,
+    // Cedar's Long is whole; an estimate that is not a number is no estimate.
+    rows:
+      rows === undefined || !Number.isFinite(rows)
+        ? undefined
+        : Math.ceil(Math.min(rows, 2 ** 53 - 1)),
+    reason: context.reason,
+    purpose: context.purpose,
+    inTransaction: context.inTransaction,
+    agent,
+    hour,
+    weekday,
+  };
+}
+
+export function toCedar(facts: Facts): Record<string, CedarValueJson> {
+  const context: Record<string, CedarValueJson> = {};
+  for (const [name, value] of Object.entries(facts)) if (value !== undefined) context[name] = value;
+  return context;
+}
+
+type Clock = { readonly minute: number; readonly hour: number; readonly weekday: number };
+const clocks = new Map<string, Clock>();
+const formats = new Map<string, Intl.DateTimeFormat>();
+const days = ['Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat', 'Sun'];
+
+/** Hour 0 to 23 and weekday 1 (Monday) to 7 in a time zone; zones change on whole minutes, so one answer serves a minute. */
+export function clock(now: number, timeZone: string): Clock {
+  const minute = Math.floor(now / 60_000);
+  const last = clocks.get(timeZone);
+  if (last?.minute === minute) return last;
+  let format = formats.get(timeZone);
+  if (!format) {
+    const options = { timeZone, hour: 'numeric', weekday: 'short', hourCycle: 'h23' } as const;
+    formats.set(timeZone, (format = new Intl.DateTimeFormat('en-US', options)));
+  }
+  const parts = format.formatToParts(now);
+  const hour = Number(parts.find((part) => part.type === 'hour')?.value);
+  const weekday = days.indexOf(parts.find((part) => part.type === 'weekday')?.value ?? '') + 1;
+  if (!Number.isInteger(hour) || weekday === 0) throw new Error(`no clock for ${timeZone}`);
+  const answer = { minute, hour, weekday };
+  clocks.set(timeZone, answer);
+  return answer;
+}

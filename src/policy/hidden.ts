@@ -1,0 +1,69 @@
+import { resourceId, type Resource } from '../statement/effect.ts';
+import { Answers } from './answers.ts';
+import { mayConcern, mentions } from './ast.ts';
+import type { CedarSets } from './cedar.ts';
+import { chainOf, type Principal } from './entities.ts';
+import { factsOf } from './facts.ts';
+import type { TargetFacts } from './policy.ts';
+import type { Rule } from './rule.ts';
+
+/**
+ * Columns of a table that rules could hide: those that rules name, and `*` for what is said about the table as a
+ * whole. Rules know columns by name only, so any other column gets the answer of `*`.
+ */
+export function columnsNamed(
+  rules: ReadonlyMap<string, Rule>,
+  table: Resource,
+): readonly Resource[] {
+  const prefix = `${resourceId(table)}/`;
+  const named = new Set<string>(['*']);
+  for (const rule of rules.values())
+    for (const { type, id } of mentions(rule.json))
+      if (type === 'Column' && id.startsWith(prefix))
+        named.add(decodeName(id.slice(prefix.length)));
+  return [...named].map((name) => ({ type: 'Column', path: [...table.path, name] }));
+}
+
+const decodeName = (name: string): string =>
+  name.replace(/%(25|2F|22)/g, (code) => decodeURIComponent(code));
+
+/**
+ * True when somebody who could read the table would not see this column. Asked for a person without groups and for
+ * one in each group, role or person that a rule names; a rule over facts of the moment counts as hiding.
+ */
+export function hiddenSomewhere(
+  sets: CedarSets,
+  rules: ReadonlyMap<string, Rule>,
+  target: TargetFacts,
+  column: Resource,
+): boolean {
+  const { keys } = chainOf(column, target.environment);
+  const table: Resource = { type: 'Table', path: column.path.slice(0, -1) };
+  const concerning = [...rules.values()].filter((rule) => mayConcern(rule.json, 'reveal', keys));
+  if (concerning.some((rule) => rule.facts.size > 0)) return true;
+  const moment = { inTransaction: false, now: 0 };
+  const facts = factsOf({ class: 'select', bounded: true }, moment, false, target.timeZone);
+  return probes(rules).some((principal) => {
+    const answers = new Answers(sets, rules, principal, target.environment);
+    const reveal = answers.about('reveal', column, facts);
+    if (reveal.kind === 'permit') return false;
+    if (reveal.kind !== 'none') return true;
+    const read = answers.about('read', table, facts).kind;
+    return read === 'permit' || read === 'hold';
+  });
+}
+
+function probes(rules: ReadonlyMap<string, Rule>): Principal[] {
+  const person = (id: string, parents: { type: string; id: string }[]): Principal => {
+    const uid = { type: 'Person', id };
+    return { uid, entities: [{ uid, attrs: { email: id }, parents }] };
+  };
+  const found = new Map<string, Principal>([['', person('', [])]]);
+  for (const rule of rules.values())
+    for (const { type, id } of mentions(rule.json)) {
+      if (type === 'Group' || type === 'Role')
+        found.set(`${type}::${id}`, person('', [{ type, id }]));
+      if (type === 'Person') found.set(`${type}::${id}`, person(id, []));
+    }
+  return [...found.values()];
+}

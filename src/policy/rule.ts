@@ -1,0 +1,44 @@
+import type { PolicyJson } from '@cedar-policy/cedar-wasm/nodejs';
+import type { Mask } from './verdict.ts';
+import type { FactName } from './schema.ts';
+
+/** What a `forbid` with `@hold` asks before a statement may run; absent values fall to the default when combined. */
+export type HoldTerms = {
+  readonly group: string;
+  readonly quorum: number;
+  readonly expiresMs?: number;
+  readonly stepUpMs?: number;
+  readonly reasonRequired: boolean;
+  readonly channel?: string;
+  readonly resendMs?: number;
+};
+
+/** What a rule's annotations say, parsed. */
+export type Terms = {
+  readonly message?: string;
+  readonly hold?: HoldTerms;
+  /** For a `forbid` on `reveal`; the default is null. */
+  readonly mask: Mask;
+  readonly rows?: number;
+};
+
+/** One Cedar policy, keyed by its `@id`. */
+export type Rule = {
+  readonly id: string;
+  readonly effect: 'permit' | 'forbid';
+  /** Cedar text of this one policy. */
+  readonly text: string;
+  readonly json: PolicyJson;
+  readonly terms: Terms;
+  readonly facts: ReadonlySet<FactName>;
+};
+
+/** Something wrong with the rules, said so that the author can put it right. */
+export type Problem = {
+  readonly file: string;
+  readonly id?: string;
+  /** 1-based. */
+  readonly line?: number;
+  readonly message: string;
+  readonly hint: string;
+};

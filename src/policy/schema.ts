@@ -1,0 +1,47 @@
+/**
+ * The vocabulary of rules, the same for every target. The tables and columns a target really has are checked beside
+ * it (`check.ts`), because Cedar knows entities by id only.
+ */
+export const schemaText = `entity Group;
+entity Role;                                   // "<target>/<role>": a Grant makes a Person a member of it until the grant ends
+entity Person in [Group, Role] { email: String };
+entity Agent in [Group, Role] { actsFor: Person };
+entity Environment;
+entity Target in [Environment];
+entity Schema in [Target];
+entity Table in [Schema, Target];
+entity Function in [Schema, Target];
+entity Column in [Table];
+
+type Facts = {
+  statement: String,                           // class, e.g. "update"
+  bounded: Bool,                               // every write has a predicate
+  rows?: Long,                                 // estimate, where there is one
+  reason?: String,
+  purpose?: String,
+  inTransaction: Bool,
+  agent: Bool,
+  hour: Long,                                  // 0 to 23, in the target's time zone
+  weekday: Long,                               // 1 = Monday
+};
+action connect appliesTo { principal: [Person, Agent], resource: [Target], context: Facts };
+action read, write, delete appliesTo { principal: [Person, Agent], resource: [Table], context: Facts };
+action define appliesTo { principal: [Person, Agent], resource: [Table, Schema, Target], context: Facts };
+action administer appliesTo { principal: [Person, Agent], resource: [Target], context: Facts };
+action execute appliesTo { principal: [Person, Agent], resource: [Function], context: Facts };
+action reveal, filter, join, assign appliesTo { principal: [Person, Agent], resource: [Column], context: Facts };
+`;
+
+/** What `context` holds; the names of `Facts` above. */
+export const factNames = [
+  'statement',
+  'bounded',
+  'rows',
+  'reason',
+  'purpose',
+  'inTransaction',
+  'agent',
+  'hour',
+  'weekday',
+] as const;
+export type FactName = (typeof factNames)[number];

@@ -1,0 +1,113 @@
+import type { Resource } from '../statement/effect.ts';
+import { resourceId } from '../statement/effect.ts';
+import type { Answer } from './answers.ts';
+import { combineHolds, stricterMask } from './combine.ts';
+import type { Rule } from './rule.ts';
+import type { Deny, Mask, Verdict } from './verdict.ts';
+
+/** The product's own rules, beside those of the policy. */
+export const ownRules = {
+  session: 'countersign/session',
+  noPermit: 'countersign/no-permit',
+  ruleError: 'countersign/rule-error',
+  opaque: 'countersign/opaque',
+  maskedAssign: 'countersign/masked-assign',
+  maskedFlow: 'countersign/masked-flow',
+} as const;
+
+/** Adds up answers into the strictest verdict. */
+export class Tally {
+  readonly #denied = new Set<string>();
+  readonly #messages = new Set<string>();
+  readonly #hints = new Set<string>();
+  readonly #holds = new Set<Rule>();
+  readonly #rules = new Set<string>();
+  readonly #masks = new Map<string, Mask>();
+  #rows: number | undefined;
+
+  permit(rules: readonly Rule[]): void {
+    for (const { id, terms } of rules) {
+      this.#rules.add(id);
+      if (terms.rows !== undefined) this.#rows = Math.min(terms.rows, this.#rows ?? terms.rows);
+    }
+  }
+
+  hold(rules: readonly Rule[]): void {
+    for (const rule of rules) this.#holds.add(rule);
+    this.permit(rules);
+  }
+
+  deny(rules: readonly string[], message: string, hint?: string): void {
+    for (const rule of rules) this.#denied.add(rule);
+    this.#messages.add(message);
+    if (hint !== undefined) this.#hints.add(hint);
+  }
+
+  forbid(rules: readonly Rule[], words: string): void {
+    for (const { id, terms } of rules)
+      this.deny([id], terms.message ?? `rule ${id} forbids ${words}`);
+  }
+
+  fail(answer: Extract<Answer, { kind: 'error' }>): void {
+    const which = answer.rules.length > 0 ? `rule ${answer.rules.join(', ')}` : 'the rules';
+    const message = `${which} could not be evaluated, and a failed rule never lets anything pass`;
+    this.deny(
+      [ownRules.ruleError, ...answer.rules],
+      message,
+      'ask whoever keeps the rules to repair it',
+    );
+  }
+
+  mask(column: Resource, mask: Mask, rules: readonly string[]): void {
+    const id = resourceId(column);
+    const other = this.#masks.get(id);
+    this.#masks.set(id, other ? stricterMask(other, mask) : mask);
+    for (const rule of rules) this.#rules.add(rule);
+  }
+
+  /** `reason` is what the person gave; a hold that needs one is refused without. */
+  verdict(reason: string | undefined): Verdict {
+    if (this.#denied.size > 0) return this.#denial();
+    const obligations = {
+      masks: this.#masks,
+      ...(this.#rows !== undefined && { rows: this.#rows }),
+    };
+    if (this.#holds.size === 0) {
+      const rules = this.#rules.size > 0 ? [...this.#rules] : [ownRules.session];
+      return { kind: 'allow', rules, ...obligations };
+    }
+    const holds = [...this.#holds];
+    const requirement = combineHolds(holds);
+    if (requirement.reasonRequired && !reason?.trim()) return noReason(holds);
+    const rules = holds.map((rule) => rule.id);
+    return { kind: 'hold', rules, message: holdMessage(holds), requirement, ...obligations };
+  }
+
+  #denial(): Deny {
+    const hint = [...this.#hints].join('; ');
+    return {
+      kind: 'deny',
+      rules: [...this.#denied],
+      message: [...this.#messages].join('; '),
+      ...(hint !== '' && { hint }),
+    };
+  }
+}
+
+function holdMessage(holds: readonly Rule[]): string {
+  const said = holds.map(
+    ({ id, terms }) =>
+      terms.message ?? `rule ${id} asks for ${terms.hold?.group ?? 'a second person'}`,
+  );
+  return [...new Set(said)].join('; ');
+}
+
+function noReason(holds: readonly Rule[]): Deny {
+  const asking = holds.filter((rule) => rule.terms.hold?.reasonRequired);
+  return {
+    kind: 'deny',
+    rules: asking.map((rule) => rule.id),
+    message: `${holdMessage(asking)}: no reason was given`,
+    hint: "SET countersign.reason = '…' and send it again",
+  };
+}
