@@ -1,0 +1,74 @@
+import type { Effect, Resource } from '../effect.ts';
+import type { Refused } from '../statement.ts';
+
+/** What decides how names in a statement are read. */
+export type SqlSettings = {
+  /** As `SHOW search_path` prints it on the user's own session. */
+  readonly searchPath: string;
+  /** The target role, which stands for `"$user"` in the path. */
+  readonly user: string;
+};
+
+/** A prepared statement: its text, or for one from the wire also the parameter types it was given (OIDs). */
+export type PreparedText = string | { readonly text: string; readonly types: readonly number[] };
+
+/** What EXECUTE and FETCH speak of: prepared statements and cursors (or portals) of the session, from SQL and from the wire. */
+export type NamedThings = {
+  readonly prepared: ReadonlyMap<string, PreparedText>;
+  readonly cursors: ReadonlyMap<string, Part>;
+};
+
+export type Control =
+  | 'begin'
+  | 'commit'
+  | 'rollback'
+  | 'savepoint'
+  | 'release'
+  | 'rollback-to'
+  | 'commit-and-chain'
+  | 'rollback-and-chain';
+
+export type IsRuled = (column: Resource) => boolean;
+
+/** One statement of a string. */
+export type Part = {
+  readonly text: string;
+  /** As `effect.class`. */
+  readonly class: string;
+  readonly effect: Effect;
+  readonly control?: Control;
+  /** SET, RESET, DISCARD: the session reads its settings again afterwards. */
+  readonly changesSettings: boolean;
+  readonly sets?: { readonly name: string; readonly value: string | undefined; readonly local: boolean };
+  /** The catalog may have changed afterwards. */
+  readonly defines: boolean;
+  readonly returnsRows: boolean;
+  readonly copy?: 'in' | 'out';
+  /** `text` is the whole PREPARE, because the types it declares decide what the query means. */
+  readonly prepares?: { readonly name: string; readonly text: string };
+  readonly deallocates?: string;
+  readonly declares?: { readonly cursor: string };
+  readonly closes?: string;
+  /** True when an error or notice of this statement may carry a value of a column that some rule hides. */
+  touchesRuled(isRuled: IsRuled): boolean;
+};
+
+export type Masked = {
+  readonly text: string;
+  /** True when the string writes and something of it is hidden. */
+  readonly hidesWrite: boolean;
+  /** What each part does, for people, with the literals that may be shown. */
+  readonly words: readonly string[];
+};
+
+export type Analysis = {
+  readonly parts: readonly Part[];
+  /** The whole string is refused before any rule is asked. */
+  readonly refused?: Refused;
+  /** Versions of every object it names: part of the binding. */
+  readonly definitions: string;
+  /** Parameter type OIDs as the server resolved them. */
+  readonly parameterTypes: readonly number[];
+  /** The string as others may read it. `params` are the values of $1, $2 …, as text. */
+  masked(isRuled: IsRuled, params?: readonly (string | null | undefined)[]): Masked;
+};
