@@ -69,7 +69,7 @@ export function integer(text: string, option: string, min: number, max: number):
 export function nearest(name: string, known: readonly string[]): string | undefined {
   const ranked = known
     .map((candidate) => ({ candidate, distance: distance(name, candidate) }))
-    .filter((entry) => entry.distance <= Math.max(1, Math.floor(entry.candidate.length / 3)))
+    .filter((entry) => entry.distance <= Math.ceil(entry.candidate.length / 3))
     .toSorted((a, b) => a.distance - b.distance);
   return ranked[0]?.candidate;
 }

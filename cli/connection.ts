@@ -1,0 +1,120 @@
+import { readFile } from 'node:fs/promises';
+import { z } from 'zod';
+import { commandEnvironment } from '#src/config/env.ts';
+import { integer, type Options } from './command.ts';
+import { Failure, usageFailure } from './failure.ts';
+
+const demoFile = z.object({
+  console: z.string().optional(),
+  api: z.string().optional(),
+  postgres: z.object({ host: z.string(), port: z.number() }).optional(),
+  people: z
+    .record(
+      z.string(),
+      z.object({ email: z.string(), token: z.string(), decideToken: z.string().optional() }),
+    )
+    .default({}),
+});
+export type DemoFile = z.infer<typeof demoFile>;
+
+export const DEMO_FILE = '.countersign/demo.json';
+
+/** The facts the demo writes for scripts; undefined where no demo has run in this folder. */
+export async function readDemo(path = DEMO_FILE): Promise<DemoFile | undefined> {
+  let text: string;
+  try {
+    text = await readFile(path, 'utf8');
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
+    throw new Failure(`${path} cannot be read`, { cause: error });
+  }
+  try {
+    return demoFile.parse(JSON.parse(text));
+  } catch (cause) {
+    throw usageFailure(
+      `${path} is not what the demo writes`,
+      `npm start writes it anew (${reason(cause)})`,
+    );
+  }
+}
+
+function reason(cause: unknown): string {
+  return cause instanceof SyntaxError ? 'it is not JSON' : 'a part is missing';
+}
+
+/** Who asks: with a token of one's own, or as one of the demo's people. */
+export const IDENTITY_OPTIONS = {
+  as: {
+    type: 'string',
+    value: 'WHO',
+    about: "your e-mail with --token, or one of the demo's people (default: engineer)",
+  },
+  token: {
+    type: 'string',
+    value: 'TOKEN',
+    about: 'access token; COUNTERSIGN_TOKEN keeps it out of the shell history',
+  },
+} as const satisfies Options;
+
+export type GatewayAddress = {
+  readonly host: string;
+  readonly port: number;
+  readonly user: string;
+  readonly token: string;
+};
+
+type Given = {
+  readonly as?: string | undefined;
+  readonly token?: string | undefined;
+  readonly host?: string | undefined;
+  readonly port?: string | undefined;
+};
+
+/** Options win over the environment, the environment over the demo's file. */
+export function gatewayAddress(
+  given: Given,
+  demo: DemoFile | undefined,
+  env = commandEnvironment(),
+): GatewayAddress {
+  const port = given.port ?? env.port;
+  const identity = identify(given, demo, env);
+  const host = given.host ?? env.host ?? demo?.postgres?.host ?? '127.0.0.1';
+  return {
+    host,
+    port: port === undefined ? (demo?.postgres?.port ?? 6432) : integer(port, 'port', 1, 65_535),
+    ...identity,
+  };
+}
+
+function identify(
+  given: Given,
+  demo: DemoFile | undefined,
+  env: ReturnType<typeof commandEnvironment>,
+): { user: string; token: string } {
+  const token = given.token ?? env.token;
+  const who = given.as ?? (token === undefined ? undefined : env.user);
+  if (token !== undefined) {
+    const user = who === undefined ? undefined : (demo?.people[who]?.email ?? who);
+    if (user === undefined)
+      throw usageFailure('a token needs a person', 'say whose it is: --as you@example.com');
+    return { user, token };
+  }
+  if (!demo)
+    throw usageFailure(
+      'no access token',
+      `set COUNTERSIGN_TOKEN and pass --as you@example.com, or run npm start in this folder (it writes ${DEMO_FILE})`,
+    );
+  const person = demoPerson(demo, who ?? 'engineer');
+  return { user: person.email, token: person.token };
+}
+
+/** One of the demo's people, by name or e-mail. */
+export function demoPerson(demo: DemoFile, who: string): DemoFile['people'][string] {
+  const person =
+    demo.people[who] ?? Object.values(demo.people).find((candidate) => candidate.email === who);
+  if (person) return person;
+  throw usageFailure(
+    `the demo has nobody called ${who}`,
+    `it has ${Object.keys(demo.people).join(', ')}`,
+  );
+}
