@@ -1,11 +1,13 @@
 -- The store of Countersign. Forward only: a later version adds files, it never edits this one.
-create schema countersign;
+-- The schema and its table of applied files exist already: migrate.ts makes them.
 set local search_path = countersign;
 
 -- One row a gateway process name; a lease with an epoch makes one process at a time its owner.
+-- Epochs below `epoch` are dead; those up to `recovered` have been put right.
 create table gateway (
   name text primary key,
   epoch bigint not null default 0,
+  recovered bigint not null default 0,
   lease_until timestamptz not null
 );
 
@@ -23,6 +25,7 @@ create table session (
   started_at timestamptz not null default clock_timestamp(),
   ended_at timestamptz
 );
+create index session_open on session (gateway, epoch) where ended_at is null;
 
 -- The log. `leaf` is what is hashed, chained and later put in the tree; it holds commitments, never a body.
 create table record (
@@ -63,7 +66,17 @@ begin
 end $$;
 create trigger append_only before update or delete on record for each row execute function refuse_change();
 create trigger append_only_all before truncate on record for each statement execute function refuse_change();
-create trigger append_only before update on record_body for each row execute function refuse_change();
+create function refuse_all_but_erasure() returns trigger language plpgsql as $$
+begin
+  if new.salt is null and new.body is null
+    and (to_jsonb(new) - 'salt' - 'body') = (to_jsonb(old) - 'salt' - 'body') then
+    return new;
+  end if;
+  raise exception 'the log is append-only';
+end $$;
+create trigger append_only before delete on record_body for each row execute function refuse_change();
+create trigger only_erasure before update on record_body for each row execute function refuse_all_but_erasure();
+create trigger append_only_all before truncate on record_body for each statement execute function refuse_change();
 
 -- The Merkle tree (RFC 6962, C2SP tlog-tiles): the sequencer gives records their index and fills tiles.
 create table tree_entry (

@@ -1,0 +1,44 @@
+/**
+ * Canonical JSON (RFC 8785, JCS). Throws a TypeError for what JSON cannot hold: undefined, non-finite numbers,
+ * bigint, functions, lone surrogates, and objects that are not plain (a Date would silently become a string).
+ */
+export function canonical(value: unknown): string {
+  switch (typeof value) {
+    case 'string':
+      if (!value.isWellFormed()) throw new TypeError('not JSON: a lone surrogate');
+      return JSON.stringify(value);
+    case 'number':
+      if (!Number.isFinite(value)) throw new TypeError(`not JSON: ${value}`);
+      return JSON.stringify(value);
+    case 'boolean':
+      return String(value);
+    case 'object':
+      return value === null ? 'null' : composite(value);
+    case 'bigint':
+    case 'function':
+    case 'symbol':
+    case 'undefined':
+      throw new TypeError(`not JSON: ${typeof value}`);
+  }
+}
+
+function composite(value: object): string {
+  if (Array.isArray(value)) {
+    // An index loop, because map() would skip holes.
+    let text = '';
+    for (let i = 0; i < value.length; i++) text += (i ? ',' : '') + canonical(value[i]);
+    return `[${text}]`;
+  }
+  const prototype: unknown = Object.getPrototypeOf(value);
+  if (prototype !== Object.prototype && prototype !== null)
+    throw new TypeError('not JSON: an object that is not plain');
+  let text = '';
+  // The default sort compares UTF-16 code units, as RFC 8785 wants.
+  for (const [key, member] of Object.entries(value).toSorted(byKey))
+    text += `${text ? ',' : ''}${canonical(key)}:${canonical(member)}`;
+  return `{${text}}`;
+}
+
+function byKey(a: readonly [string, unknown], b: readonly [string, unknown]): number {
+  return a[0] < b[0] ? -1 : 1;
+}

@@ -1,0 +1,58 @@
+import { createHash, createHmac } from 'node:crypto';
+import { z } from 'zod';
+import { canonical } from './canonical.ts';
+
+/** What a leaf holds besides its version; `prev` and `commit` are base64 of 32 bytes, `prev` is empty for the first record. */
+export type Leaf = {
+  readonly writer: string;
+  readonly seq: number;
+  readonly prev: string;
+  /** ISO 8601 with milliseconds, UTC, by the gateway's clock. */
+  readonly time: string;
+  readonly kind: string;
+  readonly id: string;
+  readonly commit: string;
+};
+
+const schema = z.strictObject({
+  v: z.literal(1),
+  writer: z.string(),
+  seq: z.int().positive(),
+  prev: z.string(),
+  time: z.iso.datetime({ precision: 3 }),
+  kind: z.string(),
+  id: z.uuid(),
+  commit: z.string(),
+});
+
+const LEAF = Buffer.from([0]);
+
+/** The exact bytes that are stored, hashed and chained. */
+export function leafBytes(leaf: Leaf): Buffer {
+  return Buffer.from(canonical({ v: 1, ...leaf }));
+}
+
+/** Leaf hash of RFC 6962 section 2.1: SHA-256(0x00 ‖ leaf). */
+export function leafHash(leaf: Uint8Array): Buffer {
+  return createHash('sha256').update(LEAF).update(leaf).digest();
+}
+
+/** Undefined when the bytes are not a leaf of this version. */
+export function parseLeaf(bytes: Uint8Array): Leaf | undefined {
+  try {
+    const parsed = schema.safeParse(JSON.parse(Buffer.from(bytes).toString()));
+    return parsed.data;
+  } catch {
+    return undefined;
+  }
+}
+
+/** HMAC-SHA256(salt, body): binds the body without revealing it, and stays valid when body and salt are erased. */
+export function commitment(salt: Uint8Array, body: string): string {
+  return createHmac('sha256', salt).update(body).digest('base64');
+}
+
+/** The form in which a bound digest may leave the gateway's memory: HMAC-SHA256(salt, digest), hex. */
+export function keyedDigest(salt: Uint8Array, digest: Uint8Array): string {
+  return createHmac('sha256', salt).update(digest).digest('hex');
+}

@@ -1,0 +1,114 @@
+import { randomBytes, randomUUID } from 'node:crypto';
+import { canonical } from './canonical.ts';
+import { commitment, keyedDigest, leafBytes, leafHash } from './chain.ts';
+import type { Entry, RecordKind } from './log.ts';
+
+/** A record that lacks only its place in the chain. */
+export type Draft = {
+  readonly id: string;
+  readonly time: string;
+  readonly entry: Entry;
+  readonly salt: Buffer;
+  /** Canonical JSON of what the leaf commits to; see FORMAT.md. */
+  readonly body: string;
+  readonly commit: string;
+};
+
+/** The newest record of a writer; `seq` 0 and an empty hash before the first. */
+export type Tail = { readonly seq: number; readonly hash: Buffer };
+
+export type Sealed = { readonly draft: Draft; readonly leaf: Buffer; readonly tail: Tail };
+
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+
+/** Throws a TypeError when the entry could not be stored; it must not spoil the batch it would share. */
+export function draftOf(entry: Entry, epoch: number): Draft {
+  for (const id of [entry.session, entry.statement, entry.request])
+    if (id !== undefined && !UUID.test(id)) throw new TypeError(`not a lower-case UUID: ${id}`);
+  for (const text of [entry.person, entry.agent, entry.target])
+    if (text?.includes('\0')) throw new TypeError('a name holds a zero byte');
+  if (entry.binds && entry.verdict !== entry.binds.verdict)
+    throw new TypeError(
+      `the verdict ${entry.verdict} is not the bound one, ${entry.binds.verdict}`,
+    );
+  const salt = randomBytes(32);
+  const body = canonical(committed(entry, epoch, salt));
+  return {
+    id: randomUUID(),
+    time: new Date().toISOString(),
+    entry,
+    salt,
+    body,
+    commit: commitment(salt, body),
+  };
+}
+
+// What the columns of record_body repeat is committed too, so that verify can tell when an index was changed.
+function committed(entry: Entry, epoch: number, salt: Buffer): Record<string, unknown> {
+  const { session, statement, request, person, agent, target, verdict, binds } = entry;
+  const body = binds ? { ...entry.body, digest: keyedDigest(salt, binds.digest) } : entry.body;
+  return {
+    body,
+    epoch,
+    ...(session !== undefined && { session }),
+    ...(statement !== undefined && { statement }),
+    ...(request !== undefined && { request }),
+    ...(person !== undefined && { person }),
+    ...(agent !== undefined && { agent }),
+    ...(target !== undefined && { target }),
+    ...(verdict !== undefined && { verdict }),
+  };
+}
+
+/** Gives drafts their places after `tail`, in order. */
+export function seal(drafts: readonly Draft[], writer: string, tail: Tail): readonly Sealed[] {
+  let { seq, hash } = tail;
+  return drafts.map((draft) => {
+    const { id, time, commit } = draft;
+    const { kind } = draft.entry;
+    const leaf = leafBytes({
+      writer,
+      seq: ++seq,
+      prev: hash.toString('base64'),
+      time,
+      kind,
+      id,
+      commit,
+    });
+    hash = leafHash(leaf);
+    return { draft, leaf, tail: { seq, hash } };
+  });
+}
+
+export const INSERT = `
+  with place as (
+    insert into countersign.record (writer, seq, id, leaf, hash)
+    select $1, u.* from unnest($3::bigint[], $4::uuid[], $5::bytea[], $6::bytea[]) u)
+  insert into countersign.record_body (writer, epoch, id, at, kind, session, statement, request,
+    person, agent, target, verdict, salt, body)
+  select $1, $2, u.* from unnest($4::uuid[], $7::timestamptz[], $8::text[], $9::uuid[], $10::uuid[], $11::uuid[],
+    $12::text[], $13::text[], $14::text[], $15::text[], $16::bytea[], $17::text[]) u`;
+
+/** Parameters of `INSERT` for one batch. */
+export function insertValues(writer: string, epoch: number, batch: readonly Sealed[]): unknown[] {
+  const column = <T>(pick: (sealed: Sealed) => T) => batch.map(pick);
+  return [
+    writer,
+    epoch,
+    column((s) => s.tail.seq),
+    column((s) => s.draft.id),
+    column((s) => s.leaf),
+    column((s) => s.tail.hash),
+    column((s) => s.draft.time),
+    column((s): RecordKind => s.draft.entry.kind),
+    column((s) => s.draft.entry.session ?? null),
+    column((s) => s.draft.entry.statement ?? null),
+    column((s) => s.draft.entry.request ?? null),
+    column((s) => s.draft.entry.person ?? null),
+    column((s) => s.draft.entry.agent ?? null),
+    column((s) => s.draft.entry.target ?? null),
+    column((s) => s.draft.entry.verdict ?? null),
+    column((s) => s.draft.salt),
+    column((s) => s.draft.body),
+  ];
+}

@@ -1,0 +1,274 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { draftOf, type Draft } from './draft.ts';
+import { Fenced, Lane, Refused, WithinFailed, type LaneOptions } from './lane.ts';
+import { NotRecorded, type AuditLog, type Entry, type Receipt, type Within } from './log.ts';
+
+export type AuditOptions = LaneOptions & {
+  /** False as soon as this process may no longer be the only one with this name. */
+  readonly held: () => boolean;
+  readonly onError: (error: Error) => void;
+};
+
+export type OpenAuditLog = AuditLog & {
+  /** Writes what is queued (3 s at most), then refuses everything. */
+  close(): Promise<void>;
+  /** Resolves when nothing is queued or under way, outcomes included. */
+  idle(): Promise<void>;
+};
+
+type Waiting = {
+  readonly draft: Draft;
+  readonly within: Within | undefined;
+  readonly since: number;
+  readonly resolve: (receipt: Receipt) => void;
+  readonly reject: (error: unknown) => void;
+};
+type Batch = { readonly waiting: readonly Waiting[]; readonly later: readonly Draft[] };
+
+/** Nobody waits longer for the store than this. */
+const PATIENCE_MS = 3_000;
+const BATCH = 500;
+const QUEUE = 10_000;
+/** How long an outcome waits for a statement to share a write with. */
+const LINGER_MS = 5;
+const RETRY_MS = 100;
+const LEASE = 'this gateway may have lost its lease';
+
+/** Opens the log for one writer; rejects when the store cannot be reached or somebody newer owns the name. */
+export async function openAuditLog(options: AuditOptions): Promise<OpenAuditLog> {
+  const lane = new Lane(options);
+  await lane.connect();
+  return new Writer(options, lane);
+}
+
+/** Queues entries in front of a Lane: one batch under way, everything that comes meanwhile in the next. */
+class Writer implements OpenAuditLog {
+  readonly #options: AuditOptions;
+  readonly #lane: Lane;
+  #hot: Waiting[] = [];
+  #later: Draft[] = [];
+  /** Under way, or of unknown fate until the lane is connected again. */
+  #flight: Batch | undefined;
+  #busy = false;
+  #afterWithin = false;
+  #linger: NodeJS.Timeout | undefined;
+  #patience: NodeJS.Timeout | undefined;
+  #downSince: number | undefined;
+  #ended: Error | undefined;
+  #onIdle: (() => void)[] = [];
+
+  constructor(options: AuditOptions, lane: Lane) {
+    this.#options = options;
+    this.#lane = lane;
+  }
+
+  append(entry: Entry, within?: Within): Promise<Receipt> {
+    const refusal = this.#refusal();
+    if (refusal) return Promise.reject(new NotRecorded(refusal));
+    let draft: Draft;
+    try {
+      draft = draftOf(entry, this.#options.epoch);
+    } catch (cause) {
+      return Promise.reject(new NotRecorded('the record cannot be written', { cause }));
+    }
+    return new Promise((resolve, reject) => {
+      this.#hot.push({ draft, within, since: performance.now(), resolve, reject });
+      this.#patience ??= setTimeout(() => this.#impatient(), PATIENCE_MS);
+      this.#start();
+    });
+  }
+
+  later(entry: Entry): void {
+    try {
+      if (this.#ended) throw this.#ended;
+      if (this.#later.length >= QUEUE) throw new Error('too many records wait for the store');
+      this.#later.push(draftOf(entry, this.#options.epoch));
+    } catch (cause) {
+      this.#options.onError(new NotRecorded(`an ${entry.kind} record was dropped`, { cause }));
+      return;
+    }
+    if (!this.#busy) this.#linger ??= setTimeout(() => this.#start(), LINGER_MS);
+  }
+
+  idle(): Promise<void> {
+    if (!this.#busy && !this.#later.length) return Promise.resolve();
+    return new Promise((resolve) => this.#onIdle.push(resolve));
+  }
+
+  async close(): Promise<void> {
+    if (!this.#ended) {
+      const timer = new AbortController();
+      const { signal } = timer;
+      await Promise.race([this.idle(), sleep(PATIENCE_MS, undefined, { signal }).catch(() => {})]);
+      timer.abort();
+      this.#stop(new Error('it is closed'));
+    }
+    await this.#lane.end().catch(() => {});
+  }
+
+  #refusal(): string | undefined {
+    if (this.#ended) return `the log cannot be written: ${this.#ended.message}`;
+    if (!this.#options.held()) return LEASE;
+    if (this.#hot.length >= QUEUE) return 'too many records wait for the store';
+    if (this.#downSince !== undefined && performance.now() - this.#downSince > PATIENCE_MS)
+      return 'the store cannot be reached';
+    return undefined;
+  }
+
+  #start(): void {
+    if (this.#busy || this.#ended) return;
+    this.#busy = true;
+    clearTimeout(this.#linger);
+    this.#linger = undefined;
+    // After the events of this turn, so that what comes together is written together.
+    setImmediate(() => void this.#run());
+  }
+
+  async #run(): Promise<void> {
+    while (
+      !this.#ended &&
+      (this.#hot.length || this.#later.length || this.#flight || this.#isDown)
+    ) {
+      // oxlint-disable-next-line eslint/no-await-in-loop -- one batch at a time keeps the chain simple
+      const pause = await this.#step();
+      // oxlint-disable-next-line eslint/no-await-in-loop -- a pause between attempts
+      if (pause) await sleep(pause);
+    }
+    this.#busy = false;
+    for (const resolve of this.#onIdle.splice(0)) resolve();
+  }
+
+  get #isDown(): boolean {
+    return this.#downSince !== undefined;
+  }
+
+  /** One attempt to get on; resolves with the milliseconds to wait before the next. */
+  async #step(): Promise<number> {
+    if (!this.#lane.connected && !(await this.#reconnect())) return RETRY_MS;
+    if (!this.#options.held()) {
+      for (const { reject } of this.#hot.splice(0)) reject(new NotRecorded(LEASE));
+      return RETRY_MS;
+    }
+    const batch = this.#take();
+    const drafts = [...batch.waiting.map(({ draft }) => draft), ...batch.later];
+    const within = batch.waiting[0]?.within;
+    const [first] = drafts;
+    if (!first) return 0;
+    this.#flight = batch;
+    try {
+      if (within) await this.#lane.transact(first, within);
+      else await this.#lane.write(drafts);
+      this.#written(batch);
+      return 0;
+    } catch (error) {
+      return this.#failed(batch, error);
+    }
+  }
+
+  #take(): Batch {
+    // Outcomes get their turn between two transactions, too.
+    const alone = this.#hot[0]?.within !== undefined && !(this.#afterWithin && this.#later.length);
+    this.#afterWithin = alone;
+    if (alone) return { waiting: this.#hot.splice(0, 1), later: [] };
+    const barrier = this.#hot.findIndex(({ within }) => within);
+    const waiting = this.#hot.splice(0, barrier < 0 ? BATCH : Math.min(barrier, BATCH));
+    return { waiting, later: this.#later.splice(0, BATCH) };
+  }
+
+  /** Settling what impatience has settled before does nothing. */
+  #written(batch: Batch): void {
+    this.#flight = undefined;
+    const { writer } = this.#options;
+    let seq = this.#lane.seq - batch.waiting.length - batch.later.length;
+    for (const { draft, resolve } of batch.waiting) resolve(receipt(draft, writer, ++seq));
+  }
+
+  #notWritten(batch: Batch, cause: unknown): void {
+    this.#flight = undefined;
+    for (const { reject } of batch.waiting)
+      reject(new NotRecorded('the store did not take the record', { cause }));
+    this.#later.unshift(...batch.later);
+  }
+
+  #failed(batch: Batch, error: unknown): number {
+    if (error instanceof Fenced) {
+      this.#stop(error);
+      return 0;
+    }
+    if (error instanceof WithinFailed) {
+      this.#flight = undefined;
+      batch.waiting[0]?.reject(error.cause);
+      return 0;
+    }
+    if (error instanceof Refused) {
+      this.#notWritten(batch, error);
+      this.#options.onError(error);
+      return batch.later.length ? RETRY_MS : 0;
+    }
+    // Its fate is open: reconnecting tells.
+    this.#down(error);
+    this.#lane.drop();
+    return 0;
+  }
+
+  /** False when the store cannot be reached yet. Settles a write of unknown fate. */
+  async #reconnect(): Promise<boolean> {
+    try {
+      const happened = await this.#lane.connect();
+      this.#downSince = undefined;
+      if (this.#ended) await this.#lane.end();
+      if (this.#flight && happened) this.#written(this.#flight);
+      else if (this.#flight) this.#notWritten(this.#flight, new Error('the connection was lost'));
+      return true;
+    } catch (error) {
+      if (error instanceof Fenced) this.#stop(error);
+      else this.#down(error);
+      return false;
+    }
+  }
+
+  #down(cause: unknown): void {
+    if (this.#isDown) return;
+    this.#downSince = performance.now();
+    this.#options.onError(new Error('the log has lost the store', { cause }));
+  }
+
+  /** Rejects whoever has waited too long; a write that is stuck loses its connection. */
+  #impatient(): void {
+    const now = performance.now();
+    const late = ({ since }: Waiting) => now - since >= PATIENCE_MS - 1;
+    const error = new NotRecorded('the store did not answer in time');
+    const stuck = this.#flight?.waiting.filter(late) ?? [];
+    const queued = this.#hot.filter(late);
+    for (const { reject } of [...stuck, ...queued]) reject(error);
+    if (stuck.length) this.#lane.drop();
+    this.#hot = this.#hot.slice(queued.length);
+    const next = [...(this.#flight?.waiting ?? []), ...this.#hot].find((waiting) => !late(waiting));
+    this.#patience =
+      next && setTimeout(() => this.#impatient(), Math.max(1, next.since + PATIENCE_MS - now));
+  }
+
+  #stop(error: Error): void {
+    if (this.#ended) return;
+    this.#ended = error;
+    const cause = { cause: error };
+    for (const { reject } of [...(this.#flight?.waiting ?? []), ...this.#hot])
+      reject(new NotRecorded(`the log cannot be written: ${error.message}`, cause));
+    const lost = this.#later.length + (this.#flight?.later.length ?? 0);
+    [this.#hot, this.#later, this.#flight] = [[], [], undefined];
+    clearTimeout(this.#patience);
+    clearTimeout(this.#linger);
+    if (lost) this.#options.onError(new NotRecorded(`${lost} records were not written`, cause));
+    if (error instanceof Fenced) {
+      this.#lane.drop();
+      this.#options.onError(error);
+    }
+  }
+}
+
+function receipt(draft: Draft, writer: string, seq: number): Receipt {
+  const { binds } = draft.entry;
+  const made = { record: draft.id, writer, seq: BigInt(seq), ...(binds && { binds }) };
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the one place a Receipt is made
+  return Object.freeze(made) as Receipt;
+}
