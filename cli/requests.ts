@@ -1,9 +1,216 @@
-import type { Command } from './command.ts';
-import { Failure } from './failure.ts';
+import { createInterface } from 'node:readline/promises';
+import { z } from 'zod';
+import { commandEnvironment } from '#src/config/env.ts';
+import { openApi, type Api } from './api.ts';
+import { parse, type Command, type Options } from './command.ts';
+import { demoPerson, IDENTITY_OPTIONS, readDemo } from './connection.ts';
+import { EXIT, Failure, usageFailure } from './failure.ts';
+import { renderTable } from './table.ts';
+import { printable, type Terminal } from './terminal.ts';
+
+const OPTIONS = {
+  ...IDENTITY_OPTIONS,
+  as: { type: 'string', value: 'WHO', about: "one of the demo's people (default: approver)" },
+  api: { type: 'string', value: 'URL', about: 'address of the API, ends in /api/v1' },
+  state: { type: 'string', value: 'STATE', about: 'list: which requests (default: pending)' },
+  reason: { type: 'string', value: 'TEXT', about: 'approve, deny: why; a denial needs one' },
+  yes: { type: 'boolean', about: 'approve, deny: do not ask again' },
+  json: { type: 'boolean', about: 'print JSON' },
+} as const satisfies Options;
 
 export const requestsCommand: Command = {
-  usage: ['requests'],
-  about: '',
-  options: {},
-  run: () => Promise.reject(new Failure('requests is not there yet')),
+  usage: [
+    'requests [list] [--state STATE]',
+    'requests show ID',
+    'requests approve ID [--reason TEXT] [--yes]',
+    'requests deny ID --reason TEXT [--yes]',
+  ],
+  about:
+    'Lists what waits for approval, and decides it. Reading needs a token with scope read, deciding one with scope decide.\n' +
+    'ID may be shortened as long as it is unique among the pending requests.',
+  options: OPTIONS,
+  examples: ['countersign requests', 'countersign requests approve 0199c0de --as approver2'],
+  run: requests,
 };
+
+const requestReply = z.object({
+  id: z.string(),
+  version: z.number(),
+  state: z.string(),
+  requirement: z.object({
+    groups: z.array(z.object({ group: z.string(), quorum: z.number() })),
+  }),
+  card: z.object({
+    person: z.object({ email: z.string(), name: z.string() }),
+    target: z.string(),
+    masked: z.string(),
+    hidesWrite: z.boolean(),
+    words: z.array(z.string()),
+    rules: z.array(z.string()),
+    message: z.string(),
+    reason: z.string().optional(),
+  }),
+  decisions: z.array(z.object({ person: z.string(), decision: z.string(), reason: z.string() })),
+  expiresAt: z.string(),
+});
+type Reply = z.infer<typeof requestReply>;
+const listReply = z.object({ requests: z.array(requestReply) });
+
+async function requests(argv: readonly string[], terminal: Terminal): Promise<number> {
+  const { values, positionals } = parse(argv, OPTIONS);
+  const [action = 'list', id, ...more] = positionals;
+  if (more.length > 0) throw usageFailure(`one request at a time, not also ${more.join(' ')}`);
+  const { reader, decider } = await apisFor(values);
+  if (action === 'list') return list(reader, values.state ?? 'pending', values.json, terminal);
+  if (action !== 'show' && action !== 'approve' && action !== 'deny')
+    throw usageFailure(`unknown action ${action}`, 'it is list, show, approve or deny');
+  if (id === undefined) throw usageFailure('which request?', `countersign requests ${action} ID`);
+  const request = await find(reader, id);
+  if (action !== 'show') return decide(decider, action, request, values, terminal);
+  if (values.json) terminal.out(JSON.stringify(request, undefined, 2));
+  else for (const line of describe(request)) terminal.out(line);
+  return EXIT.done;
+}
+
+type Choice = {
+  readonly reason?: string | undefined;
+  readonly yes?: boolean | undefined;
+  readonly json?: boolean | undefined;
+};
+
+async function decide(
+  api: Api,
+  decision: 'approve' | 'deny',
+  request: Reply,
+  { reason = '', yes, json }: Choice,
+  terminal: Terminal,
+): Promise<number> {
+  if (decision === 'deny' && reason.trim() === '')
+    throw usageFailure('a denial needs a reason', 'add --reason "…"');
+  if (!yes) await confirm(decision, request, terminal);
+  // The version is what was shown: if the request has moved since, the API refuses as stale.
+  const body = { decision, reason, version: request.version };
+  const path = `/requests/${encodeURIComponent(request.id)}/decision`;
+  const decided = await api.post(path, body, requestReply);
+  terminal.out(
+    json ? JSON.stringify(decided, undefined, 2) : `${decided.id} is ${progress(decided)}`,
+  );
+  return EXIT.done;
+}
+
+async function apisFor(values: {
+  as?: string | undefined;
+  token?: string | undefined;
+  api?: string | undefined;
+}): Promise<{ reader: Api; decider: Api }> {
+  const env = commandEnvironment();
+  const demo = await readDemo();
+  const base = values.api ?? env.api ?? demo?.api;
+  if (base === undefined)
+    throw usageFailure('no API address', 'set COUNTERSIGN_API or pass --api http://…/api/v1');
+  const token = values.token ?? env.token;
+  if (token !== undefined) {
+    const api = openApi(base, token);
+    return { reader: api, decider: api };
+  }
+  if (!demo)
+    throw usageFailure('no access token', 'set COUNTERSIGN_TOKEN, or run npm start in this folder');
+  const person = demoPerson(demo, values.as ?? 'approver');
+  return {
+    reader: openApi(base, person.token),
+    decider: openApi(base, person.decideToken ?? person.token),
+  };
+}
+
+async function list(
+  api: Api,
+  state: string,
+  json: boolean | undefined,
+  terminal: Terminal,
+): Promise<number> {
+  const query = state === 'all' ? '' : `?state=${encodeURIComponent(state)}`;
+  const found = (await api.get(`/requests${query}`, listReply)).requests;
+  if (json) {
+    terminal.out(JSON.stringify(found, undefined, 2));
+    return EXIT.done;
+  }
+  if (found.length === 0) {
+    terminal.err(state === 'all' ? 'no requests' : `no ${printable(state)} requests`);
+    return EXIT.done;
+  }
+  const columns = ['id', 'who', 'target', 'statement', 'rule', 'state', 'expires'];
+  const lines = renderTable(
+    columns.map((name) => ({ name, numeric: false })),
+    found.map(({ id, card, state: now, expiresAt }) => [
+      id,
+      card.person.email,
+      card.target,
+      card.masked,
+      card.rules.join(', '),
+      now,
+      expiresAt,
+    ]),
+    { width: terminal.width, head: (t) => terminal.paint('bold', t), none: (t) => t },
+  );
+  for (const line of lines) terminal.out(line);
+  return EXIT.done;
+}
+
+const UUID = /^[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}$/i;
+
+async function find(api: Api, id: string): Promise<Reply> {
+  if (UUID.test(id)) return api.get(`/requests/${id}`, requestReply);
+  const pending = (await api.get('/requests?state=pending', listReply)).requests;
+  const [first, second] = pending.filter((request) => request.id.startsWith(id.toLowerCase()));
+  if (first && !second) return first;
+  throw new Failure(
+    first ? `${id} begins more than one pending request` : `no pending request begins with ${id}`,
+    { hint: 'countersign requests lists them' },
+  );
+}
+
+/** What an approver reads before deciding; the statement is masked as everywhere outside the gateway. */
+export function describe(request: Reply): string[] {
+  const { card } = request;
+  const rows: [string, string | undefined][] = [
+    ['request', `${request.id} (${progress(request)})`],
+    ['who', `${card.person.name} <${card.person.email}>`],
+    ['target', card.target],
+    ['statement', card.masked],
+    ['effect', card.words.join('; ')],
+    ['held by', `${card.rules.join(', ')}: ${card.message}`],
+    ['reason', card.reason],
+    ['expires', request.expiresAt],
+    ...request.decisions.map((d): [string, string] => [
+      d.decision,
+      `${d.person}${d.reason ? `: ${d.reason}` : ''}`,
+    ]),
+    [
+      'note',
+      card.hidesWrite ? 'part of this write is masked; the console shows it whole' : undefined,
+    ],
+  ];
+  return rows.flatMap(([name, value]) =>
+    value === undefined ? [] : [`${name.padEnd(10)}${printable(value)}`],
+  );
+}
+
+/** `pending, 1 of 2 approved`, or the state. */
+function progress(request: Reply): string {
+  if (request.state !== 'pending') return request.state;
+  const needed = request.requirement.groups.reduce((sum, { quorum }) => sum + quorum, 0);
+  const had = request.decisions.filter((d) => d.decision === 'approve').length;
+  return `pending, ${had} of ${needed} approved`;
+}
+
+async function confirm(action: string, request: Reply, terminal: Terminal): Promise<void> {
+  for (const line of describe(request)) terminal.err(line);
+  if (!process.stdin.isTTY) throw usageFailure(`${action} without asking?`, 'add --yes');
+  const prompt = createInterface({ input: process.stdin, output: process.stderr });
+  try {
+    const answer = await prompt.question(`${action}? [y/N] `);
+    if (!/^y(?:es)?$/i.test(answer.trim())) throw new Failure('not decided');
+  } finally {
+    prompt.close();
+  }
+}

@@ -1,0 +1,52 @@
+import { copyFile, mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { stringify } from 'yaml';
+import { explain } from '#src/store/start-error.ts';
+import { writePrivate } from './files.ts';
+import { emailOf, PEOPLE, type Places, type Ports } from './plan.ts';
+
+/** Writes the configuration and the rules that a reader can copy for a first installation. Throws `StartError`. */
+export async function writeConfig(places: Places, ports: Ports, storeUrl: string): Promise<void> {
+  await writePrivate(join(places.secrets, 'store'), storeUrl);
+  await writePrivate(places.config, `${HEAD}${stringify(contents(ports), { lineWidth: 0 })}`);
+  try {
+    await mkdir(places.policies, { recursive: true });
+    const rules = new URL('shop.cedar', import.meta.url);
+    await copyFile(rules, join(places.policies, 'shop.cedar'));
+  } catch (error) {
+    throw explain(error, `write ${places.policies}`);
+  }
+}
+
+const HEAD = '# The configuration of the demo, written anew at each start.\n';
+
+function contents(ports: Ports) {
+  const people = Object.entries<{ name: string; groups: readonly string[] }>(PEOPLE).map(
+    ([key, { name, groups }]) => [emailOf(key), { name, groups: [...groups] }] as const,
+  );
+  return {
+    name: 'demo',
+    listen: { console: `127.0.0.1:${ports.console}`, postgres: `127.0.0.1:${ports.postgres}` },
+    publicUrl: `http://127.0.0.1:${ports.console}`,
+    store: { postgres: '${file:./secrets/store}' },
+    queue: { backend: 'postgres' },
+    policies: './policies',
+    targets: {
+      shop: {
+        protocol: 'postgres',
+        environment: 'production',
+        timeZone: 'UTC',
+        url: `postgres://gateway@127.0.0.1:${ports.shop}/shop`,
+        password: '${file:./secrets/gateway}',
+        analyser: { user: 'analyser', password: '${file:./secrets/analyser}' },
+        // Both ends are on this machine's loopback.
+        tls: { mode: 'disable' },
+        hold: { inTransaction: '5m', resend: '15m' },
+        record: { rows: 1000, bytes: '1MiB' },
+      },
+    },
+    people: Object.fromEntries(people),
+    // The rules name this channel; without Slack the console is where requests are decided.
+    chat: { channels: { 'db-approvals': { slack: 'C0000000000' } } },
+  };
+}
