@@ -179,12 +179,7 @@ create table token (
 );
 create index token_person on token (person) where revoked_at is null;
 
--- One SCRAM salt a person, shared by all of the person's tokens.
-create table scram_salt (
-  person text primary key,
-  salt bytea not null
-);
--- Secrets of the installation itself, e.g. the key of mock salts and of the console's cookies.
+-- Secrets of the installation itself, e.g. the key of SCRAM salts and of the console's cookies.
 create table secret (
   name text primary key,
   value bytea not null

@@ -1,0 +1,168 @@
+import { createHmac, randomUUID, timingSafeEqual } from 'node:crypto';
+import type { AuditLog } from '../audit/log.ts';
+import type { Database } from '../store/database.ts';
+import { installationSecret } from '../store/secrets.ts';
+import { personKey } from './people.ts';
+import { ITERATIONS, scramKeys } from './scram.ts';
+import { isSecret, newSecret, secretHash } from './secret.ts';
+import type { Scope, TokenInfo, Tokens } from './token.ts';
+
+type Row = {
+  readonly id: string;
+  readonly person: string;
+  readonly label: string;
+  readonly scopes: Scope[];
+  readonly created_at: Date;
+  readonly expires_at: Date;
+  readonly revoked_at: Date | null;
+  readonly last_used_at: Date | null;
+};
+
+const COLUMNS = 'id, person, label, scopes, created_at, expires_at, revoked_at, last_used_at';
+const LIVE = 'revoked_at is null and expires_at > clock_timestamp()';
+const SCOPES: readonly Scope[] = ['connect', 'read', 'decide'];
+const SALT_BYTES = 16;
+
+/** Tokens in the store. Nothing is cached, so a revocation counts at the next question. */
+export async function openTokens(db: Database, audit: AuditLog): Promise<Tokens> {
+  const saltKey = await installationSecret(db.pool, 'scram-salt');
+  // Derived for everybody alike, so that a salt does not tell who has a token.
+  const saltOf = (person: string) =>
+    createHmac('sha256', saltKey).update(person).digest().subarray(0, SALT_BYTES);
+
+  return {
+    async issue(email, scopes, label, lifetimeMs) {
+      const person = personKey(email);
+      if (!scopes.length || scopes.some((scope) => !SCOPES.includes(scope)))
+        throw new Error(`a token needs scopes out of ${SCOPES.join(', ')}`);
+      if (!(lifetimeMs > 0)) throw new Error('a token needs a lifetime above zero');
+      const token = newSecret();
+      const keys = scramKeys(token, saltOf(person));
+      const id = randomUUID();
+      let info: TokenInfo | undefined;
+      await audit.append(
+        { kind: 'token', person, body: { action: 'issue', token: id, scopes, label, lifetimeMs } },
+        async (sql) => {
+          const { rows } = await sql.query<Row>(
+            `insert into countersign.token (id, person, label, scopes, sha256, stored_key, server_key, expires_at)
+             values ($1, $2, $3, $4, $5, $6, $7, clock_timestamp() + $8 * interval '1 ms') returning ${COLUMNS}`,
+            [
+              id,
+              person,
+              label,
+              [...scopes],
+              secretHash(token),
+              keys.storedKey,
+              keys.serverKey,
+              lifetimeMs,
+            ],
+          );
+          info = rows[0] && infoOf(rows[0]);
+        },
+      );
+      if (!info) throw new Error('the store did not return the token');
+      return { token, info };
+    },
+
+    async check(token, scope) {
+      if (!isSecret(token)) return undefined;
+      const hash = secretHash(token);
+      const { rows } = await db.pool.query<Row & { sha256: Buffer }>(
+        `select ${COLUMNS}, sha256 from countersign.token where sha256 = $1 and ${LIVE}`,
+        [hash],
+      );
+      const row = rows[0];
+      if (!row || !timingSafeEqual(row.sha256, hash) || !row.scopes.includes(scope))
+        return undefined;
+      touch(db, row);
+      return infoOf(row);
+    },
+
+    async scram(email) {
+      const person = personKey(email);
+      const { rows } = await db.pool.query<{
+        id: string;
+        stored_key: Buffer;
+        server_key: Buffer;
+      }>(
+        `select id, stored_key, server_key from countersign.token
+         where person = $1 and 'connect' = any (scopes) and ${LIVE} order by created_at desc`,
+        [person],
+      );
+      return {
+        salt: saltOf(person),
+        iterations: ITERATIONS,
+        verifiers: rows.map((row) => ({
+          token: row.id,
+          storedKey: row.stored_key,
+          serverKey: row.server_key,
+        })),
+      };
+    },
+
+    async list(email) {
+      const { rows } = await db.pool.query<Row>(
+        `select ${COLUMNS} from countersign.token where $1::text is null or person = $1
+         order by created_at desc, id limit 1000`,
+        [email === undefined ? null : personKey(email)],
+      );
+      return rows.map(infoOf);
+    },
+
+    async revoke(id) {
+      if (!UUID.test(id)) return false;
+      const { rows } = await db.pool.query<{ person: string }>(
+        `select person from countersign.token where id = $1 and ${LIVE}`,
+        [id],
+      );
+      const owner = rows[0];
+      if (!owner) return false;
+      try {
+        await audit.append(
+          { kind: 'token', person: owner.person, body: { action: 'revoke', token: id } },
+          async (sql) => {
+            const { rowCount } = await sql.query(
+              `update countersign.token set revoked_at = clock_timestamp() where id = $1 and ${LIVE}`,
+              [id],
+            );
+            if (!rowCount) throw new NotLive();
+          },
+        );
+        return true;
+      } catch (error) {
+        if (error instanceof NotLive) return false;
+        throw error;
+      }
+    },
+  };
+}
+
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
+
+/** Somebody else revoked it meanwhile, or it expired. */
+class NotLive extends Error {}
+
+// Once a minute is enough, and nobody waits for it: a failure costs a time stamp.
+function touch(db: Database, row: Row): void {
+  if (row.last_used_at && Date.now() - row.last_used_at.getTime() < 60_000) return;
+  db.pool
+    .query(
+      `update countersign.token set last_used_at = clock_timestamp()
+       where id = $1 and (last_used_at is null or last_used_at < clock_timestamp() - interval '1 minute')`,
+      [row.id],
+    )
+    .catch(() => {});
+}
+
+function infoOf(row: Row): TokenInfo {
+  return {
+    id: row.id,
+    person: row.person,
+    label: row.label,
+    scopes: row.scopes,
+    createdAt: row.created_at.toISOString(),
+    expiresAt: row.expires_at.toISOString(),
+    ...(row.revoked_at && { revokedAt: row.revoked_at.toISOString() }),
+    ...(row.last_used_at && { lastUsedAt: row.last_used_at.toISOString() }),
+  };
+}
