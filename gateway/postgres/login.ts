@@ -60,41 +60,68 @@ export async function logIn(socket: Duplex, login: Login): Promise<LoggedIn> {
 }
 
 async function authenticate(talk: Conversation, socket: Duplex, login: Login): Promise<void> {
-  const stream = login.tls ? socket : null;
-  let exchange: SaslSession | undefined;
-  let proven = false;
+  const scram = new Scram(login, login.tls ? socket : null);
   for (;;) {
     const { kind, data } = parseAuthentication(await expectAuthentication(talk, login));
-    switch (kind) {
-      case 0:
-        // Without the final message the target has not shown that it knows the password.
-        if (exchange && !proven) throw new TargetUnavailable(unproven(login));
-        return;
-      case 3:
-      case 5:
-        if (!login.verified) throw new TargetUnavailable(weak(login, kind), '28000');
-        talk.send(passwordMessage(kind === 3 ? login.password : md5(login, data)));
-        break;
-      case 10:
-        exchange = sasl.startSession(parseSaslMechanisms(data), stream, MAX_ITERATIONS);
-        talk.send(saslInitialResponse(exchange.mechanism, exchange.response));
-        break;
-      case 11:
-        if (!exchange) throw new TargetUnavailable(unproven(login));
-        await sasl.continueSession(exchange, login.password, data.toString('utf8'), stream);
-        talk.send(saslResponse(exchange.response));
-        break;
-      case 12:
-        if (!exchange) throw new TargetUnavailable(unproven(login));
-        sasl.finalizeSession(exchange, data.toString('utf8'));
-        proven = true;
-        break;
-      default:
-        throw new TargetUnavailable(
-          `target "${login.target}" asks for authentication method ${String(kind)}, which is not supported; set it to scram-sha-256`,
-          '28000',
-        );
+    if (kind === 0) return scram.checkProven();
+    talk.send(
+      kind === 3 || kind === 5 ? simple(login, kind, data) : await scram.answer(kind, data),
+    );
+  }
+}
+
+function simple(login: Login, kind: 3 | 5, salt: Buffer): Buffer {
+  if (!login.verified) {
+    const method = kind === 3 ? 'a clear-text password' : 'an MD5 password';
+    throw new TargetUnavailable(
+      `target "${login.target}" asks for ${method}; set it to scram-sha-256, or use tls mode verify-full`,
+    );
+  }
+  return passwordMessage(kind === 3 ? login.password : md5(login, salt));
+}
+
+/** The client's side of SCRAM-SHA-256, with channel binding where TLS and the target have it. */
+class Scram {
+  readonly #login: Login;
+  readonly #tls: Duplex | null;
+  #session: SaslSession | undefined;
+  #proven = false;
+
+  constructor(login: Login, tls: Duplex | null) {
+    this.#login = login;
+    this.#tls = tls;
+  }
+
+  /** Without the final message the target has not shown that it knows the password. */
+  checkProven(): void {
+    if (this.#session && !this.#proven) throw this.#broken();
+  }
+
+  /** Empty when there is nothing to say. */
+  async answer(kind: number, data: Buffer): Promise<Buffer> {
+    if (kind === 10) {
+      this.#session = sasl.startSession(parseSaslMechanisms(data), this.#tls, MAX_ITERATIONS);
+      return saslInitialResponse(this.#session.mechanism, this.#session.response);
     }
+    if (kind !== 11 && kind !== 12)
+      throw new TargetUnavailable(
+        `target "${this.#login.target}" asks for authentication method ${String(kind)}, which is not supported; set it to scram-sha-256`,
+      );
+    if (!this.#session) throw this.#broken();
+    const text = data.toString('utf8');
+    if (kind === 11) {
+      await sasl.continueSession(this.#session, this.#login.password, text, this.#tls);
+      return saslResponse(this.#session.response);
+    }
+    sasl.finalizeSession(this.#session, text);
+    this.#proven = true;
+    return Buffer.alloc(0);
+  }
+
+  #broken(): TargetUnavailable {
+    return new TargetUnavailable(
+      `target "${this.#login.target}" did not prove that it knows the password; check its host and TLS settings`,
+    );
   }
 }
 
@@ -140,15 +167,6 @@ function refused(body: Buffer, login: Login): TargetUnavailable {
   );
 }
 
-function unproven(login: Login): string {
-  return `target "${login.target}" did not prove that it knows the password; check its host and TLS settings`;
-}
-
-function weak(login: Login, kind: number): string {
-  const method = kind === 3 ? 'a clear-text password' : 'an MD5 password';
-  return `target "${login.target}" asks for ${method}; set it to scram-sha-256, or use tls mode verify-full`;
-}
-
 function md5({ user, password }: Login, salt: Buffer): string {
   const inner = createHash('md5')
     .update(password + user)
@@ -186,7 +204,7 @@ class Conversation {
   }
 
   send(bytes: Buffer): void {
-    this.#socket.write(bytes);
+    if (bytes.length > 0) this.#socket.write(bytes);
   }
 
   async next(): Promise<Message> {

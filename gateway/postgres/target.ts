@@ -1,9 +1,10 @@
+import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import net from 'node:net';
 import tls from 'node:tls';
 import type { TargetConfig } from '#src/config/config.ts';
 import { spend, type Permit } from '../gate/permit.ts';
-import { cancelRequest, sslRequest, terminate } from './codec.ts';
+import { bind, cancelRequest, sslRequest, terminate } from './codec.ts';
 import { TargetUnavailable, logIn, type LoggedIn } from './login.ts';
 import { Outgoing } from './outgoing.ts';
 
@@ -35,6 +36,8 @@ export type TargetConnection = {
   prepare(bytes: Buffer): boolean;
   /** As prepare, and Execute of portals that were bound by `run` and not closed since. */
   execute(bytes: Buffer): boolean;
+  /** A Bind that cannot succeed: it runs nothing, and fails the target's transaction or pipeline as any error does. */
+  fail(): boolean;
   onData(listener: (chunk: Buffer) => void): void;
   onDrain(listener: () => void): void;
   /** Called once; with the error if there was one. */
@@ -101,6 +104,14 @@ function connection(
   { parameters, pid, secret }: LoggedIn,
 ): TargetConnection {
   const outgoing = new Outgoing();
+  // No client can have prepared a statement of this name.
+  const failing = bind({
+    portal: '',
+    statement: `countersign ${randomUUID()}`,
+    formats: [],
+    values: [],
+    resultFormats: [],
+  });
   let failure: Error | undefined;
   socket.on('error', (error) => {
     failure ??= error;
@@ -125,6 +136,7 @@ function connection(
     run: (permit, bytes) => write(bytes, 'one-statement', permit),
     prepare: (bytes) => write(bytes, 'nothing'),
     execute: (bytes) => write(bytes, 'execute'),
+    fail: () => socket.write(failing),
     onData: (listener) => void socket.on('data', listener).pause(),
     onDrain: (listener) => void socket.on('drain', listener),
     onClose: (listener) => {

@@ -109,6 +109,16 @@ export function parseCopyFail(body: Buffer): string {
   return parseQuery(body);
 }
 
+/** The startup packet behind its protocol version: `user`, `database`, `options` and settings. The last of a name counts. */
+export function parseStartup(body: Buffer): Map<string, string> {
+  const reader = new Reader(body);
+  const parameters = new Map<string, string>();
+  for (let name = reader.cstring(); name !== ''; name = reader.cstring())
+    parameters.set(name, reader.cstring());
+  reader.end();
+  return parameters;
+}
+
 export type SaslInitialResponse = { readonly mechanism: string; readonly data: string };
 export function parseSaslInitialResponse(body: Buffer): SaslInitialResponse {
   const reader = new Reader(body);

@@ -62,6 +62,18 @@ export function parseRowDescription(body: Buffer): Field[] {
   return fields;
 }
 
+/** Cells as views into the message; null is SQL NULL. For the gateway's own few rows, not for the hot path. */
+export function parseDataRow(body: Buffer): (Buffer | null)[] {
+  const reader = new Reader(body);
+  const cells: (Buffer | null)[] = [];
+  for (let left = reader.uint16(); left > 0; left -= 1) {
+    const length = reader.int32();
+    cells.push(length === -1 ? null : Buffer.from(reader.bytes(length)));
+  }
+  reader.end();
+  return cells;
+}
+
 export function parseParameterDescription(body: Buffer): number[] {
   const reader = new Reader(body);
   const types: number[] = [];

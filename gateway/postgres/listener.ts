@@ -1,0 +1,234 @@
+import net from 'node:net';
+import { once } from 'node:events';
+import type { Duplex } from 'node:stream';
+import tls from 'node:tls';
+import type { Address } from '#src/config/config.ts';
+import type { Directory, Person } from '#src/identity/person.ts';
+import type { Tokens } from '#src/identity/token.ts';
+import { authenticate } from './authenticate.ts';
+import type { Cancels } from './cancel.ts';
+import { ProtocolViolation } from './codec.ts';
+import { Fatal } from './fatal.ts';
+import { GoneAway } from './reading.ts';
+import { fatalMessage } from './refusal.ts';
+import { readSettings } from './settings.ts';
+import { startUp, type Startup } from './startup.ts';
+
+/** A person who has shown who they are; nothing was sent behind AuthenticationOk yet. */
+export type Client = {
+  /** Paused; `noDelay` and keepalive are set. */
+  readonly socket: Duplex;
+  /** Bytes that came behind the startup. */
+  readonly head: Buffer;
+  readonly person: Person;
+  /** Id of the token that was used. */
+  readonly token: string;
+  /** As the client wrote it: it may not exist. */
+  readonly target: string;
+  readonly database: string | undefined;
+  /** Settings for the target's startup message. */
+  readonly parameters: ReadonlyMap<string, string>;
+  /** `reason`, `purpose`. */
+  readonly countersign: ReadonlyMap<string, string>;
+  readonly application: string;
+  readonly address: string;
+  readonly minor: 0 | 2;
+  readonly tls: boolean;
+};
+
+type Log = {
+  info(facts: object, message: string): void;
+  warn(facts: object, message: string): void;
+};
+
+export type ListenOptions = {
+  readonly address: Address;
+  /** PEM texts. Without them only loopback connections are taken. */
+  readonly tls?: { readonly key: string; readonly cert: string } | undefined;
+  readonly tokens: Tokens;
+  readonly directory: Directory;
+  readonly cancels: Cancels;
+  /** Owns the client until it settles; then the connection is closed. A Fatal it rejects with is told to the client. */
+  readonly serve: (client: Client) => Promise<void>;
+  readonly log: Log;
+  /** Default 1000. */
+  readonly maxConnections?: number;
+  /** Connections that have not authenticated yet; default 200. */
+  readonly maxUnauthenticated?: number;
+  /** Milliseconds from accept to AuthenticationOk; default 10,000. */
+  readonly startupMs?: number;
+};
+
+/**
+ * Accepts PostgreSQL clients. Rejects when the address cannot be used. `close` stops accepting and drops who has not
+ * authenticated; sessions go on until `serve` ends them.
+ */
+export async function listenPostgres(
+  options: ListenOptions,
+): Promise<{ port: number; close(): Promise<void> }> {
+  const starting = new Set<net.Socket>();
+  const secureContext = options.tls && tls.createSecureContext(options.tls);
+  const { maxConnections = 1000, maxUnauthenticated = 200 } = options;
+  let connections = 0;
+  // Keepalive: first probe after 10 s, then one a second, ten of them: a dead client is found within 20 s.
+  const server = net.createServer({
+    noDelay: true,
+    keepAlive: true,
+    keepAliveInitialDelay: 10_000,
+    pauseOnConnect: true,
+  });
+  server.on('connection', (socket) => {
+    socket.on('error', () => undefined);
+    if (connections >= maxConnections || starting.size >= maxUnauthenticated) {
+      options.log.warn({ connections, starting: starting.size }, 'too many connections');
+      dismiss(socket, new Fatal('53300', 'the gateway has too many connections'));
+      return;
+    }
+    connections += 1;
+    starting.add(socket);
+    const deadline = setTimeout(() => socket.destroy(), options.startupMs ?? 10_000);
+    const started = (): void => {
+      clearTimeout(deadline);
+      starting.delete(socket);
+    };
+    socket.once('close', () => {
+      connections -= 1;
+      started();
+    });
+    void accept(socket, options, secureContext, started);
+  });
+  server.listen(options.address.port, options.address.host);
+  await once(server, 'listening');
+  // A failed accept (no file descriptors left) must not end the process.
+  server.on('error', (error) => options.log.warn({ err: error }, 'accepting failed'));
+  const bound = server.address();
+  return {
+    port: typeof bound === 'object' && bound ? bound.port : options.address.port,
+    close: () => {
+      server.close();
+      for (const socket of starting) socket.destroy();
+      return Promise.resolve();
+    },
+  };
+}
+
+/** One connection from its first byte to its last. Never rejects. */
+async function accept(
+  raw: net.Socket,
+  options: ListenOptions,
+  secureContext: tls.SecureContext | undefined,
+  started: () => void,
+): Promise<void> {
+  const address = raw.remoteAddress ?? '';
+  let socket: Duplex = raw;
+  const encrypt = async (direct: boolean): Promise<Duplex> => {
+    socket = await encryptServer(raw, secureContext, direct);
+    return socket;
+  };
+  try {
+    const startup = await startUp(raw, {
+      encrypt: secureContext && encrypt,
+      loopback: isLoopback(address),
+    });
+    if (startup.kind === 'cancel') {
+      await options.cancels.cancel(startup.pid, startup.secret);
+    } else {
+      const client = await admit(startup, options, address);
+      started();
+      await options.serve(client);
+    }
+    dismiss(socket);
+  } catch (error) {
+    const fatal = fatalOf(error);
+    if (!(error instanceof GoneAway))
+      options.log.info({ address, err: error }, 'a PostgreSQL connection was ended');
+    dismiss(socket, fatal);
+  }
+}
+
+async function admit(
+  { socket, tls: encrypted, minor, parameters }: Extract<Startup, { kind: 'session' }>,
+  options: ListenOptions,
+  address: string,
+): Promise<Client> {
+  const email = parameters.get('user') ?? '';
+  if (email === '')
+    throw new Fatal('28000', 'no PostgreSQL user name specified in startup packet', {
+      hint: 'The user is your e-mail address.',
+    });
+  const { person, token } = await authenticate(socket, email, options);
+  refuseReplication(parameters.get('replication'));
+  const settings = readSettings(parameters);
+  const head: unknown = socket.read();
+  return {
+    socket,
+    head: Buffer.isBuffer(head) ? head : Buffer.alloc(0),
+    person,
+    token,
+    ...splitDatabase(parameters.get('database')),
+    parameters: settings.target,
+    countersign: settings.countersign,
+    application: settings.target.get('application_name') ?? '',
+    address,
+    minor,
+    tls: encrypted,
+  };
+}
+
+function refuseReplication(value = ''): void {
+  // PostgreSQL reads "database" and every spelling of true; only a clear no is a no here.
+  if (/^(|0|f|false|n|no|of|off)$/i.test(value)) return;
+  throw new Fatal('0A000', 'replication connections do not go through the gateway');
+}
+
+function splitDatabase(name = ''): { target: string; database: string | undefined } {
+  const slash = name.indexOf('/');
+  const target = slash < 0 ? name : name.slice(0, slash);
+  if (target === '')
+    throw new Fatal('3D000', 'no target was named', {
+      hint: 'The database is the target’s name: dbname=<target>, or dbname=<target>/<database>.',
+    });
+  return { target, database: slash < 0 ? undefined : name.slice(slash + 1) || undefined };
+}
+
+async function encryptServer(
+  raw: net.Socket,
+  secureContext: tls.SecureContext | undefined,
+  direct: boolean,
+): Promise<tls.TLSSocket> {
+  const secure = new tls.TLSSocket(raw, {
+    isServer: true,
+    ...(secureContext && { secureContext }),
+    ALPNProtocols: ['postgresql'],
+  });
+  secure.on('error', () => raw.destroy());
+  secure.pause();
+  await new Promise<void>((resolve, reject) => {
+    secure.once('secure', resolve);
+    raw.once('close', () => reject(new GoneAway('the TLS handshake failed')));
+  });
+  // Without ALPN, another protocol's TLS could be led here (ALPACA); PostgreSQL demands it as well.
+  if (direct && secure.alpnProtocol !== 'postgresql') throw new GoneAway('direct TLS without ALPN');
+  return secure;
+}
+
+function isLoopback(address: string): boolean {
+  return address === '::1' || /^(::ffff:)?127\./.test(address);
+}
+
+function fatalOf(error: unknown): Fatal | undefined {
+  if (error instanceof Fatal) return error;
+  if (error instanceof ProtocolViolation) return new Fatal(error.sqlstate, error.message);
+  if (error instanceof GoneAway) return undefined;
+  return new Fatal('XX000', 'the gateway failed; the operator finds the cause in its log');
+}
+
+/** Says why, if there is a why, and closes; a client that does not read is dropped after a moment. */
+function dismiss(socket: Duplex, fatal?: Fatal): void {
+  if (socket.destroyed) return;
+  const timer = setTimeout(() => socket.destroy(), 5_000);
+  socket.once('close', () => clearTimeout(timer));
+  if (fatal) socket.write(fatalMessage(fatal.sqlstate, fatal));
+  socket.end(() => socket.destroy());
+  socket.resume();
+}
