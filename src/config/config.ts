@@ -12,11 +12,16 @@ export type Config = {
   readonly policies: string;
   /** Where the installation keeps its own files, absolute; default `.countersign` beside the configuration. */
   readonly dataDir: string;
+  /** PEM texts. */
   readonly tls?: { readonly key: string; readonly cert: string };
   readonly targets: ReadonlyMap<string, TargetConfig>;
   readonly people: ReadonlyMap<string, PersonConfig>;
   readonly chat: ChatConfig;
   readonly log: { readonly level: string };
+  /** Every group that rules may name: those of the people, and those listed under `groups`. */
+  readonly groups: readonly string[];
+  /** What the file asks for and this version does not have, one sentence each; printed at the start. */
+  readonly notices: readonly string[];
 };
 
 export type Address = { readonly host: string; readonly port: number };
@@ -33,6 +38,7 @@ export type TargetConfig = {
   /** The target's default database. A client may name another: `dbname=<target>/<database>`. */
   readonly database: string;
   readonly analyser: { readonly user: string; readonly password: Secret };
+  /** `ca` is PEM text. */
   readonly tls: { readonly mode: 'disable' | 'require' | 'verify-full'; readonly ca?: string };
   readonly hold: { readonly inTransactionMs: number; readonly resendMs: number };
   readonly record: { readonly rows: number; readonly bytes: number };
@@ -48,6 +54,8 @@ export type PersonConfig = { readonly name: string; readonly groups: readonly st
 export type ChatConfig = {
   readonly channels: ReadonlyMap<string, { readonly slack?: string; readonly teams?: string }>;
   readonly slack?: SlackConfig;
+  /** Slack without a public address; kept for the version that can do it. */
+  readonly slackSocket?: SlackSocketConfig;
 };
 
 export type SlackConfig = {
@@ -61,4 +69,13 @@ export type SlackConfig = {
   readonly listen: Address;
   /** Only for tests: another Web API address. */
   readonly apiUrl?: string;
+  /** A Slack account is the person with the same, confirmed e-mail address. */
+  readonly matchEmail: true;
+};
+
+export type SlackSocketConfig = {
+  readonly mode: 'socket';
+  readonly botToken: string;
+  readonly appToken: string;
+  readonly teams: readonly string[];
 };

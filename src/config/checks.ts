@@ -1,0 +1,166 @@
+import { access, stat } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import { readSecretFile, secretProblem } from './secrets.ts';
+import { parseAddress } from './units.ts';
+
+/** What is wrong with one key, named by its path: `targets.shop.hold.inTransaction`. */
+export type ConfigProblem = { readonly path: string; readonly message: string };
+
+type Path = readonly (string | number)[];
+
+/** `people["ann@example.com"].groups[0]` */
+export function pathText(path: Path): string {
+  return path
+    .map((key, index) => {
+      if (typeof key === 'number') return `[${key}]`;
+      if (!/^[\w-]+$/.test(key)) return `[${JSON.stringify(key)}]`;
+      return index === 0 ? key : `.${key}`;
+    })
+    .join('');
+}
+
+const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === 'object' && value !== null;
+
+function at(raw: unknown, ...path: string[]): unknown {
+  return path.reduce<unknown>((node, key) => (isObject(node) ? node[key] : undefined), raw);
+}
+
+const keysOf = (node: unknown): string[] => (isObject(node) ? Object.keys(node) : []);
+
+/**
+ * What a schema cannot see: names that must exist elsewhere in the file, listeners in each other's way, files and
+ * secrets that are not there. Looks at the text as it was written, so that it can speak beside the schema's problems.
+ */
+export async function checkFile(raw: unknown, base: string): Promise<ConfigProblem[]> {
+  const found = [...checkListeners(raw), ...checkChannels(raw), ...checkTargets(raw)];
+  found.push(...(await checkSecrets(raw, base)), ...(await checkPaths(raw, base)));
+  return found;
+}
+
+function checkListeners(raw: unknown): ConfigProblem[] {
+  const slack = at(raw, 'chat', 'slack');
+  const listeners: [string, unknown][] = [
+    ['listen.console', at(raw, 'listen', 'console') ?? '127.0.0.1:8080'],
+    ['listen.postgres', at(raw, 'listen', 'postgres') ?? '127.0.0.1:6432'],
+    ['listen.ssh', at(raw, 'listen', 'ssh')],
+    ['chat.slack.listen', at(slack, 'listen')],
+  ];
+  const open = listeners.flatMap(([path, value]) => {
+    const address = typeof value === 'string' ? parseAddress(value) : undefined;
+    return address && address.port !== 0 ? [{ path, ...address }] : [];
+  });
+  return open.flatMap((one, index) => {
+    const other = open.slice(0, index).find((before) => clash(before, one));
+    if (!other) return [];
+    return [
+      { path: one.path, message: `port ${one.port} is taken by ${other.path}: give it another` },
+    ];
+  });
+}
+
+type Listener = { readonly host: string; readonly port: number };
+function clash(a: Listener, b: Listener): boolean {
+  const hosts = [a, b].map(({ host }) => (host === 'localhost' ? '127.0.0.1' : host));
+  const anyHost = hosts.some((host) => host === '0.0.0.0' || host === '::');
+  return a.port === b.port && (anyHost || hosts[0] === hosts[1]);
+}
+
+function checkChannels(raw: unknown): ConfigProblem[] {
+  const channels = keysOf(at(raw, 'chat', 'channels'));
+  return keysOf(at(raw, 'targets')).flatMap((name) => {
+    const channel = at(raw, 'targets', name, 'channel');
+    if (typeof channel !== 'string' || channels.includes(channel)) return [];
+    const known = channels.length > 0 ? `there is: ${channels.join(', ')}` : 'there is none';
+    const message = `there is no channel ${JSON.stringify(channel)} under chat.channels; ${known}`;
+    return [{ path: pathText(['targets', name, 'channel']), message }];
+  });
+}
+
+function checkTargets(raw: unknown): ConfigProblem[] {
+  return keysOf(at(raw, 'targets')).flatMap((name) => {
+    const value = at(raw, 'targets', name, 'url');
+    const url = typeof value === 'string' ? URL.parse(value) : null;
+    const path = pathText(['targets', name, 'url']);
+    if (!url) return [];
+    const found: ConfigProblem[] = [];
+    if (url.password !== '')
+      found.push({ path, message: 'holds a password: put it under password:' });
+    if (url.username === '')
+      found.push({ path, message: 'names no user: write postgres://user@host…' });
+    if (url.hostname === '')
+      found.push({ path, message: 'names no host: write postgres://user@host…' });
+    if (url.pathname.length < 2)
+      found.push({ path, message: 'names no database: end it with /database' });
+    if (url.search !== '')
+      found.push({ path, message: 'has parameters: use tls: and the other keys' });
+    return found;
+  });
+}
+
+const secretPaths = [
+  /^targets(\.[\w-]+|\["[^"]+"\])\.(analyser\.)?password$/,
+  /^store\.postgres$/,
+  /^queue\.url$/,
+  /^chat\.slack\.(botToken|signingSecret|appToken)$/,
+];
+
+async function checkSecrets(raw: unknown, base: string): Promise<ConfigProblem[]> {
+  const found: ConfigProblem[] = [];
+  for (const { path, value } of strings(raw, [])) {
+    if (!value.includes('${')) continue;
+    const place = pathText(path);
+    const message = secretPaths.some((pattern) => pattern.test(place))
+      ? await secretProblem(value, base)
+      : 'only a secret may be a reference ${…}: write the value itself';
+    if (message !== undefined) found.push({ path: place, message });
+  }
+  return found;
+}
+
+function* strings(node: unknown, path: Path): Generator<{ path: Path; value: string }> {
+  if (typeof node === 'string') yield { path, value: node };
+  else if (Array.isArray(node))
+    for (const [index, child] of node.entries()) yield* strings(child, [...path, index]);
+  else for (const key of keysOf(node)) yield* strings(at(node, key), [...path, key]);
+}
+
+async function checkPaths(raw: unknown, base: string): Promise<ConfigProblem[]> {
+  const found: ConfigProblem[] = [];
+  const check = async (
+    path: Path,
+    value: unknown,
+    test: (full: string) => Promise<string | undefined>,
+  ) => {
+    const message = typeof value === 'string' ? await test(resolve(base, value)) : undefined;
+    if (message !== undefined) found.push({ path: pathText(path), message });
+  };
+  await check(['policies'], at(raw, 'policies') ?? './policies', folderProblem);
+  await check(['tls', 'cert'], at(raw, 'tls', 'cert'), fileProblem);
+  await check(['tls', 'key'], at(raw, 'tls', 'key'), keyProblem);
+  for (const name of keysOf(at(raw, 'targets')))
+    await check(['targets', name, 'tls', 'ca'], at(raw, 'targets', name, 'tls', 'ca'), fileProblem);
+  return found;
+}
+
+async function folderProblem(path: string): Promise<string | undefined> {
+  const found = await stat(path).catch(() => undefined);
+  return found?.isDirectory()
+    ? undefined
+    : `there is no folder ${path}: create it, with *.cedar files`;
+}
+
+async function fileProblem(path: string): Promise<string | undefined> {
+  const readable = await access(path).then(
+    () => true,
+    () => false,
+  );
+  return readable ? undefined : `there is no readable file ${path}`;
+}
+
+async function keyProblem(path: string): Promise<string | undefined> {
+  return readSecretFile(path).then(
+    () => undefined,
+    (error: unknown) => (error instanceof Error ? error.message : `${path} cannot be read`),
+  );
+}

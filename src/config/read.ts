@@ -1,0 +1,214 @@
+import { readFile } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
+import { parseDocument } from 'yaml';
+import type { z } from 'zod';
+import { parseDuration } from '../policy/duration.ts';
+import { checkFile, pathText, type ConfigProblem } from './checks.ts';
+import type { Address, ChatConfig, Config, Secret, TargetConfig } from './config.ts';
+import { fileSchema, type File } from './schema.ts';
+import { resolveSecret } from './secrets.ts';
+import { parseAddress, parseSize } from './units.ts';
+
+export type { ConfigProblem } from './checks.ts';
+
+/** Everything that is wrong with the configuration, so that one round of corrections is enough. */
+export class ConfigError extends Error {
+  override name = 'ConfigError';
+  readonly problems: readonly ConfigProblem[];
+  constructor(file: string, problems: readonly ConfigProblem[]) {
+    const lines = problems.map(
+      ({ path, message }) => `  ${path === '' ? '' : `${path}: `}${message}`,
+    );
+    super(`${file} cannot be used:\n${lines.join('\n')}`);
+    this.problems = problems;
+  }
+}
+
+/**
+ * Reads `countersign.yaml`; paths in it are taken from its own folder. Rejects with a ConfigError that names every
+ * problem by its path. Secrets of targets are looked up at each use, the others now.
+ */
+export async function readConfig(path: string): Promise<Config> {
+  const full = resolve(path);
+  const base = dirname(full);
+  const raw = parseYaml(full, await readText(full));
+  const parsed = fileSchema.safeParse(raw);
+  const problems = parsed.success ? [] : parsed.error.issues.flatMap(explain);
+  problems.push(...(await checkFile(raw, base)));
+  if (!parsed.success || problems.length > 0)
+    throw new ConfigError(
+      full,
+      problems.toSorted((a, b) => (a.path < b.path ? -1 : 1)),
+    );
+  return build(parsed.data, base).catch((error: unknown) => {
+    if (!(error instanceof Unresolved)) throw error;
+    throw new ConfigError(full, [{ path: error.path, message: error.message }]);
+  });
+}
+
+async function readText(path: string): Promise<string> {
+  return readFile(path, 'utf8').catch(() => {
+    const message = 'there is no such readable file: name it with --config';
+    throw new ConfigError(path, [{ path: '', message }]);
+  });
+}
+
+function parseYaml(path: string, text: string): unknown {
+  const document = parseDocument(text, { prettyErrors: true });
+  const problems = document.errors.map((error) => ({
+    path: `line ${error.linePos?.[0].line ?? 1}`,
+    message: error.message.split('\n')[0]?.replace(/ at line .*$/, '') ?? 'not YAML',
+  }));
+  if (problems.length > 0) throw new ConfigError(path, problems);
+  return document.toJS() ?? {};
+}
+
+function explain(issue: z.core.$ZodIssue): ConfigProblem[] {
+  const path = issue.path.map((key) => (typeof key === 'number' ? key : String(key)));
+  if (issue.code === 'unrecognized_keys')
+    return issue.keys.map((key) => ({
+      path: pathText([...path, key]),
+      message: 'there is no such key',
+    }));
+  const nested = issue.code === 'invalid_key' ? issue.issues[0]?.message : undefined;
+  const missing = issue.code === 'invalid_type' && issue.message.endsWith('received undefined');
+  const message = missing ? 'is missing' : (nested ?? issue.message);
+  return [{ path: pathText(path), message }];
+}
+
+/** A secret that could not be looked up although it was there a moment ago, or whose command fails. */
+class Unresolved extends Error {
+  override name = 'Unresolved';
+  readonly path: string;
+  constructor(path: string, cause: unknown) {
+    super(cause instanceof Error ? cause.message : 'the secret cannot be read', { cause });
+    this.path = path;
+  }
+}
+
+async function build(file: File, base: string): Promise<Config> {
+  const secretAt = (path: string, text: string): Promise<string> =>
+    resolveSecret(text, base).catch((cause: unknown) => {
+      throw new Unresolved(path, cause);
+    });
+  const { listen, store, queue, tls, people } = file;
+  const targets = await Promise.all(
+    Object.entries(file.targets).map(([name, target]) => buildTarget(name, target, base)),
+  );
+  const groups = Object.values(people).flatMap((person) => person.groups);
+  return {
+    name: file.name,
+    listen: { console: toAddress(listen.console), postgres: toAddress(listen.postgres) },
+    publicUrl: (file.publicUrl ?? `${tls ? 'https' : 'http'}://${listen.console}`).replace(
+      /\/+$/,
+      '',
+    ),
+    store: {
+      postgres:
+        store.postgres === 'embedded'
+          ? 'embedded'
+          : { url: await secretAt('store.postgres', store.postgres) },
+    },
+    queue:
+      queue.backend === 'redis'
+        ? { backend: 'redis', url: await secretAt('queue.url', queue.url) }
+        : { backend: 'postgres' },
+    policies: resolve(base, file.policies),
+    dataDir: resolve(base, file.dataDir),
+    ...(tls && {
+      tls: {
+        key: await readFile(resolve(base, tls.key), 'utf8'),
+        cert: await readFile(resolve(base, tls.cert), 'utf8'),
+      },
+    }),
+    targets: new Map(targets.map((target) => [target.name, target])),
+    people: new Map(Object.entries(people)),
+    chat: await buildChat(file.chat, secretAt),
+    log: file.log,
+    groups: [...new Set([...groups, ...file.groups])].toSorted(),
+    notices: noticesOf(file),
+  };
+}
+
+async function buildTarget(
+  name: string,
+  target: File['targets'][string],
+  base: string,
+): Promise<TargetConfig> {
+  const url = new URL(target.url);
+  const secret =
+    (text: string): Secret =>
+    () =>
+      resolveSecret(text, base);
+  const { tls, hold, record, analyser, channel } = target;
+  return {
+    name,
+    protocol: target.protocol,
+    environment: target.environment,
+    timeZone: target.timeZone,
+    host: url.hostname.replace(/^\[|\]$/g, ''),
+    port: url.port === '' ? 5432 : Number(url.port),
+    user: decodeURIComponent(url.username),
+    password: secret(target.password),
+    database: decodeURIComponent(url.pathname.slice(1)),
+    analyser: { user: analyser.user, password: secret(analyser.password) },
+    tls: {
+      mode: tls.mode,
+      ...(tls.ca !== undefined && { ca: await readFile(resolve(base, tls.ca), 'utf8') }),
+    },
+    hold: { inTransactionMs: toMs(hold.inTransaction), resendMs: toMs(hold.resend) },
+    record: { rows: record.rows, bytes: sure(parseSize(record.bytes)) },
+    ...(channel !== undefined && { channel }),
+  };
+}
+
+async function buildChat(
+  chat: File['chat'],
+  secretAt: (path: string, text: string) => Promise<string>,
+): Promise<ChatConfig> {
+  const channels = new Map(
+    Object.entries(chat.channels).map(([name, { slack, teams }]) => [
+      name,
+      { ...(slack !== undefined && { slack }), ...(teams !== undefined && { teams }) },
+    ]),
+  );
+  const { slack } = chat;
+  if (!slack) return { channels };
+  const botToken = await secretAt('chat.slack.botToken', slack.botToken);
+  if (slack.mode === 'socket') {
+    const appToken = await secretAt('chat.slack.appToken', slack.appToken);
+    return { channels, slackSocket: { mode: 'socket', botToken, appToken, teams: slack.teams } };
+  }
+  const { mode, appId, teams, apiUrl, matchEmail } = slack;
+  const signingSecret = await secretAt('chat.slack.signingSecret', slack.signingSecret);
+  const given = { ...(appId !== undefined && { appId }), ...(apiUrl !== undefined && { apiUrl }) };
+  const listen = toAddress(slack.listen);
+  return {
+    channels,
+    slack: { mode, botToken, signingSecret, teams, listen, matchEmail, ...given },
+  };
+}
+
+function noticesOf({ listen, chat }: File): string[] {
+  const notices: string[] = [];
+  if (listen.ssh !== undefined)
+    notices.push(
+      `listen.ssh: this version does not listen for SSH; nothing listens on ${listen.ssh}`,
+    );
+  if (chat.slack?.mode === 'socket')
+    notices.push(
+      'chat.slack: this version does not do socket mode; nothing is posted to Slack: use mode: http',
+    );
+  if (Object.values(chat.channels).some((channel) => channel.teams !== undefined))
+    notices.push('chat.channels: this version does not post to Teams');
+  return notices;
+}
+
+/** The schema has seen that it parses. */
+function sure<T>(value: T | undefined): T {
+  if (value === undefined) throw new Error('a checked value does not parse');
+  return value;
+}
+
+const toAddress = (text: string): Address => sure(parseAddress(text));
+const toMs = (text: string): number => sure(parseDuration(text));
