@@ -1,7 +1,6 @@
-import { copyFile, mkdir } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
-import { explain } from '#src/store/start-error.ts';
 import { writePrivate } from './files.ts';
 import { emailOf, PEOPLE, type Places, type Ports } from './plan.ts';
 
@@ -9,13 +8,8 @@ import { emailOf, PEOPLE, type Places, type Ports } from './plan.ts';
 export async function writeConfig(places: Places, ports: Ports, storeUrl: string): Promise<void> {
   await writePrivate(join(places.secrets, 'store'), storeUrl);
   await writePrivate(places.config, `${HEAD}${stringify(contents(ports), { lineWidth: 0 })}`);
-  try {
-    await mkdir(places.policies, { recursive: true });
-    const rules = new URL('shop.cedar', import.meta.url);
-    await copyFile(rules, join(places.policies, 'shop.cedar'));
-  } catch (error) {
-    throw explain(error, `write ${places.policies}`);
-  }
+  const rules = await readFile(new URL('shop.cedar', import.meta.url), 'utf8');
+  await writePrivate(join(places.policies, 'shop.cedar'), rules);
 }
 
 const HEAD = '# The configuration of the demo, written anew at each start.\n';

@@ -60,6 +60,14 @@ export async function createCluster(options: Omit<ClusterOptions, 'port'>): Prom
   return place.folder;
 }
 
+/** Deletes a cluster and its data; stops what a killed run left of it. Throws `StartError` while it is in use. */
+export async function removeCluster(options: Omit<ClusterOptions, 'port'>): Promise<void> {
+  const as = await choosePostgresUser();
+  const folder = await clusterFolder(options.dir, options.name, as);
+  await takeOver(folder, options.name, options.log);
+  await rm(folder, { recursive: true, force: true });
+}
+
 /** Starts (and first creates) a cluster in its own process group, scram-sha-256 on loopback only. Throws `StartError`. */
 export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   const { port, name } = options;
