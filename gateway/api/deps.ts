@@ -22,7 +22,7 @@ export type HttpDeps = {
   readonly directory: Directory;
   readonly audit: AuditLog;
   /** The exact statement comes only for an approver who may reveal what it holds. */
-  review(id: string, person: Person): Review;
+  review(id: string, person: Person): Review | Promise<Review>;
   /** What is missing, in words; empty when the gateway is ready. */
   ready(): Promise<readonly string[]>;
   /** Without a trailing slash. */

@@ -1,6 +1,10 @@
 import fastifyCookie from '@fastify/cookie';
 import fastify, { LogController, type FastifyInstance } from 'fastify';
 import type { Address } from '#src/config/config.ts';
+import { Guard } from '../console/guard.ts';
+import { makeRender } from '../console/render.ts';
+import { registerConsole } from '../console/routes.ts';
+import { SignIns } from '../console/sign-ins.ts';
 import { makeAuthenticate } from './authenticate.ts';
 import type { HttpOptions } from './deps.ts';
 import { Failures } from './failures.ts';
@@ -35,6 +39,9 @@ export async function buildHttp(options: HttpOptions): Promise<FastifyInstance> 
     routerOptions: { maxParamLength: 64 },
   });
   const failures = new Failures();
+  const signIns = new SignIns(deps.secret);
+  const guard = new Guard(deps, signIns);
+  const render = makeRender(guard, signIns);
   await app.register(fastifyCookie);
 
   app.addHook('onRequest', async (_request, reply) => {
@@ -62,8 +69,10 @@ export async function buildHttp(options: HttpOptions): Promise<FastifyInstance> 
       .type('application/problem+json; charset=utf-8')
       .send(problem.body);
   });
-  app.setNotFoundHandler(() => {
-    throw notFound('page');
+  app.setNotFoundHandler((request, reply) => {
+    const inBrowser = /\btext\/html\b/u.test(request.headers.accept ?? '');
+    if (!inBrowser || /^\/(?:api|log)\//u.test(request.url)) throw notFound('page');
+    return render.problem(request, reply, notFound('page'));
   });
 
   app.get('/healthz', () => ({ status: 'ok' }));
@@ -77,7 +86,7 @@ export async function buildHttp(options: HttpOptions): Promise<FastifyInstance> 
   const routes = [...requestRoutes(deps), ...recordRoutes(deps)];
   const description = openApi(routes, deps.publicUrl);
   app.get('/api/openapi.json', () => description);
-  const authenticate = makeAuthenticate(deps, failures, () => Promise.resolve(undefined));
+  const authenticate = makeAuthenticate(deps, failures, (request) => guard.cookieCaller(request));
   await app.register(
     (api, _options, done) => {
       api.removeContentTypeParser('text/plain');
@@ -86,6 +95,7 @@ export async function buildHttp(options: HttpOptions): Promise<FastifyInstance> 
     },
     { prefix: '/api/v1' },
   );
+  await app.register((pages) => registerConsole(pages, { deps, guard, signIns, failures, render }));
   return app;
 }
 

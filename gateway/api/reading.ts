@@ -46,14 +46,14 @@ export async function readRequest(deps: HttpDeps, person: Person, id: string): P
   return request;
 }
 
-/** The exact statement, for an approver who may reveal it; showing it is a look. */
+/** The exact statement, for an approver who may reveal it; showing more than the masked text is a look. */
 export async function reviewRequest(
   deps: HttpDeps,
   reader: Reader,
   request: Request,
 ): Promise<Review> {
-  const review = deps.review(request.id, reader.person);
-  if (review.kind === 'whole')
+  const review = await deps.review(request.id, reader.person);
+  if (review.kind === 'whole' && review.text !== request.card.masked)
     await recordLook(deps, reader, { looked: 'exact statement' }, { request: request.id });
   return review;
 }

@@ -1,6 +1,6 @@
 import { z } from 'zod';
+import { decide } from './deciding.ts';
 import type { HttpDeps } from './deps.ts';
-import { refused } from './problem.ts';
 import { listRequests, readRequest } from './reading.ts';
 import { noBody, nothing, route, type Route } from './route.ts';
 import { idParams, reasonText, requestReply, requestState } from './schemas.ts';
@@ -63,9 +63,7 @@ export function requestRoutes(deps: HttpDeps): readonly Route[] {
       async run({ params, body, caller }) {
         const { decision, reason, version } = body;
         const vote = { decision, reason, via: 'api', ...(version && { version }) } as const;
-        const decided = await deps.requests.decide(params.id, caller.person, vote);
-        if (!decided.ok) throw refused(decided.refusal);
-        return decided.request;
+        return decide(deps, caller.person, params.id, vote);
       },
     }),
   ];

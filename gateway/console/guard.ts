@@ -1,0 +1,97 @@
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { personOf, type Caller } from '../api/authenticate.ts';
+import type { HttpDeps } from '../api/deps.ts';
+import { Problem } from '../api/problem.ts';
+import type { SignIns } from './sign-ins.ts';
+
+/** Sent by the page's own script with what it does by itself. */
+const BY_ITSELF = 'x-countersign-live';
+
+const ID = /^[\w-]{43}$/u;
+
+/** The console's cookie and everything that has to hold before a request of it is believed. */
+export class Guard {
+  readonly #deps: HttpDeps;
+  readonly #signIns: SignIns;
+  readonly #secure: boolean;
+  readonly cookieName: string;
+
+  constructor(deps: HttpDeps, signIns: SignIns) {
+    this.#deps = deps;
+    this.#signIns = signIns;
+    this.#secure = deps.publicUrl.startsWith('https:');
+    this.cookieName = this.#secure ? '__Host-countersign' : 'countersign';
+  }
+
+  cookieOf(request: FastifyRequest): string | undefined {
+    const id = request.cookies[this.cookieName];
+    return id !== undefined && ID.test(id) ? id : undefined;
+  }
+
+  /** Lax, not Strict: links in chat must arrive signed in. No GET changes anything, and every POST has a form token. */
+  setCookie(reply: FastifyReply, id: string): void {
+    reply.setCookie(this.cookieName, id, {
+      httpOnly: true,
+      sameSite: 'lax',
+      secure: this.#secure,
+      path: '/',
+    });
+  }
+
+  /** Who is signed in, as the directory and their token are now. */
+  async signedIn(request: FastifyRequest): Promise<Caller | undefined> {
+    const id = this.cookieOf(request);
+    const signIn = id && this.#signIns.find(id, request.headers[BY_ITSELF] === undefined);
+    if (!id || !signIn) return undefined;
+    const tokens = await this.#deps.tokens.list(signIn.person);
+    const token = tokens.find((each) => each.id === signIn.token);
+    if (!token || token.revokedAt !== undefined || Date.parse(token.expiresAt) <= Date.now()) {
+      this.#signIns.end(id);
+      return undefined;
+    }
+    return { person: await personOf(this.#deps, signIn.person), scopes: token.scopes };
+  }
+
+  /** For the API: the cookie speaks for a person; a POST must also carry the form token as `x-csrf-token`. */
+  async cookieCaller(request: FastifyRequest): Promise<Caller | undefined> {
+    const caller = await this.signedIn(request);
+    if (caller && request.method === 'POST')
+      this.demandOwnForm(request, String(request.headers['x-csrf-token'] ?? ''));
+    return caller;
+  }
+
+  /** Throws the 403 for a POST that did not come from a page of ours. */
+  demandOwnForm(request: FastifyRequest, formToken: string): void {
+    const id = this.cookieOf(request);
+    const site = request.headers['sec-fetch-site'];
+    const own =
+      (site === undefined || site === 'same-origin') &&
+      this.#isOwnOrigin(request) &&
+      id !== undefined &&
+      this.#signIns.isFormToken(id, formToken);
+    if (!own)
+      throw new Problem(
+        403,
+        'foreign-form',
+        'This form did not come from this console, or it is too old. Open the page again and repeat.',
+      );
+  }
+
+  #isOwnOrigin(request: FastifyRequest): boolean {
+    const { origin, host } = request.headers;
+    if (origin === undefined) return false;
+    if (origin === new URL(this.#deps.publicUrl).origin) return true;
+    // Reached by another name of the same address (localhost); a foreign page cannot choose our Host header.
+    return host !== undefined && origin === `http${this.#secure ? 's' : ''}://${host}`;
+  }
+}
+
+const OWN_PAGE = /^\/(?:requests|records|sessions)(?:\/[0-9a-f-]{36})?$/u;
+
+/** Where to go after the sign-in: one of our own pages, or the inbox. Never another site. */
+export function nextPage(next: string): string {
+  if (!URL.canParse(next, 'http://own.invalid')) return '/';
+  const url = new URL(next, 'http://own.invalid');
+  if (url.origin !== 'http://own.invalid' || !OWN_PAGE.test(url.pathname)) return '/';
+  return url.pathname + url.search;
+}

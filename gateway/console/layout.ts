@@ -1,0 +1,87 @@
+import type { Caller } from '../api/authenticate.ts';
+import { assetUrl } from './assets.ts';
+import { html, type Html } from './html.ts';
+
+/** No inline script or style anywhere; the script may not make markup from text either. */
+export const CSP = [
+  "default-src 'none'",
+  "script-src 'self'",
+  "style-src 'self'",
+  "img-src 'self'",
+  "connect-src 'self'",
+  "form-action 'self'",
+  "base-uri 'none'",
+  "frame-ancestors 'none'",
+  "require-trusted-types-for 'script'",
+  "trusted-types 'none'",
+].join('; ');
+
+export type Frame = {
+  readonly caller: Caller | undefined;
+  /** Goes into every form. */
+  readonly formToken: string;
+};
+
+export type Page = {
+  readonly title: string;
+  readonly at?: 'inbox' | 'records';
+  readonly body: Html;
+};
+
+const tab = (here: boolean, href: string, name: string): Html =>
+  here
+    ? html`<a href="${href}" aria-current="page">${name}</a>`
+    : html`<a href="${href}">${name}</a>`;
+
+const mark = (): Html => html`<img src="${assetUrl('mark.svg')}" alt="" width="28" height="28" />`;
+
+function header({ caller, formToken }: Frame, at: Page['at']): Html {
+  if (!caller)
+    return html`<header class="top"><a class="brand" href="/">${mark()} Countersign</a></header>`;
+  return html`<header class="top">
+    <a class="brand" href="/">${mark()} Countersign</a>
+    <nav aria-label="Main">
+      ${tab(at === 'inbox', '/', 'Inbox')} ${tab(at === 'records', '/records', 'Records')}
+    </nav>
+    <form class="who" method="post" action="/sign-out">
+      <input type="hidden" name="csrf" value="${formToken}" />
+      <span title="${caller.person.email}">${caller.person.name}</span>
+      <button class="quiet">Sign out</button>
+    </form>
+  </header>`;
+}
+
+export function layout(frame: Frame, page: Page): string {
+  const document = html`<!doctype html>
+    <html lang="en">
+      <head>
+        <meta charset="utf-8" />
+        <meta name="viewport" content="width=device-width, initial-scale=1" />
+        <meta name="color-scheme" content="light dark" />
+        <title>${page.title} · Countersign</title>
+        <link rel="stylesheet" href="${assetUrl('console.css')}" />
+        <link rel="icon" type="image/svg+xml" href="${assetUrl('mark.svg')}" />
+        ${frame.caller && html`<script type="module" src="${assetUrl('live.js')}"></script>`}
+      </head>
+      <body>
+        <a class="skip" href="#main">Skip to content</a>
+        ${header(frame, page.at)}
+        <main id="main" tabindex="-1">${page.body}</main>
+        ${
+          frame.caller &&
+          html`<footer>
+            <p>Every decision, search and look here is recorded.</p>
+            <p id="live" hidden></p>
+            <p id="news" class="unseen" role="status" aria-live="polite"></p>
+          </footer>`
+        }
+      </body>
+    </html>`;
+  return document.text;
+}
+
+/** A problem, said where the person will read it first. */
+export const alert = (text: string | undefined): Html | undefined =>
+  text === undefined
+    ? undefined
+    : html`<div class="alert" role="alert" id="problem" tabindex="-1">${text}</div>`;

@@ -1,0 +1,73 @@
+import type { Request } from '#src/approval/request.ts';
+import type { Person } from '#src/identity/person.ts';
+import { mayDecide } from '../../api/rights.ts';
+import { html, type Html } from '../html.ts';
+import type { Page } from '../layout.ts';
+import { approvers, shortened, stateBadge, timeLeft, when } from '../words.ts';
+
+const RECENT = 8;
+
+function item(request: Request): Html {
+  const { card } = request;
+  return html`<li class="card">
+    <a class="cover" href="/requests/${request.id}"
+      ><h3>${card.words[0] ?? 'runs a statement'}</h3></a
+    >
+    <p class="meta">
+      ${stateBadge(request.state)}
+      <span>${card.person.name} on ${card.target}</span>
+      ${
+        request.state === 'pending'
+          ? html`<span>needs ${approvers(request.requirement)}</span> ${timeLeft(request)}`
+          : when(request.endedAt ?? request.createdAt)
+      }
+    </p>
+    <pre class="statement small">${shortened(card.masked)}</pre>
+  </li>`;
+}
+
+function list(id: string, title: string, requests: readonly Request[], empty?: string): Html {
+  if (requests.length === 0 && empty === undefined) return html``;
+  return html`<section aria-labelledby="${id}">
+    <h2 id="${id}">${title} <span class="count">${requests.length}</span></h2>
+    ${
+      requests.length === 0
+        ? html`<p class="empty">${empty}</p>`
+        : html`<ul class="cards">
+            ${requests.map(item)}
+          </ul>`
+    }
+  </section>`;
+}
+
+export type Inbox = {
+  readonly pending: readonly Request[];
+  /** Newest first, of any state. */
+  readonly all: readonly Request[];
+};
+
+export function inboxPage(person: Person, canDecide: boolean, { pending, all }: Inbox): Page {
+  const soonest = pending.toSorted((a, b) => a.expiresAt.localeCompare(b.expiresAt));
+  const forMe = soonest.filter((request) => mayDecide(person, request));
+  const mine = soonest.filter((request) => request.card.person.email === person.email);
+  const others = soonest.filter((request) => !forMe.includes(request) && !mine.includes(request));
+  const recent = all.filter((request) => request.state !== 'pending').slice(0, RECENT);
+  return {
+    title: forMe.length > 0 ? `(${forMe.length}) Inbox` : 'Inbox',
+    at: 'inbox',
+    body: html`<h1>Inbox</h1>
+      ${
+        canDecide
+          ? undefined
+          : html`<p class="note">
+              You are signed in to read. To decide, sign in with a token that has the scope
+              <code>decide</code>.
+            </p>`
+      }
+      <div id="inbox" data-live="${forMe.length}" data-says="Requests that wait for your decision">
+        ${list('for-me', 'For you to decide', forMe, 'Nothing waits for your decision.')}
+        ${list('mine', 'You are waiting for', mine)} ${list('others', 'Waiting for others', others)}
+        ${list('recent', 'Lately', recent)}
+      </div>`,
+  };
+}

@@ -1,0 +1,198 @@
+import type { Request } from '#src/approval/request.ts';
+import type { Caller } from '../../api/authenticate.ts';
+import type { Review } from '../../api/deps.ts';
+import { mayDecide } from '../../api/rights.ts';
+import { html, lookalikes, type Html } from '../html.ts';
+import { alert, type Page } from '../layout.ts';
+import { approvers, duration, stateBadge, STATES, timeLeft, when } from '../words.ts';
+
+export type RequestView = {
+  readonly request: Request;
+  readonly caller: Caller;
+  readonly formToken: string;
+  /** What this approver may read of it; undefined for everybody else. */
+  readonly review: Review | undefined;
+  /** A refused decision: what was said, and the reason as it was typed. */
+  readonly problem?: string;
+  readonly typed?: string;
+};
+
+function statement({ request, review }: RequestView): Html {
+  const whole = review?.kind === 'whole' && review.text !== request.card.masked;
+  const text = review?.kind === 'whole' ? review.text : request.card.masked;
+  const odd = lookalikes(text);
+  return html`<section aria-labelledby="what">
+    <h2 id="what">Statement</h2>
+    <pre class="statement">${text}</pre>
+    ${
+      whole
+        ? html`<p class="note">
+            Shown whole, because you may see the values in it. That you looked is recorded.
+          </p>`
+        : undefined
+    }
+    ${
+      odd.length > 0
+        ? html`<p class="note warn">
+            It holds characters outside ASCII, which may look like others: ${odd.join(', ')}
+          </p>`
+        : undefined
+    }
+    <h2>What it would do</h2>
+    <ul class="words">
+      ${request.card.words.map((words) => html`<li>${words}</li>`)}
+    </ul>
+  </section>`;
+}
+
+const fact = (name: string, value: Html | string | undefined): Html =>
+  value === undefined || value === ''
+    ? html``
+    : html`<dt>${name}</dt>
+        <dd>${value}</dd>`;
+
+function facts({ request }: RequestView): Html {
+  const { card } = request;
+  return html`<section aria-labelledby="facts">
+    <h2 id="facts">Who, where and why</h2>
+    <dl class="facts">
+      ${fact('Person', html`${card.person.name} <span class="soft">${card.person.email}</span>`)}
+      ${fact('Groups', card.person.groups.join(', '))} ${fact('Agent', card.agent)}
+      ${fact('Target', html`${card.target} <span class="soft">database ${card.database}</span>`)}
+      ${fact('Reason given', card.reason ?? 'none')}
+      ${fact('Held by', html`<code>${card.rules.join(', ')}</code>`)}
+      ${fact('Because', card.message)} ${fact('From', `${card.client} ${card.application}`)}
+      ${fact('Asked', when(request.createdAt))}
+      ${fact('Ends', when(request.endedAt ?? request.expiresAt))}
+      ${fact('Digest', html`<code>${card.digest}</code>`)}
+      ${fact(
+        'Records',
+        html`<a href="/records/${request.record}">the held statement</a>,
+          <a href="/records?q=${encodeURIComponent(`request:${request.id}`)}">all of this request</a
+          >, <a href="/sessions/${request.session}">its session</a>`,
+      )}
+    </dl>
+  </section>`;
+}
+
+function decisions({ request }: RequestView): Html {
+  if (request.decisions.length === 0) return html``;
+  return html`<h3>Decisions</h3>
+    <ul class="decisions">
+      ${request.decisions.map(
+        (each) =>
+          html`<li>
+            <strong>${each.decision === 'approve' ? 'Approved' : 'Denied'}</strong> by
+            ${each.person} for ${each.group}, ${when(each.at)}, in ${each.via}
+            ${each.reason === '' ? undefined : html`<q>${each.reason}</q>`}
+          </li>`,
+      )}
+    </ul>`;
+}
+
+function outcome({ request }: RequestView): Html {
+  const { outcome: result } = request;
+  if (!result) return html``;
+  const rows = result.rows === undefined ? '' : `, ${result.rows} rows`;
+  const took = result.durationMs === undefined ? '' : `, ${Math.round(result.durationMs)} ms`;
+  const what = result.ok ? 'It ran' : `It failed with ${result.code ?? 'an error'}`;
+  return html`<p><strong>${what}</strong>${rows}${took}.</p>`;
+}
+
+/** Why this approver cannot approve, although it waits for them. */
+function obstacle({ request, review }: RequestView): string | undefined {
+  if (request.requirement.stepUpMs !== undefined)
+    return 'The rule asks for a fresh sign-in for this request, which this console does not offer yet. You can deny it.';
+  if (!request.card.hidesWrite || review?.kind === 'whole') return undefined;
+  return review?.kind === 'elsewhere'
+    ? 'Part of what it writes is hidden, and the exact statement is at another gateway. Open this request there, or deny it.'
+    : 'Part of what it writes is hidden from you, so you can only deny it. Somebody who may see the values can approve it.';
+}
+
+function form(view: RequestView): Html {
+  const { request, formToken, problem } = view;
+  const cannot = obstacle(view);
+  const needed = request.requirement.reasonRequired;
+  return html`<form method="post" action="/requests/${request.id}/decision">
+    <input type="hidden" name="csrf" value="${formToken}" />
+    <input type="hidden" name="version" value="${request.version}" />
+    ${cannot === undefined ? undefined : html`<p class="note warn">${cannot}</p>`}
+    <label for="reason">Reason</label>
+    <textarea
+      id="reason"
+      name="reason"
+      rows="3"
+      maxlength="1000"
+      aria-describedby="reason-help${problem === undefined ? '' : ' problem'}"
+    >
+${view.typed ?? ''}</textarea>
+    <p id="reason-help" class="help">
+      ${needed ? 'Needed to approve and to deny' : 'Needed to deny'}; it is recorded, and the
+      requester reads it.
+    </p>
+    <div class="buttons">
+      ${
+        cannot === undefined
+          ? html`<button class="primary" name="decision" value="approve">Approve</button>`
+          : undefined
+      }
+      <button class="danger" name="decision" value="deny">Deny</button>
+    </div>
+  </form>`;
+}
+
+function waiting(view: RequestView): Html {
+  const { request, caller } = view;
+  if (request.state !== 'pending') return html``;
+  if (request.card.person.email === caller.person.email)
+    return html`<p class="note">
+      You asked for this, so somebody else decides. Ctrl-C withdraws it.
+    </p>`;
+  if (!mayDecide(caller.person, request)) return html``;
+  return caller.scopes.includes('decide')
+    ? form(view)
+    : html`<p class="note">
+        You are signed in to read. To decide, sign in with a token that has the scope
+        <code>decide</code>.
+      </p>`;
+}
+
+function panel(view: RequestView): Html {
+  const { request } = view;
+  const state = STATES[request.state];
+  const pending = request.state === 'pending';
+  return html`<aside
+    class="panel decide"
+    aria-labelledby="state"
+    id="decide"
+    data-live="${request.version} ${request.state}"
+    data-says="This request is now: ${state.name}"
+    tabindex="-1"
+  >
+    <h2 id="state">${stateBadge(request.state)} ${pending ? timeLeft(request) : undefined}</h2>
+    <p>${state.says} ${pending ? `It needs ${approvers(request.requirement)}.` : undefined}</p>
+    ${
+      pending && request.card.transactionOpenMs !== undefined
+        ? html`<p class="note warn">
+            Its transaction had been open for ${duration(request.card.transactionOpenMs)} when it
+            asked, and keeps its locks while it waits.
+          </p>`
+        : undefined
+    }
+    ${outcome(view)} ${decisions(view)} ${alert(view.problem)} ${waiting(view)}
+  </aside>`;
+}
+
+export function requestPage(view: RequestView): Page {
+  const { card, state } = view.request;
+  return {
+    title: `${STATES[state].name}: ${card.person.name} on ${card.target}`,
+    body: html`<p class="eyebrow">Request on ${card.target}</p>
+      <h1>${card.person.name} ${card.words[0] ?? 'runs a statement'}</h1>
+      <div class="split">
+        <div>${statement(view)}</div>
+        ${panel(view)}
+        <div>${facts(view)}</div>
+      </div>`,
+  };
+}

@@ -1,0 +1,34 @@
+import { html } from '../html.ts';
+import { alert, type Page } from '../layout.ts';
+
+export function signInPage(formToken: string, next: string, problem?: string): Page {
+  return {
+    title: problem === undefined ? 'Sign in' : 'Could not sign in',
+    body: html`<section class="narrow panel">
+      <h1>Sign in</h1>
+      ${alert(problem)}
+      <form method="post" action="/sign-in">
+        <input type="hidden" name="csrf" value="${formToken}" />
+        <input type="hidden" name="next" value="${next}" />
+        <label for="token">Token</label>
+        <input
+          id="token"
+          name="token"
+          type="password"
+          required
+          maxlength="512"
+          autocomplete="current-password"
+          autocapitalize="none"
+          spellcheck="false"
+          aria-describedby="token-help"
+        />
+        <p id="token-help" class="help">
+          One with the scope <code>read</code> shows requests and records; one with
+          <code>decide</code> also approves and denies. <code>countersign token issue</code> makes
+          one.
+        </p>
+        <button class="primary wide">Sign in</button>
+      </form>
+    </section>`,
+  };
+}

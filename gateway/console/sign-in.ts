@@ -1,0 +1,82 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { z } from 'zod';
+import { limitFailures } from '../api/authenticate.ts';
+import type { HttpDeps } from '../api/deps.ts';
+import type { Failures } from '../api/failures.ts';
+import { parse } from '../api/route.ts';
+import { type Guard, nextPage } from './guard.ts';
+import { signInPage } from './pages/sign-in.ts';
+import type { Render } from './render.ts';
+import type { SignIns } from './sign-ins.ts';
+
+export type ConsoleParts = {
+  readonly deps: HttpDeps;
+  readonly guard: Guard;
+  readonly signIns: SignIns;
+  readonly failures: Failures;
+  readonly render: Render;
+};
+
+const signInQuery = z.object({ next: z.string().max(600).catch('') });
+const signInForm = z.strictObject({
+  csrf: z.string(),
+  next: z.string().max(600).default(''),
+  token: z.string().trim().max(512),
+});
+const signOutForm = z.strictObject({ csrf: z.string() });
+
+/** Sign in with a token, sign out. The cookie's id changes at both, so one that was planted before is worth nothing. */
+export function signInRoutes(app: FastifyInstance, parts: ConsoleParts): void {
+  const { guard, render, signIns } = parts;
+
+  app.get('/sign-in', async (request, reply) => {
+    const { next } = parse(signInQuery, request.query, 'query');
+    if (await guard.signedIn(request)) return reply.redirect(nextPage(next), 303);
+    const page = signInPage(render.formToken(request, reply), nextPage(next));
+    return render.page(request, reply, page);
+  });
+
+  app.post('/sign-in', async (request, reply) => {
+    const form = parse(signInForm, request.body, 'form');
+    guard.demandOwnForm(request, form.csrf);
+    limitFailures(parts.failures, request.ip);
+    const signedIn = await signIn(parts, request, reply, form.token);
+    const next = nextPage(form.next);
+    if (signedIn) return reply.redirect(next, 303);
+    parts.failures.add(request.ip);
+    const problem =
+      'This token opens nothing here: it is unknown, expired or revoked, or lacks the scopes read and decide. Issue another one.';
+    const page = signInPage(render.formToken(request, reply), next, problem);
+    return render.page(request, reply, page, { status: 401 });
+  });
+
+  app.post('/sign-out', (request, reply) => {
+    const { csrf } = parse(signOutForm, request.body, 'form');
+    guard.demandOwnForm(request, csrf);
+    signIns.end(guard.cookieOf(request) ?? '');
+    guard.setCookie(reply, signIns.newId());
+    return reply.redirect('/sign-in', 303);
+  });
+}
+
+async function signIn(
+  { deps, guard, signIns }: ConsoleParts,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  token: string,
+): Promise<boolean> {
+  const info =
+    (await deps.tokens.check(token, 'read')) ?? (await deps.tokens.check(token, 'decide'));
+  const person = info && (await deps.directory.find(info.person));
+  if (!info || !person) return false;
+  await deps.audit.append({
+    kind: 'sign-in',
+    person: person.email,
+    body: { via: 'console', token: info.id, scopes: info.scopes, client: request.ip },
+  });
+  signIns.end(guard.cookieOf(request) ?? '');
+  const id = signIns.newId();
+  signIns.start(id, { person: person.email, token: info.id, scopes: info.scopes });
+  guard.setCookie(reply, id);
+  return true;
+}

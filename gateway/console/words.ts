@@ -1,0 +1,94 @@
+import type { Request, RequestState } from '#src/approval/request.ts';
+import type { Requirement } from '#src/policy/verdict.ts';
+import { html, type Html } from './html.ts';
+
+type Tone = 'wait' | 'good' | 'bad' | 'still';
+
+export const STATES: Readonly<
+  Record<RequestState, { readonly name: string; readonly tone: Tone; readonly says: string }>
+> = {
+  pending: { name: 'Waiting', tone: 'wait', says: 'The statement waits on its live connection.' },
+  approved: { name: 'Approved', tone: 'good', says: 'Approved; the gateway is about to run it.' },
+  running: { name: 'Running', tone: 'good', says: 'Approved, and running now.' },
+  done: { name: 'Done', tone: 'good', says: 'Approved, and it ran.' },
+  unknown: {
+    name: 'Unknown',
+    tone: 'bad',
+    says: 'It was approved and started; the gateway lost sight of it, so nobody knows whether it took effect.',
+  },
+  denied: { name: 'Denied', tone: 'bad', says: 'Denied. It did not run.' },
+  expired: { name: 'Expired', tone: 'still', says: 'Nobody decided in time. It did not run.' },
+  withdrawn: {
+    name: 'Withdrawn',
+    tone: 'still',
+    says: 'The requester withdrew it. It did not run.',
+  },
+  abandoned: {
+    name: 'Abandoned',
+    tone: 'still',
+    says: 'Its connection or gateway went away. It did not run.',
+  },
+  changed: {
+    name: 'Changed',
+    tone: 'bad',
+    says: 'What it would do changed while it waited. It did not run.',
+  },
+  refused: {
+    name: 'Refused',
+    tone: 'bad',
+    says: 'The rules changed while it waited, and refuse it now. It did not run.',
+  },
+};
+
+export const badge = (text: string, tone: Tone): Html =>
+  html`<span class="badge ${tone}">${text}</span>`;
+
+export const stateBadge = (state: RequestState): Html =>
+  badge(STATES[state].name, STATES[state].tone);
+
+export function verdictBadge(verdict: string | undefined): Html | undefined {
+  if (verdict === undefined) return undefined;
+  const tones: Readonly<Record<string, Tone>> = {
+    allow: 'good',
+    approved: 'good',
+    hold: 'wait',
+    deny: 'bad',
+  };
+  return badge(verdict, tones[verdict] ?? 'still');
+}
+
+/** `2026-11-20 20:14:03 UTC` */
+export function when(iso: string): Html {
+  const at = new Date(iso);
+  if (Number.isNaN(at.getTime())) return html`${iso}`;
+  const text = at.toISOString();
+  return html`<time datetime="${text}">${text.slice(0, 10)} ${text.slice(11, 19)} UTC</time>`;
+}
+
+/** `45 s`, `14 min`, `3 h 5 min` */
+export function duration(ms: number): string {
+  const seconds = Math.max(0, Math.floor(ms / 1_000));
+  if (seconds < 60) return `${seconds} s`;
+  const minutes = Math.floor(seconds / 60);
+  if (minutes < 60) return `${minutes} min`;
+  return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+}
+
+/** The page's script counts it down; without the script it is as of the answer. */
+export const timeLeft = (request: Request): Html =>
+  html`<time class="left" datetime="${request.expiresAt}" data-left
+    >${duration(Date.parse(request.expiresAt) - Date.now())} left</time
+  >`;
+
+/** `one of dba and 2 of security` */
+export const approvers = (requirement: Requirement): string =>
+  requirement.groups
+    .map(({ group, quorum }) => `${quorum === 1 ? 'one' : quorum} of ${group}`)
+    .join(' and ');
+
+/** A line of a statement for lists. What is left out is said. */
+export function shortened(text: string, most = 160): string {
+  const characters = Array.from(text);
+  if (characters.length <= most) return text;
+  return `${characters.slice(0, most).join('')} … (${characters.length - most} more characters)`;
+}
