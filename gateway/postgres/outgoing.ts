@@ -28,8 +28,8 @@ export class Outgoing {
   /** Throws unless `bytes` are whole messages of allowed types; only CopyData may go on in the next call. */
   check(bytes: Buffer, allowed: Allowed): void {
     let at = 0;
+    if (allowed !== 'nothing') this.checkWhole();
     if (this.#owed > 0) {
-      if (allowed !== 'nothing') throw new Error('a CopyData message has not ended');
       at = Math.min(this.#owed, bytes.length);
       this.#owed -= at;
     }
@@ -42,6 +42,11 @@ export class Outgoing {
     }
     if (allowed === 'one-statement' && statements !== 1)
       throw new Error(`one permit is for one statement, not ${String(statements)}`);
+  }
+
+  /** Throws while a CopyData is on its way in pieces. */
+  checkWhole(): void {
+    if (this.#owed > 0) throw new Error('a CopyData message has not ended');
   }
 
   #end(bytes: Buffer, at: number): number {

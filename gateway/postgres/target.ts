@@ -136,7 +136,10 @@ function connection(
     run: (permit, bytes) => write(bytes, 'one-statement', permit),
     prepare: (bytes) => write(bytes, 'nothing'),
     execute: (bytes) => write(bytes, 'execute'),
-    fail: () => socket.write(failing),
+    fail: () => {
+      outgoing.checkWhole();
+      return socket.write(failing);
+    },
     onData: (listener) => void socket.on('data', listener).pause(),
     onDrain: (listener) => void socket.on('drain', listener),
     onClose: (listener) => {

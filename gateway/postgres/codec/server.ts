@@ -62,7 +62,7 @@ export function parseRowDescription(body: Buffer): Field[] {
   return fields;
 }
 
-/** Cells as views into the message; null is SQL NULL. For the gateway's own few rows, not for the hot path. */
+/** Copies of the cells; null is SQL NULL. For the gateway's own few rows, not for the hot path. */
 export function parseDataRow(body: Buffer): (Buffer | null)[] {
   const reader = new Reader(body);
   const cells: (Buffer | null)[] = [];
