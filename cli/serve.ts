@@ -1,9 +1,71 @@
-import type { Command } from './command.ts';
-import { Failure } from './failure.ts';
+import { openLogger } from '#src/config/logger.ts';
+import { parse, type Command, type Options } from './command.ts';
+import { EXIT, Failure, usageFailure } from './failure.ts';
+import { CONFIG_OPTION, openConfig } from './installation.ts';
+import { prettyLog } from './log.ts';
+import type { Terminal } from './terminal.ts';
+
+const OPTIONS = CONFIG_OPTION satisfies Options;
 
 export const serveCommand: Command = {
-  usage: ['serve'],
-  about: '',
-  options: {},
-  run: () => Promise.reject(new Failure('serve is not there yet')),
+  usage: ['serve [--config FILE]'],
+  about:
+    'Runs the gateway, the bot and the console until SIGINT or SIGTERM; what is held then is withdrawn.\n' +
+    'The log goes to standard output: JSON lines, or readable ones on a terminal.',
+  options: OPTIONS,
+  run: runServe,
 };
+
+/** After a signal the gateway drains; a supervisor that waits longer than this would kill it anyway. */
+const STOP_MS = 10_000;
+
+async function runServe(argv: readonly string[], terminal: Terminal): Promise<number> {
+  const { values, positionals } = parse(argv, OPTIONS);
+  if (positionals.length > 0) throw usageFailure(`what is ${positionals.join(' ')}?`, 'see --help');
+  const { path, config } = await openConfig(values.config);
+  const pretty = terminal.width === undefined ? undefined : prettyLog(terminal);
+  const log = openLogger(config.log.level, pretty);
+  const stopped = stopSignal();
+  const { serve } = await import('#gateway/main.ts');
+  const running = await serve(config, { log }).catch((error: unknown) => {
+    throw startFailure(error);
+  });
+  for (const notice of config.notices) log.warn(notice);
+  log.info({ config: path, console: running.console, postgres: running.postgres }, 'ready');
+  log.info({ signal: await stopped }, 'stopping: what is held is withdrawn');
+  const late = setTimeout(() => {
+    log.error('the gateway did not stop in time');
+    process.exit(EXIT.failed);
+  }, STOP_MS).unref();
+  await running.stop();
+  clearTimeout(late);
+  log.info('stopped');
+  return EXIT.done;
+}
+
+/** Listening from the start, so that a signal during a slow start is not lost. */
+function stopSignal(): Promise<string> {
+  return new Promise((resolve) => {
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
+      process.on(signal, () => resolve(signal));
+    // The launcher ends the channel when it dies itself.
+    process.on('disconnect', () => resolve('disconnect'));
+  });
+}
+
+function startFailure(error: unknown): unknown {
+  if (!(error instanceof Error)) return error;
+  const code = 'code' in error ? error.code : undefined;
+  const port = 'port' in error ? String(error.port) : '';
+  if (code === 'EADDRINUSE')
+    return new Failure(`port ${port} is taken`, {
+      hint: 'stop what listens there, or change listen: in the configuration',
+      cause: error,
+    });
+  if (code === 'EACCES')
+    return new Failure(`port ${port} may not be used by this user`, {
+      hint: 'choose one above 1023 under listen:',
+      cause: error,
+    });
+  return error;
+}

@@ -1,0 +1,63 @@
+import { openAuditLog } from '#src/audit/writer.ts';
+import type { AuditLog } from '#src/audit/log.ts';
+import type { Config } from '#src/config/config.ts';
+import { openDatabase, type Database } from '#src/store/database.ts';
+import { openLease } from '#src/store/lease.ts';
+import { Failure } from './failure.ts';
+
+/** Opens the store the configuration names and closes it afterwards. Rejects with `Failure` when it does not answer. */
+export async function withStore<T>(config: Config, work: (db: Database) => Promise<T>): Promise<T> {
+  const { postgres } = config.store;
+  if (postgres === 'embedded')
+    throw new Failure('the store is embedded in the gateway, so this command cannot reach it', {
+      hint: 'set store.postgres to its URL; the demo’s configuration has one',
+    });
+  const db = openDatabase(postgres.url, { max: 2, onError: () => undefined });
+  try {
+    await db.pool.query('select 1').catch((cause: unknown) => {
+      throw unreachable(cause);
+    });
+    return await work(db);
+  } finally {
+    await db.close();
+  }
+}
+
+function unreachable(cause: unknown): Failure {
+  const code = cause instanceof Error && 'code' in cause ? String(cause.code) : '';
+  return new Failure(`the store does not answer${code && ` (${code})`}`, {
+    hint: 'is it running? The demo’s store runs as long as npm start does; countersign doctor tells more',
+    cause,
+  });
+}
+
+/** As withStore, with the log open for the command line's own writer, so that what it does is recorded too. */
+export async function withLog<T>(
+  config: Config,
+  work: (db: Database, audit: AuditLog) => Promise<T>,
+): Promise<T> {
+  return withStore(config, async (db) => {
+    // A chain has one writer at a time: a second command waits here until the first has finished.
+    const lease = await openLease(db, {
+      name: `${config.name}/command`,
+      signal: AbortSignal.timeout(20_000),
+      onLost: () => undefined,
+    });
+    try {
+      const log = await openAuditLog({
+        db,
+        writer: lease.gateway,
+        epoch: lease.epoch,
+        held: () => lease.held(),
+        onError: () => undefined,
+      });
+      try {
+        return await work(db, log);
+      } finally {
+        await log.close();
+      }
+    } finally {
+      await lease.release();
+    }
+  });
+}
