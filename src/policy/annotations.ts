@@ -1,5 +1,5 @@
 import type { PolicyJson } from '@cedar-policy/cedar-wasm/nodejs';
-import { actionsOf } from './ast.ts';
+import { actionsOf, entity } from './ast.ts';
 import { parseDuration } from './duration.ts';
 import type { HoldTerms, Terms } from './rule.ts';
 import type { Mask } from './verdict.ts';
@@ -126,8 +126,8 @@ function mayBe(json: PolicyJson, action: string): boolean {
   const scope = json.resource;
   if (scope.op === 'is') return actionsOn[scope.entity_type]?.includes(action) ?? true;
   if (scope.op !== '==' || !('entity' in scope)) return true;
-  const entity = '__entity' in scope.entity ? scope.entity.__entity : scope.entity;
-  return actionsOn[entity.type]?.includes(action) ?? true;
+  const named = entity(scope.entity);
+  return (named && actionsOn[named.type]?.includes(action)) ?? true;
 }
 
 function readDuration(

@@ -12,6 +12,8 @@ export type Mention = {
 type Json = Readonly<Record<string, unknown>>;
 const isObject = (value: unknown): value is Json => typeof value === 'object' && value !== null;
 
+const isContext = (node: unknown): boolean => isObject(node) && node['Var'] === 'context';
+
 /** Visits every object of a JSON tree, parents first. */
 function walk(node: unknown, visit: (node: Json) => void): void {
   if (!isObject(node)) return;
@@ -19,7 +21,8 @@ function walk(node: unknown, visit: (node: Json) => void): void {
   for (const child of Object.values(node)) walk(child, visit);
 }
 
-function entity(value: unknown): { type: string; id: string } | undefined {
+/** A reference to an entity, in either form of Cedar's JSON. */
+export function entity(value: unknown): { type: string; id: string } | undefined {
   if (!isObject(value)) return undefined;
   const inner = isObject(value['__entity']) ? value['__entity'] : value;
   const { type, id } = inner;
@@ -51,7 +54,6 @@ export function mentions(json: PolicyJson): readonly Mention[] {
 /** The facts of the context that decide whether the rule applies; all of them when it uses the context as a whole. */
 export function factsUsed(json: PolicyJson): ReadonlySet<FactName> {
   const used = new Set<string>();
-  const isContext = (node: unknown): boolean => isObject(node) && node['Var'] === 'context';
   const visit = (node: unknown): void => {
     if (!isObject(node)) return;
     if (isContext(node)) used.add('*');

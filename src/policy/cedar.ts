@@ -42,8 +42,6 @@ export class CedarSets {
   constructor(rules: readonly Rule[]) {
     this.#slot = next;
     next = next === 0 ? 1 : 0;
-    const texts = (some: readonly Rule[]): Record<string, string> =>
-      Object.fromEntries(some.map((rule) => [rule.id, rule.text]));
     this.#sets = {
       all: texts(rules),
       hard: texts(rules.filter((rule) => !rule.terms.hold)),
@@ -85,6 +83,9 @@ export class CedarSets {
     owners[this.#slot] = this;
   }
 }
+
+const texts = (rules: readonly Rule[]): Record<string, string> =>
+  Object.fromEntries(rules.map((rule) => [rule.id, rule.text]));
 
 function must(answer: ReturnType<typeof preparsePolicySet>): void {
   if (answer.type === 'failure')

@@ -53,11 +53,12 @@ export function hiddenSomewhere(
   });
 }
 
+function person(id: string, parents: { type: string; id: string }[]): Principal {
+  const uid = { type: 'Person', id };
+  return { uid, entities: [{ uid, attrs: { email: id }, parents }] };
+}
+
 function probes(rules: ReadonlyMap<string, Rule>): Principal[] {
-  const person = (id: string, parents: { type: string; id: string }[]): Principal => {
-    const uid = { type: 'Person', id };
-    return { uid, entities: [{ uid, attrs: { email: id }, parents }] };
-  };
   const found = new Map<string, Principal>([['', person('', [])]]);
   for (const rule of rules.values())
     for (const { type, id } of mentions(rule.json)) {

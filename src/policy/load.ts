@@ -4,6 +4,7 @@ import {
   policyToJson,
   validate,
   type DetailedError,
+  type ValidationError,
 } from '@cedar-policy/cedar-wasm/nodejs';
 import { readTerms } from './annotations.ts';
 import { factsUsed } from './ast.ts';
@@ -140,16 +141,31 @@ function checkRules(
       problems.push({ file: '', message, hint: 'the rules could not be checked' });
     return;
   }
+  checkSchema(
+    rules,
+    [...answer.validationErrors, ...answer.validationWarnings],
+    problems,
+    warnings,
+  );
+}
+
+function checkSchema(
+  rules: ReadonlyMap<string, Placed>,
+  findings: readonly ValidationError[],
+  problems: Problem[],
+  warnings: Problem[],
+): void {
   const said = new Set<string>();
-  for (const { policyId, error } of [...answer.validationErrors, ...answer.validationWarnings]) {
+  for (const { policyId, error } of findings) {
     const placed = rules.get(policyId);
     // One slip is reported once for every action it could concern; one line of it is enough.
     const key = `${policyId} ${error.sourceLocations?.[0]?.start} ${error.message.split(' for Action')[0]}`;
     if (said.has(key)) continue;
     said.add(key);
     const mild = error.severity === 'warning' && !/impossible|unable to find/.test(error.message);
+    const at = place(placed?.file ?? '', policyId, placed?.line);
     (mild ? warnings : problems).push({
-      ...place(placed?.file ?? '', policyId, placed?.line),
+      ...at,
       message: error.message.replace(/^for policy `[^`]*`, /, ''),
       hint: error.help ?? 'see the schema: countersign policy schema',
     });
