@@ -1,0 +1,105 @@
+import type { Queue } from '#src/approval/queue.ts';
+import type { Requests } from '#src/approval/port.ts';
+import type { Request } from '#src/approval/request.ts';
+import { claimOutbox, completeOutbox, deferOutbox, dueOutbox } from '#src/approval/outbox.ts';
+import type { Database } from '#src/store/database.ts';
+
+const SWEEP_MS = 1_000;
+const BUSY_MS = 250;
+const BATCH = 20;
+
+/** Thrown by a platform that says when to come back. */
+export class RetryAfter extends Error {
+  override name = 'RetryAfter';
+  readonly ms: number;
+  constructor(ms: number, cause: unknown) {
+    super(`chat asks to wait ${ms} ms`, { cause });
+    this.ms = ms;
+  }
+}
+
+export type InboxParts = {
+  readonly db: Database;
+  readonly queue: Queue;
+  readonly requests: Pick<Requests, 'get'>;
+  /** Brings every card of this request up to its version. */
+  readonly deliver: (request: Request) => Promise<void>;
+  readonly onError: (error: Error) => void;
+};
+
+/**
+ * Takes hints from the queue, and once a second what hints missed from the outbox, and delivers one request at a time:
+ * the lock is the store's, so several bots never post the same card side by side.
+ */
+export async function startInbox(parts: InboxParts): Promise<{ close(): Promise<void> }> {
+  const { db, queue, onError } = parts;
+  const running = new Set<Promise<void>>();
+  let closed = false;
+  let timer: NodeJS.Timeout | undefined;
+
+  const handle = (outbox: string): Promise<void> => {
+    if (closed) return Promise.resolve();
+    const work = deliverRow(parts, outbox)
+      .catch(onError)
+      .finally(() => running.delete(work));
+    running.add(work);
+    return work;
+  };
+
+  const sweep = async () => {
+    for (const id of await dueOutbox(db.pool, BATCH)) await handle(id);
+  };
+  const schedule = () => {
+    timer = setTimeout(() => {
+      sweep()
+        .catch(onError)
+        .finally(() => {
+          if (!closed) schedule();
+        });
+    }, SWEEP_MS).unref();
+  };
+  schedule();
+  // Without the queue the sweep still delivers, later.
+  await queue.consume((hint) => handle(hint.outbox)).catch(onError);
+  return {
+    async close() {
+      closed = true;
+      clearTimeout(timer);
+      await Promise.all(running);
+    },
+  };
+}
+
+async function deliverRow(parts: InboxParts, outbox: string): Promise<void> {
+  const { db, requests, deliver } = parts;
+  const due = await claimOutbox(db.pool, outbox);
+  if (!due) return;
+  try {
+    const alone = await withLock(db, due.request, async () => {
+      const request = await requests.get(due.request);
+      if (request) await deliver(request);
+      await completeOutbox(db.pool, due.request, request?.version ?? due.version);
+    });
+    if (!alone) await deferOutbox(db.pool, outbox, BUSY_MS);
+  } catch (error) {
+    if (!(error instanceof RetryAfter)) throw error;
+    await deferOutbox(db.pool, outbox, error.ms);
+  }
+}
+
+/** False when somebody else works on this request. The lock ends with the transaction, also when this process dies. */
+async function withLock(
+  db: Database,
+  request: string,
+  work: () => Promise<void>,
+): Promise<boolean> {
+  return await db.transaction(async (sql) => {
+    const { rows } = await sql.query<{ alone: boolean }>(
+      "select pg_try_advisory_xact_lock(hashtextextended('countersign card ' || $1, 0)) as alone",
+      [request],
+    );
+    if (!rows[0]?.alone) return false;
+    await work();
+    return true;
+  });
+}

@@ -1,0 +1,70 @@
+import type { Requests } from '#src/approval/port.ts';
+import type { Queue } from '#src/approval/queue.ts';
+import type { Request } from '#src/approval/request.ts';
+import type { Address, Config } from '#src/config/config.ts';
+import type { Directory } from '#src/identity/person.ts';
+import type { Database } from '#src/store/database.ts';
+import { startInbox } from './inbox.ts';
+import type { BotLog } from './log.ts';
+import { postingClient, startSlackApp } from './slack/app.ts';
+import { deliverCards } from './slack/posts.ts';
+
+export type BotParts = {
+  readonly config: Pick<Config, 'chat' | 'publicUrl' | 'targets'>;
+  readonly requests: Pick<Requests, 'get' | 'decide'>;
+  readonly directory: Directory;
+  readonly db: Database;
+  readonly queue: Queue;
+  readonly log: BotLog;
+};
+
+export type Bot = {
+  /** Where Slack's calls are taken; absent without Slack. */
+  readonly address?: Address;
+  close(): Promise<void>;
+};
+
+/** Starts the chat side. Without chat the outbox is only ticked off: everything is decided in the console. */
+export async function startBot(parts: BotParts): Promise<Bot> {
+  const { config, log } = parts;
+  const { slack } = config.chat;
+  const onError = (err: Error) => log.warn({ err }, 'a card was not delivered; it is tried again');
+  if (!slack) {
+    log.info({}, 'no chat is configured: requests are decided in the console');
+    return await startInbox({ ...parts, onError, deliver: () => Promise.resolve() });
+  }
+  const { publicUrl } = config;
+  const app = await startSlackApp(slack, { ...parts, publicUrl });
+  const client = postingClient(slack, log);
+  const channelsOf = (request: Request) => slackChannels(config, request, log);
+  const inbox = await startInbox({
+    ...parts,
+    onError,
+    deliver: (request) => deliverCards({ ...parts, client, channelsOf, publicUrl }, request),
+  });
+  return {
+    address: app.address,
+    async close() {
+      await app.close();
+      await inbox.close();
+    },
+  };
+}
+
+/** The channels the holding rules name, else the target's own. */
+function slackChannels(
+  config: BotParts['config'],
+  request: Request,
+  log: BotLog,
+): readonly string[] {
+  const named = request.requirement.channels;
+  const own = config.targets.get(request.card.target)?.channel;
+  const names = named.length > 0 ? named : own === undefined ? [] : [own];
+  const ids = names.flatMap((name) => config.chat.channels.get(name)?.slack ?? []);
+  if (ids.length === 0)
+    log.warn(
+      { request: request.id, channels: names },
+      'a request has no Slack channel: name one with @channel or at its target; the console has it',
+    );
+  return [...new Set(ids)];
+}

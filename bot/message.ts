@@ -1,0 +1,144 @@
+import type { Card, Decision, Outcome, Request } from '#src/approval/request.ts';
+import { duration, fit, oneLine, visible } from './text.ts';
+
+const FACT_MAX = 300;
+
+export type Fact = { readonly label: string; readonly text: string };
+
+/** What a card says, on any platform. Every text is literal: platforms escape it in their own way. */
+export type Message = {
+  readonly request: string;
+  readonly version: number;
+  readonly title: string;
+  /** For notifications and screen readers; holds nothing of the statement. */
+  readonly summary: string;
+  readonly facts: readonly Fact[];
+  readonly statement: string;
+  readonly warnings: readonly string[];
+  readonly history: readonly { readonly text: string; readonly at: string }[];
+  readonly outcome?: string;
+  /** Present while somebody can decide. `here`: with a button; `console`: only there, and `why`. */
+  readonly asks?: {
+    readonly expiresAt: string;
+    readonly approve: 'here' | 'console';
+    readonly why: readonly string[];
+  };
+  readonly reviewUrl: string;
+  readonly recordUrl: string;
+};
+
+const TITLES: Record<Request['state'], string> = {
+  pending: 'Approval needed',
+  approved: 'Approved, about to run',
+  running: 'Approved, running',
+  done: 'Approved and run',
+  unknown: 'Approved, outcome unknown',
+  denied: 'Denied',
+  expired: 'Expired',
+  withdrawn: 'Withdrawn by the requester',
+  abandoned: 'Abandoned: the gateway went away',
+  changed: 'Ended: the statement changed',
+  refused: 'Ended: the rules changed',
+};
+
+/**
+ * The card of a request, with at most `statementMax` characters of the statement. What does not fit is counted, said in
+ * `warnings`, and moves Approve to the console.
+ */
+export function messageOf(request: Request, publicUrl: string, statementMax: number): Message {
+  const { card, requirement } = request;
+  const statement = fit(visible(card.masked), statementMax);
+  const facts = factsOf(request).map((fact) => ({ ...fact, ...fit(oneLine(fact.text), FACT_MAX) }));
+  const cut = statement.cut + facts.reduce((sum, fact) => sum + fact.cut, 0);
+  const why = [
+    ...(cut > 0 ? [`${cut} characters do not fit here`] : []),
+    ...(card.hidesWrite ? ['part of what it writes is hidden here'] : []),
+    ...(requirement.reasonRequired ? ['the rule asks for a reason'] : []),
+    ...(requirement.stepUpMs === undefined ? [] : ['the rule asks for a fresh sign-in']),
+  ];
+  const title = `${TITLES[request.state]}: ${oneLine(card.target)}`;
+  return {
+    request: request.id,
+    version: request.version,
+    title,
+    summary: `${title}, asked by ${oneLine(card.person.name)} (${oneLine(card.person.email)})`,
+    facts: facts.map(({ label, text, cut: lost }) => ({
+      label,
+      text: lost > 0 ? `${text}… (${lost} more characters in the console)` : text,
+    })),
+    statement: statement.text,
+    warnings: warningsOf(card, statement.cut),
+    history: request.decisions.map((one) => ({ text: historyLine(one), at: one.at })),
+    ...(request.outcome ? { outcome: outcomeText(request.outcome) } : {}),
+    ...(request.state === 'pending'
+      ? {
+          asks: {
+            expiresAt: request.expiresAt,
+            approve: why.length > 0 ? ('console' as const) : ('here' as const),
+            why,
+          },
+        }
+      : {}),
+    reviewUrl: `${publicUrl}/requests/${request.id}`,
+    recordUrl: `${publicUrl}/records/${request.record}`,
+  };
+}
+
+function factsOf({ card, requirement }: Request): readonly Fact[] {
+  const { person } = card;
+  const approvers = requirement.groups.map(({ group, quorum }) =>
+    quorum > 1 ? `${quorum} of ${group}` : group,
+  );
+  return [
+    {
+      label: 'Who',
+      text: `${person.name} (${person.email}), ${person.groups.join(', ') || 'in no group'}`,
+    },
+    ...(card.agent === undefined ? [] : [{ label: 'Through agent', text: card.agent }]),
+    { label: 'Where', text: `${card.target}, database ${card.database}` },
+    {
+      label: 'From',
+      text: card.application === '' ? card.client : `${card.client} (${card.application})`,
+    },
+    { label: 'Effect', text: card.words.join('; ') },
+    { label: 'Rule', text: `${card.rules.join(', ')}: ${card.message}` },
+    { label: 'Reason given', text: card.reason ?? 'none' },
+    { label: 'Decided by', text: approvers.join(' and ') },
+    { label: 'Digest', text: card.digest },
+  ];
+}
+
+function warningsOf(card: Card, cut: number): readonly string[] {
+  const open = card.transactionOpenMs;
+  return [
+    ...(cut > 0
+      ? [`The statement is longer than shown: ${cut} more characters are in the console.`]
+      : []),
+    ...(open === undefined
+      ? []
+      : [`Its transaction had been open for ${duration(open)} and holds locks while this waits.`]),
+  ];
+}
+
+function historyLine(decision: Decision): string {
+  const verb = decision.decision === 'approve' ? 'Approved' : 'Denied';
+  const reason = decision.reason === '' ? '' : `: ${decision.reason}`;
+  const { text, cut } = fit(
+    oneLine(`${verb} by ${decision.person} (${decision.group}) via ${decision.via}${reason}`),
+    FACT_MAX,
+  );
+  return cut > 0 ? `${text}… (${cut} more characters in the console)` : text;
+}
+
+function outcomeText(outcome: Outcome): string {
+  const parts = [
+    outcome.ok
+      ? 'Ran'
+      : `Failed${outcome.code === undefined ? '' : ` with ${oneLine(outcome.code)}`}`,
+    ...(outcome.rows === undefined
+      ? []
+      : [`${outcome.rows} ${outcome.rows === 1 ? 'row' : 'rows'}`]),
+    ...(outcome.durationMs === undefined ? [] : [duration(outcome.durationMs)]),
+  ];
+  return parts.join(', ');
+}
