@@ -1,0 +1,91 @@
+import type { Config } from '#src/config/config.ts';
+import { readPolicyFiles } from '#src/config/policies.ts';
+import { loadPolicy } from '#src/policy/load.ts';
+import { namesOf } from '../policy.ts';
+import { failed, type Check } from './check.ts';
+import { checkSlack } from './slack.ts';
+import { checkStore } from './store.ts';
+import { checkTarget } from './target.ts';
+
+export type CheckGroup = { readonly what: string; run(): Promise<readonly Check[]> };
+
+/** Everything the doctor looks at, in the order in which one thing depends on another. */
+export function checkGroups(config: Config): readonly CheckGroup[] {
+  const { slack } = config.chat;
+  return [
+    { what: 'this machine', run: () => Promise.resolve(checkMachine(process.versions.node)) },
+    { what: 'the configuration', run: () => Promise.resolve(checkConfig(config)) },
+    { what: 'the rules', run: () => checkRules(config) },
+    { what: 'the store', run: () => checkStore(config) },
+    ...[...config.targets.values()].map((target) => ({
+      what: `target ${target.name}`,
+      run: () => checkTarget(target),
+    })),
+    ...(slack ? [{ what: 'Slack', run: () => checkSlack(slack) }] : []),
+  ];
+}
+
+export function checkMachine(node: string): readonly Check[] {
+  const good = Number(node.split('.')[0]) === 24;
+  return [
+    {
+      what: 'Node.js',
+      state: good ? 'ok' : 'fail',
+      found: node,
+      ...(!good && { next: 'run npm install in this folder: it brings Node 24' }),
+    },
+  ];
+}
+
+function checkConfig(config: Config): readonly Check[] {
+  const checks: Check[] = config.notices.map((notice) => ({
+    what: 'configuration',
+    state: 'warn',
+    found: notice,
+    next: notice,
+  }));
+  const open = [config.listen.console, config.listen.postgres].some(
+    ({ host }) => !isLoopback(host),
+  );
+  if (open && !config.tls)
+    checks.push({
+      what: 'encryption',
+      state: 'warn',
+      found: 'listens beyond this machine without TLS',
+      next: 'set tls.key and tls.cert, or put a TLS proxy in front',
+    });
+  return checks;
+}
+
+const isLoopback = (host: string): boolean =>
+  host === 'localhost' || host === '::1' || /^127\.[\d.]+$/.test(host);
+
+async function checkRules(config: Config): Promise<readonly Check[]> {
+  try {
+    const files = await readPolicyFiles(config.policies);
+    const loaded = loadPolicy(files, namesOf(config));
+    if (!loaded.ok)
+      return [
+        {
+          what: 'rules',
+          state: 'fail',
+          found: `${loaded.problems.length} problems`,
+          next: 'countersign policy check names them',
+        },
+      ];
+    const warned = loaded.warnings.length;
+    return [
+      {
+        what: 'rules',
+        state: warned > 0 || files.length === 0 ? 'warn' : 'ok',
+        found: `${files.length} files, version ${loaded.policy.version.slice(0, 12)}`,
+        ...(warned > 0 && { next: 'countersign policy check names the warnings' }),
+        ...(files.length === 0 && {
+          next: `without rules everything is denied: write *.cedar files in ${config.policies}`,
+        }),
+      },
+    ];
+  } catch (error) {
+    return [failed('rules', error, 'correct policies: in the configuration')];
+  }
+}
