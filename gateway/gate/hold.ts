@@ -3,53 +3,11 @@ import type { Card, Request, RequestState } from '#src/approval/request.ts';
 import type { Policy } from '#src/policy/policy.ts';
 import type { Hold, Requirement } from '#src/policy/verdict.ts';
 import type { Person } from '#src/identity/person.ts';
-import { resourceId } from '#src/statement/effect.ts';
-import {
-  type Admitted,
-  type Asked,
-  type GateDeps,
-  type GateRefusal,
-  type HeldNotice,
-  judge,
-  refusalOf,
-} from './gate.ts';
+import type { Admitted, Asked, GateDeps, GateRefusal, HeldNotice } from './asked.ts';
+import { Withdrawal } from './holds.ts';
+import { judge, refusalOf } from './judge.ts';
 import { issuePermit } from './permit.ts';
 import { statementBody } from './record.ts';
-
-/** Why a hold ended from the client's side or ours; the reason of the abort signal. */
-export class Withdrawal extends Error {
-  override name = 'Withdrawal';
-  readonly state: 'withdrawn' | 'abandoned';
-  constructor(state: 'withdrawn' | 'abandoned', why: string) {
-    super(why);
-    this.state = state;
-  }
-}
-
-/** The exact statements that wait in this process, for approvers who may see them whole. */
-export class Holds {
-  #waiting = new Map<string, Asked>();
-
-  add(request: string, asked: Asked): void {
-    this.#waiting.set(request, asked);
-  }
-  remove(request: string): void {
-    this.#waiting.delete(request);
-  }
-  get size(): number {
-    return this.#waiting.size;
-  }
-  /** Whole only for a person to whom every ruled column of the statement's tables may be revealed. */
-  review(request: string, mayReveal: (asked: Asked) => boolean): Review {
-    const asked = this.#waiting.get(request);
-    if (!asked) return { kind: 'elsewhere' };
-    return mayReveal(asked) ? { kind: 'whole', text: asked.exact } : { kind: 'masked' };
-  }
-}
-export type Review =
-  | { readonly kind: 'whole'; readonly text: string }
-  | { readonly kind: 'masked' }
-  | { readonly kind: 'elsewhere' };
 
 type Held = {
   readonly asked: Asked;
@@ -193,7 +151,13 @@ function endedBy(request: Request, state: RequestState): GateRefusal {
         detail,
         hint: 'Send it again: approvers then see what it does now.',
       };
-    default:
+    case 'abandoned':
+    case 'refused':
+    case 'pending':
+    case 'approved':
+    case 'running':
+    case 'done':
+    case 'unknown':
       return {
         code: 'abandoned',
         message: 'countersign: the request ended before the statement could run; nothing was run',
@@ -248,32 +212,4 @@ async function cardOf(deps: GateDeps, asked: Asked, verdict: Hold): Promise<Omit
     }),
     ...(subject?.agent && { agent: subject.agent.id }),
   };
-}
-
-/** May this person see every ruled column that the statement reads, filters by or assigns? */
-export function mayReveal(
-  policy: Policy,
-  subject: Parameters<Policy['judge']>[0],
-  asked: Asked,
-): boolean {
-  const columns = asked.look.effects.flatMap((effect) => [
-    ...effect.columns.map((use) => use.column),
-    ...(effect.outputs ?? []).flatMap((output) => output.sources),
-  ]);
-  const ruled = columns.filter((column) => policy.isRuled(asked.session.target, column));
-  if (ruled.length === 0) return true;
-  const effect = {
-    class: 'select',
-    accesses: [],
-    columns: ruled.map((column) => ({ action: 'reveal' as const, column })),
-    bounded: true,
-    words: '',
-  };
-  const verdict = policy.judge(subject, asked.session.target, [effect], {
-    inTransaction: false,
-    now: Date.now(),
-  });
-  return (
-    verdict.kind === 'allow' && ruled.every((column) => !verdict.masks.has(resourceId(column)))
-  );
 }

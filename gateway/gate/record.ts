@@ -2,7 +2,7 @@ import type { Binding, Entry, JsonObject } from '#src/audit/log.ts';
 import type { Policy } from '#src/policy/policy.ts';
 import type { Verdict } from '#src/policy/verdict.ts';
 import { resourceId } from '#src/statement/effect.ts';
-import type { Asked, SessionFacts } from './gate.ts';
+import type { Asked, SessionFacts } from './asked.ts';
 
 /** Fields that tie every record of a session to it. */
 export const ofSession = (session: SessionFacts) => ({

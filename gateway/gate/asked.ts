@@ -1,0 +1,81 @@
+import type { Requests } from '#src/approval/port.ts';
+import type { AuditLog } from '#src/audit/log.ts';
+import type { Subject } from '#src/identity/person.ts';
+import type { Context, Policy, TargetFacts } from '#src/policy/policy.ts';
+import type { Obligations } from '#src/policy/verdict.ts';
+import type { Look, Protocol, Refused } from '#src/statement/statement.ts';
+import type { Holds } from './holds.ts';
+import type { Permit } from './permit.ts';
+
+export type GateDeps = {
+  readonly audit: AuditLog;
+  readonly requests: Requests;
+  readonly policy: () => Policy;
+  /** The person as the directory knows them now, with the roles of their live grants. */
+  readonly subject: (email: string) => Promise<Subject | undefined>;
+  readonly holds: Holds;
+  readonly publicUrl: string;
+  /** Hears the cause when a statement was refused because the store or the queue failed. */
+  readonly onFailure: (error: unknown) => void;
+};
+
+/** Who asks, from where, for which target: fixed for the life of a session. */
+export type SessionFacts = {
+  readonly id: string;
+  readonly protocol: Protocol;
+  readonly person: string;
+  readonly target: TargetFacts;
+  readonly database: string;
+  readonly client: string;
+  readonly application: string;
+  /** Longest hold inside an open transaction, in milliseconds. */
+  readonly holdInTransactionMs: number;
+};
+
+/** One statement (or one string of them), as a protocol's session asks for it. */
+export type Asked = {
+  readonly session: SessionFacts;
+  /** Exactly what would run, for reviewers in the console; it stays in this process. */
+  readonly exact: string;
+  readonly look: Look;
+  /** Looks again, past every cache: called after an approval, before the claim. */
+  readonly lookAgain: () => Promise<Look>;
+  readonly context: Omit<Context, 'now'>;
+  /** When the open transaction around it began, in milliseconds since the epoch. */
+  readonly transactionSince?: number;
+  /** What the protocol cannot do under these obligations, e.g. mask inside COPY. */
+  readonly unfit?: (obligations: Obligations) => Refused | undefined;
+  /** Aborted with a Withdrawal when the client cancels or goes away, or the gateway stops. */
+  readonly signal: AbortSignal;
+  /** Tells the client at once that its statement waits. */
+  readonly onHeld: (notice: HeldNotice) => void;
+};
+
+export type HeldNotice = {
+  readonly message: string;
+  readonly detail: string;
+  readonly hint: string;
+};
+
+export type RefusalCode =
+  | 'denied'
+  | 'refused'
+  | 'decided-no'
+  | 'expired'
+  | 'withdrawn'
+  | 'abandoned'
+  | 'changed'
+  | 'unavailable';
+
+/** What the person reads instead of a result; each protocol maps `code` to its own. */
+export type GateRefusal = {
+  readonly code: RefusalCode;
+  readonly sqlstate?: string;
+  readonly message: string;
+  readonly detail?: string;
+  readonly hint?: string;
+};
+
+export type Admitted =
+  | { readonly kind: 'run'; readonly permit: Permit; readonly request?: string }
+  | { readonly kind: 'refuse'; readonly refusal: GateRefusal };

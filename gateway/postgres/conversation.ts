@@ -1,0 +1,265 @@
+import type { TargetConfig } from '#src/config/config.ts';
+import { Withdrawal } from '../gate/holds.ts';
+import type { SessionFacts } from '../gate/asked.ts';
+import {
+  bodyOf,
+  bytesOf,
+  ClientMessage as M,
+  Framer,
+  ProtocolViolation,
+  type Frame,
+  type TransactionStatus,
+} from './codec.ts';
+import { Extended } from './extended.ts';
+import { Judge } from './judge.ts';
+import type { Client } from './listener.ts';
+import { fatalMessage } from './refusal.ts';
+import { Responses } from './responses.ts';
+import type { SessionDeps } from './session.ts';
+import { Simple } from './simple.ts';
+import type { TargetConnection } from './target.ts';
+
+export type ConversationParts = {
+  readonly deps: SessionDeps;
+  readonly config: TargetConfig;
+  readonly facts: SessionFacts;
+  readonly client: Client;
+  readonly target: TargetConnection;
+};
+
+/** What a client may send while a hold waits; beyond it, the hold ends. */
+const WHILE_HOLDING = 1024 * 1024;
+/** Beyond this the client is not read while something else is being done. */
+const AHEAD = 1024 * 1024;
+/** How long what runs may go on, so that its outcome is known, after the client has gone. */
+const LINGER_MS = 10_000;
+const WHILE_BUSY: ReadonlySet<number> = new Set([M.CopyData, M.CopyDone, M.CopyFail, M.Terminate]);
+
+/**
+ * One client and one target, message by message and strictly in order: what a message means depends on what the ones
+ * before it did. Two things go on beside: answers flow back, and the client is read, so that it can cancel or go away.
+ */
+export class Conversation {
+  readonly #parts: ConversationParts;
+  readonly #framer = new Framer();
+  readonly #responses: Responses;
+  readonly #judge: Judge;
+  readonly #simple: Simple;
+  readonly #extended: Extended;
+  #parked: Frame | undefined;
+  #pumping = false;
+  #closed = false;
+  #stopping = false;
+  #cancelling: Promise<void> | undefined;
+  #finish: () => void = () => undefined;
+
+  constructor(parts: ConversationParts) {
+    this.#parts = parts;
+    const { client, target, deps } = parts;
+    this.#responses = new Responses(
+      client.socket,
+      {
+        completed: (plan) => this.#judge.completed(plan.part),
+        failing: () => this.#extended.failing(),
+        ready: (status) => this.#ready(status),
+        cancel: () => this.#cancelTarget(),
+        broken: (error) => this.#broken(error),
+      },
+      deps.maskKey,
+    );
+    this.#judge = new Judge(parts, this.#responses);
+    this.#simple = new Simple(this.#judge, this.#responses, target);
+    this.#extended = new Extended(this.#judge, this.#responses, target);
+  }
+
+  /** Resolves when it is over, however it ends. */
+  talk(greeting: Buffer): Promise<void> {
+    const { client, target } = this.#parts;
+    const { socket } = client;
+    const over = new Promise<void>((resolve) => {
+      this.#finish = resolve;
+    });
+    target.onData((chunk) => {
+      if (!this.#responses.push(chunk) && !socket.destroyed) target.pause();
+    });
+    target.onClose(() => this.#targetGone());
+    socket.on('drain', () => target.resume());
+    socket.on('data', (chunk: Buffer) => this.#heard(chunk));
+    socket.on('end', () => this.#clientGone());
+    socket.on('close', () => this.#clientGone());
+    socket.on('error', () => this.#clientGone());
+    target.onDrain(() => this.#flow());
+    target.resume();
+    socket.write(greeting);
+    if (client.head.length > 0) this.#heard(client.head);
+    socket.resume();
+    if (socket.destroyed) this.#clientGone();
+    return over;
+  }
+
+  /** The client's CancelRequest: a hold is withdrawn; what runs is cancelled on the target. */
+  async cancel(): Promise<void> {
+    if (
+      this.#judge.withdraw(
+        new Withdrawal('withdrawn', 'the request was withdrawn by a cancel request'),
+      )
+    )
+      return;
+    if (this.#responses.outstanding > 0) this.#cancelTarget();
+    await this.#cancelling;
+  }
+
+  /** No new statement; a hold ends as abandoned; what runs may end. */
+  stop(): void {
+    this.#stopping = true;
+    this.#judge.withdraw(new Withdrawal('abandoned', 'the gateway is stopping; nothing was run'));
+    if (this.#responses.outstanding === 0 && !this.#pumping) this.#goodbye();
+  }
+
+  destroy(): void {
+    this.#parts.client.socket.destroy();
+    this.#end();
+  }
+
+  #heard(chunk: Buffer): void {
+    this.#framer.push(chunk);
+    if (this.#judge.holding && this.#framer.pending > WHILE_HOLDING)
+      this.#judge.withdraw(
+        new Withdrawal('withdrawn', 'more than 1 MiB was sent while the statement waited'),
+      );
+    void this.#pump();
+  }
+
+  async #pump(): Promise<void> {
+    if (this.#pumping || this.#closed) return;
+    this.#pumping = true;
+    try {
+      for (;;) {
+        const frame = this.#parked ?? this.#framer.next();
+        this.#parked = frame;
+        if (!frame || (this.#judge.busy && !WHILE_BUSY.has(frame.type))) break;
+        // A cancel that is on its way must not hit a later statement.
+        if (this.#cancelling) await this.#cancelling;
+        if (this.#stopping && !this.#judge.pipeline) break;
+        this.#parked = undefined;
+        const handled = this.#handle(frame);
+        if (handled) await handled;
+        if (this.#closed) return;
+      }
+    } catch (error) {
+      this.#broken(error instanceof Error ? error : new Error(String(error)));
+    } finally {
+      this.#pumping = false;
+      if (this.#closed && this.#responses.outstanding === 0) this.#end();
+      else if (this.#stopping && this.#judge.idle) this.#goodbye();
+      this.#flow();
+    }
+  }
+
+  #flow(): void {
+    const { socket } = this.#parts.client;
+    if (this.#closed) return;
+    if ((this.#pumping || this.#parked) && this.#framer.pending > AHEAD && !this.#judge.holding)
+      socket.pause();
+    else socket.resume();
+  }
+
+  #handle(frame: Frame): Promise<void> | void {
+    switch (frame.type) {
+      case M.Query:
+        return this.#extended.skipping ? undefined : this.#simple.query(frame);
+      case M.FunctionCall:
+        return this.#extended.skipping ? undefined : this.#simple.functionCall();
+      case M.Terminate:
+        return this.#end();
+      case M.CopyData:
+      case M.CopyDone:
+      case M.CopyFail:
+        if (!this.#extended.skipping) this.#parts.target.prepare(bytesOf(frame));
+        return undefined;
+      default:
+        return this.#extended.handle(frame.type, bodyOf(frame), bytesOf(frame));
+    }
+  }
+
+  #ready(status: TransactionStatus): void {
+    this.#extended.ready();
+    this.#judge.ready(status);
+    if (this.#stopping && !this.#pumping && this.#judge.idle) return this.#goodbye();
+    void this.#pump();
+  }
+
+  #cancelTarget(): void {
+    this.#cancelling ??= this.#parts.target
+      .cancel()
+      .catch((error: unknown) => this.#parts.deps.onFailure(error))
+      .finally(() => {
+        this.#cancelling = undefined;
+      });
+  }
+
+  #goodbye(): void {
+    if (this.#closed) return;
+    this.#say(
+      fatalMessage('57P01', {
+        message: 'countersign: the gateway is stopping',
+        hint: 'Connect again.',
+      }),
+    );
+    this.#end();
+  }
+
+  /** The stream cannot be followed any more: nothing that comes may pass, in either direction. */
+  #broken(error: Error): void {
+    if (this.#closed) return;
+    const known = error instanceof ProtocolViolation;
+    if (!known) this.#parts.deps.onFailure(error);
+    this.#say(
+      fatalMessage(known ? error.sqlstate : 'XX000', {
+        message: known ? error.message : 'countersign: the gateway failed; the session ends',
+      }),
+    );
+    this.#parts.target.destroy();
+    this.#end();
+  }
+
+  #targetGone(): void {
+    this.#responses.lost();
+    if (this.#closed) return;
+    this.#say(
+      fatalMessage('08006', {
+        message: 'countersign: the target closed the connection',
+        detail: 'Whether a statement that was running took effect is not known.',
+        hint: 'Connect again and look before you repeat it.',
+      }),
+    );
+    this.#end();
+  }
+
+  /** What runs goes on for a while, so that its outcome can be recorded; nothing else does. */
+  #clientGone(): void {
+    if (this.#closed) return;
+    this.#judge.withdraw(new Withdrawal('withdrawn', 'the client went away'));
+    this.#closed = true;
+    const { target } = this.#parts;
+    if (this.#responses.outstanding === 0 && !this.#pumping) return this.#end();
+    target.resume();
+    const timer = setTimeout(() => target.destroy(), LINGER_MS);
+    target.onClose(() => clearTimeout(timer));
+    this.#judge.whenIdle(() => this.#end());
+  }
+
+  #say(bytes: Buffer): void {
+    const { socket } = this.#parts.client;
+    if (socket.writable) this.#responses.inject(bytes);
+  }
+
+  #end(): void {
+    this.#closed = true;
+    this.#judge.withdraw(new Withdrawal('withdrawn', 'the session ended'));
+    const { target } = this.#parts;
+    if (target.destroyed) this.#responses.lost();
+    else target.end();
+    this.#finish();
+  }
+}

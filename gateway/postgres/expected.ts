@@ -1,0 +1,101 @@
+import {
+  errorResponse,
+  noticeResponse,
+  ProtocolViolation,
+  type ErrorFields,
+  type Field,
+} from './codec.ts';
+import type { ResultPlan } from './plan.ts';
+import type { Run } from './recorder.ts';
+import { errorMessage } from './refusal.ts';
+
+/** One answer that the target owes us, in the order in which it was asked. */
+export type Expected = {
+  readonly kind: 'query' | 'parse' | 'bind' | 'describe' | 'execute' | 'close' | 'sync' | 'refusal';
+  /** Results in order; a simple query has one for each of its statements. */
+  readonly plans?: readonly ResultPlan[];
+  readonly run?: Run;
+  /** The client did not ask for it: nothing of the answer goes out. */
+  readonly quiet?: boolean;
+  /** Even so, an error goes out: the client's own pipeline has failed with it. */
+  readonly loud?: boolean;
+  /** Goes out in place of the target's error. */
+  readonly instead?: Buffer;
+  /** Sees each message of the answer. */
+  readonly see?: (type: number, body: Buffer) => void;
+  /** The answer is complete and was no error. */
+  readonly done?: () => void;
+  /** It failed, or the target skipped it after an error. */
+  readonly failed?: () => void;
+  /** What our own Describe of the portal said. */
+  readonly fields?: () => readonly Field[] | undefined;
+};
+
+type Answer = { readonly may: string; readonly ends: string };
+const ANSWERS: Readonly<Record<Expected['kind'], Answer>> = {
+  query: { may: 'TDCIGHWdc', ends: 'Z' },
+  sync: { may: '', ends: 'Z' },
+  parse: { may: '1', ends: '1' },
+  bind: { may: '2', ends: '2' },
+  close: { may: '3', ends: '3' },
+  describe: { may: 'tTn', ends: 'Tn' },
+  execute: { may: 'DCIsGHWdc', ends: 'CIs' },
+  refusal: { may: '', ends: '' },
+};
+
+/** May a message of this type come in (or end) the answer? */
+export function owes(kind: Expected['kind'], type: number, ending = false): boolean {
+  const answer = ANSWERS[kind];
+  return (ending ? answer.ends : answer.may).includes(String.fromCharCode(type));
+}
+
+/**
+ * Throws when the target describes another result than was analysed: the catalog changed in between, or the session
+ * resolves a name differently than the analyser. Not one row may pass then.
+ */
+export function verify(plan: ResultPlan, fields: readonly Field[]): void {
+  const { outputs } = plan.part.effect;
+  if (!plan.part.returnsRows) throw new ProtocolViolation(MISMATCH, '40001', true);
+  if (!outputs) return;
+  const same =
+    outputs.length === fields.length &&
+    outputs.every((output, i) => {
+      const field = fields[i];
+      return (
+        field !== undefined &&
+        field.name === output.name &&
+        field.tableOid === output.origin[0] &&
+        field.attnum === output.origin[1]
+      );
+    });
+  if (!same) throw new ProtocolViolation(MISMATCH, '40001', true);
+}
+const MISMATCH =
+  'countersign: the target describes another result than was judged; connect again and send the statement again';
+
+const KEPT = ['S', 'V', 'C', 'P', 's', 't', 'n'] as const;
+
+/** An error or notice without its text, which may quote a value of a column that some rule hides. */
+export function withheld(fields: ErrorFields, what: 'error' | 'notice'): Buffer {
+  const kept = new Map<string, string>();
+  for (const name of KEPT) {
+    const value = fields.get(name);
+    if (value !== undefined) kept.set(name, value);
+  }
+  const code = fields.get('C') ?? '';
+  kept.set('M', `countersign: the text of this ${what} (${code}) is withheld`);
+  kept.set(
+    'H',
+    'The statement touches a table with masked columns, and the text may quote a value.',
+  );
+  return what === 'error' ? errorResponse(kept) : noticeResponse(kept);
+}
+
+/** The error that takes the place of the row after the last one that a rule allows. */
+export function overLimit(plan: ResultPlan): Buffer {
+  const limit = plan.rowLimit ?? 0;
+  return errorMessage('54000', {
+    message: `countersign: a rule limits this result to ${limit} rows`,
+    hint: `Add LIMIT ${limit}, or a narrower condition.`,
+  });
+}

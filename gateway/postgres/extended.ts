@@ -1,0 +1,243 @@
+import type { GateRefusal } from '../gate/gate.ts';
+import {
+  ClientMessage as M,
+  describe,
+  parseBind,
+  parseClose,
+  parseDescribe,
+  parseExecute,
+  parseParse,
+  parseRowDescription,
+  ProtocolViolation,
+  ServerMessage,
+  type Bind,
+  type Field,
+} from './codec.ts';
+import type { Judge } from './judge.ts';
+import { Withdrawal } from '../gate/holds.ts';
+import { Names, type Prepared } from './named.ts';
+import { textOf } from './parameter.ts';
+import type { ResultPlan } from './plan.ts';
+import type { Run } from './recorder.ts';
+import { errorMessage, refusalMessage } from './refusal.ts';
+import type { Responses } from './responses.ts';
+import type { TargetConnection } from './target.ts';
+
+/** A portal that was bound under a permit. */
+type Portal = {
+  readonly plans: readonly ResultPlan[];
+  readonly run: Run;
+  fields?: readonly Field[];
+};
+
+/**
+ * The extended query protocol: shape and static refusals at Parse, the verdict at Bind, because parameters are judged
+ * and Bind can already run functions. A refusal fails the pipeline on the target too, and what follows is skipped
+ * until Sync.
+ */
+export class Extended {
+  readonly #judge: Judge;
+  readonly #responses: Responses;
+  readonly #target: TargetConnection;
+  readonly #portals = new Names<Portal>();
+  #skipping = false;
+
+  constructor(judge: Judge, responses: Responses, target: TargetConnection) {
+    this.#judge = judge;
+    this.#responses = responses;
+    this.#target = target;
+  }
+
+  /** The pipeline has failed: messages until Sync do nothing, here as on the target. */
+  get skipping(): boolean {
+    return this.#skipping;
+  }
+
+  failing(): void {
+    // A Sync that was sent already ends the failure by itself.
+    if (!this.#judge.busy) this.#skipping = true;
+    this.#judge.names.settle();
+    this.#portals.settle();
+    this.#judge.withdraw(
+      new Withdrawal('withdrawn', 'an earlier statement of the pipeline failed'),
+    );
+  }
+
+  ready(): void {
+    this.#skipping = false;
+    this.#portals.settle();
+  }
+
+  async handle(type: number, body: Buffer, bytes: Buffer): Promise<void> {
+    if (type === M.Sync) return this.#sync(bytes);
+    if (this.#skipping) return;
+    if (this.#judge.status === 'I' && !this.#judge.pipeline) this.#portals.clear();
+    try {
+      await this.#message(type, body, bytes);
+    } catch (error) {
+      if (!(error instanceof ProtocolViolation) || error.fatal) throw error;
+      this.#fail(errorMessage(error.sqlstate, { message: error.message }));
+    }
+  }
+
+  #message(type: number, body: Buffer, bytes: Buffer): Promise<void> | void {
+    switch (type) {
+      case M.Parse:
+        return this.#parse(body, bytes);
+      case M.Bind:
+        return this.#bind(parseBind(body), bytes);
+      case M.Describe:
+        return this.#describe(body, bytes);
+      case M.Execute:
+        return this.#execute(body, bytes);
+      case M.Close:
+        return this.#close(body, bytes);
+      case M.Flush:
+        return void this.#target.prepare(bytes);
+      default:
+        throw new ProtocolViolation(`invalid frontend message type ${type}`, '08P01', true);
+    }
+  }
+
+  async #parse(body: Buffer, bytes: Buffer): Promise<void> {
+    const { name, text, types } = parseParse(body);
+    const analysis = await this.#judge.analyse(text, types);
+    if (analysis.refused) {
+      const refused = await this.#judge.admit(analysis, { exact: text, bytes, types });
+      return refused.ok ? undefined : this.#refuse(refused.refusal);
+    }
+    if (this.#skipping) return;
+    const { prepared } = this.#judge.names;
+    const known: Prepared = { text, types, sql: false };
+    // A name that is taken stays what it is; the target then refuses this Parse.
+    const taken = !prepared.expect(name, known);
+    this.#send(bytes);
+    this.#responses.expect({
+      kind: 'parse',
+      ...(!taken && { done: () => prepared.confirm(name, known) }),
+    });
+  }
+
+  async #bind(bound: Bind, bytes: Buffer): Promise<void> {
+    const prepared = this.#judge.names.prepared.get(bound.statement);
+    if (!prepared)
+      return this.#fail(
+        errorMessage('26000', {
+          message: `prepared statement "${bound.statement}" does not exist`,
+        }),
+      );
+    if (prepared.sql) return this.#refuse(preparedBySql);
+    const { text, types } = prepared;
+    const analysis = await this.#judge.analyse(text, types);
+    const params = bound.values.map((value, i) =>
+      textOf(value, formatOf(bound.formats, i), analysis.parameterTypes[i] ?? 0),
+    );
+    const sent = { exact: withValues(text, params), bytes, prepared: text, types, params };
+    const admission = await this.#judge.admit(analysis, sent);
+    if (!admission.ok) return this.#skipping ? undefined : this.#refuse(admission.refusal);
+    const { permit, run, plans } = admission;
+    if (this.#skipping) {
+      run.failed('skipped');
+      return run.end();
+    }
+    const portal: Portal = { plans, run };
+    const taken = !this.#portals.expect(bound.portal, portal);
+    // Masking needs the types and formats of the result, and many drivers execute without Describe.
+    const masked = plans.some((plan) => plan.masks);
+    this.#target.run(permit, masked ? Buffer.concat([bytes, describe('P', bound.portal)]) : bytes);
+    this.#judge.pipeline = true;
+    this.#judge.sent(analysis.parts);
+    this.#responses.expect({
+      kind: 'bind',
+      run,
+      ...(!taken && { done: () => this.#portals.confirm(bound.portal, portal) }),
+    });
+    if (masked)
+      this.#responses.expect({
+        kind: 'describe',
+        quiet: true,
+        loud: true,
+        plans,
+        see: seeing(portal),
+      });
+  }
+
+  #describe(body: Buffer, bytes: Buffer): void {
+    const { kind, name } = parseDescribe(body);
+    const plans = kind === 'P' ? this.#portals.get(name)?.plans : undefined;
+    this.#send(bytes);
+    this.#responses.expect({ kind: 'describe', ...(plans && { plans }) });
+  }
+
+  #execute(body: Buffer, bytes: Buffer): void {
+    const { portal: name } = parseExecute(body);
+    const portal = this.#portals.get(name);
+    if (!portal)
+      return this.#fail(errorMessage('34000', { message: `portal "${name}" does not exist` }));
+    this.#target.execute(bytes);
+    this.#judge.pipeline = true;
+    const { plans, run } = portal;
+    this.#responses.expect({ kind: 'execute', plans, run, fields: () => portal.fields });
+  }
+
+  #close(body: Buffer, bytes: Buffer): void {
+    const { kind, name } = parseClose(body);
+    const names = kind === 'P' ? this.#portals : this.#judge.names.prepared;
+    names.expect(name, undefined);
+    this.#send(bytes);
+    this.#responses.expect({
+      kind: 'close',
+      done: () => {
+        names.confirm(name, undefined);
+        if (kind === 'P') this.#judge.names.cursors.confirm(name, undefined);
+      },
+    });
+  }
+
+  #sync(bytes: Buffer): void {
+    this.#judge.busy = true;
+    this.#target.prepare(bytes);
+    this.#responses.expect({ kind: 'sync' });
+  }
+
+  #send(bytes: Buffer): void {
+    this.#target.prepare(bytes);
+    this.#judge.pipeline = true;
+  }
+
+  #refuse(refusal: GateRefusal): void {
+    this.#fail(refusalMessage(refusal));
+  }
+
+  /** In the target's own order: what came before is answered first, and undone with the rest. */
+  #fail(bytes: Buffer): void {
+    this.#skipping = true;
+    this.#judge.pipeline = true;
+    this.#responses.expect({ kind: 'refusal', instead: bytes });
+    this.#target.fail();
+  }
+}
+
+/** For reviewers: the statement and its values as they came. */
+function withValues(text: string, params: readonly (string | null | undefined)[]): string {
+  const shown = params.map(
+    (value, i) => `\n-- $${i + 1} = ${value === undefined ? '(binary)' : JSON.stringify(value)}`,
+  );
+  return text + shown.join('');
+}
+
+const formatOf = (formats: readonly number[], i: number): number =>
+  (formats.length === 1 ? formats[0] : formats[i]) ?? 0;
+
+function seeing(portal: Portal): (type: number, body: Buffer) => void {
+  return (type, body) => {
+    if (type === ServerMessage.RowDescription) portal.fields = parseRowDescription(body);
+  };
+}
+
+const preparedBySql: GateRefusal = {
+  code: 'refused',
+  message: 'countersign: a statement that PREPARE made cannot be bound',
+  detail: 'Refused by rule countersign/prepared-by-sql.',
+  hint: 'Use EXECUTE, or prepare it over the protocol.',
+};

@@ -1,0 +1,256 @@
+import type { Analysis } from '#src/statement/sql/analysis.ts';
+import type { Look, Refused } from '#src/statement/statement.ts';
+import type { Withdrawal } from '../gate/holds.ts';
+import { admit, admitOwn, type GateRefusal, type HeldNotice } from '../gate/gate.ts';
+import { bind } from '../gate/binding.ts';
+import type { Permit } from '../gate/permit.ts';
+import type { Analyser } from './analyser.ts';
+import type { TransactionStatus } from './codec.ts';
+import type { ConversationParts } from './conversation.ts';
+import { Looks, type Sent, type Surroundings } from './look.ts';
+import { SessionNames } from './named.ts';
+import { readSettings, SETTINGS_STATEMENT, type SessionSettings } from './own.ts';
+import { planOf, type Part, type ResultPlan, unfit } from './plan.ts';
+import { Run } from './recorder.ts';
+import { heldMessage } from './refusal.ts';
+import type { Responses } from './responses.ts';
+
+/** A statement that may run now, and what must be done to its results. */
+export type Admission =
+  | { readonly ok: true; readonly permit: Permit; readonly run: Run; readonly plans: ResultPlan[] }
+  | { readonly ok: false; readonly refusal: GateRefusal };
+
+/** What the session knows of itself, and the one way from a statement's text through the gate. */
+export class Judge {
+  readonly names = new SessionNames();
+  readonly #parts: ConversationParts;
+  readonly #responses: Responses;
+  readonly #analyser: Analyser;
+  readonly #looks: Looks;
+  #settings: SessionSettings | undefined;
+  #status: TransactionStatus = 'I';
+  #since: number | undefined;
+  /** Settings were changed in the transaction that is open: its end may change them back. */
+  #unsettled = false;
+  /** Schema changes that the analyser cannot see until they are committed. */
+  #defined = false;
+  #waiting: AbortController | undefined;
+  #holding = false;
+  #idle: (() => void) | undefined;
+  /** Extended messages were sent since the last Sync. */
+  pipeline = false;
+  /** A Query or Sync is on its way: the next message waits for ReadyForQuery. */
+  busy = false;
+
+  constructor(parts: ConversationParts, responses: Responses) {
+    this.#parts = parts;
+    this.#responses = responses;
+    const { deps, facts, config } = parts;
+    this.#analyser = deps.analyser(config, facts.database);
+    this.#looks = new Looks(deps.policy, facts.target);
+  }
+
+  get status(): TransactionStatus {
+    return this.#status;
+  }
+  get holding(): boolean {
+    return this.#holding;
+  }
+  get idle(): boolean {
+    return !this.busy && !this.pipeline && !this.#waiting;
+  }
+  get inTransaction(): boolean {
+    return this.#status !== 'I' || this.pipeline;
+  }
+
+  whenIdle(listener: () => void): void {
+    this.#idle = listener;
+  }
+
+  /** What `text` would do, as the session stands now. Never rejects: what cannot be analysed is refused. */
+  async analyse(text: string, types?: readonly number[], fresh = false): Promise<Analysis> {
+    const settings = await this.#current();
+    if (!settings) return unresolved(text);
+    try {
+      const analysis = await this.#analyser.analyse(
+        text,
+        { searchPath: settings.searchPath, user: this.#parts.config.user },
+        this.names.things(),
+        { fresh, ...(types && { parameterTypes: types }) },
+      );
+      return this.#static(analysis);
+    } catch (error) {
+      this.#parts.deps.onFailure(error);
+      return unresolved(text);
+    }
+  }
+
+  /** Through the gate: judged, recorded, perhaps held, perhaps permitted. */
+  async admit(
+    analysis: Analysis,
+    sent: Sent & { readonly exact: string; readonly types?: readonly number[] },
+  ): Promise<Admission> {
+    const { deps, facts } = this.#parts;
+    const waiting = (this.#waiting = new AbortController());
+    const settings = this.#settings;
+    const around = this.#around(settings);
+    const { isRuled } = this.#looks;
+    try {
+      const admitted = await admit(deps, {
+        session: facts,
+        exact: sent.exact,
+        look: this.#looks.at(analysis, sent, around),
+        lookAgain: () => this.#again(sent),
+        context: {
+          inTransaction: this.inTransaction,
+          ...(settings?.reason !== undefined && { reason: settings.reason }),
+          ...(settings?.purpose !== undefined && { purpose: settings.purpose }),
+        },
+        ...(this.inTransaction && { transactionSince: this.#since ?? Date.now() }),
+        unfit: (obligations) => unfit(analysis.parts, obligations),
+        signal: waiting.signal,
+        onHeld: (notice) => this.#held(notice),
+      });
+      if (admitted.kind === 'refuse') return { ok: false, refusal: admitted.refusal };
+      const { permit } = admitted;
+      const run = new Run(deps, facts, permit, admitted.request);
+      if (waiting.signal.aborted) {
+        run.failed('57014');
+        run.end();
+        return { ok: false, refusal: withdrawn(waiting.signal.reason) };
+      }
+      const plans = analysis.parts.map((part) =>
+        planOf(part, permit.obligations, part.touchesRuled(isRuled)),
+      );
+      return { ok: true, permit, run, plans };
+    } finally {
+      this.#waiting = undefined;
+      this.#holding = false;
+    }
+  }
+
+  /** Ends what is being judged or waits now; false when there is nothing. */
+  withdraw(why: Withdrawal): boolean {
+    if (!this.#waiting || this.#waiting.signal.aborted) return false;
+    this.#waiting.abort(why);
+    return true;
+  }
+
+  /** A statement is on its way to the target. */
+  sent(parts: readonly Part[]): void {
+    for (const part of parts) this.names.expect(part);
+    this.#since ??= Date.now();
+    if (parts.some((part) => part.defines)) this.#defined = true;
+    if (parts.some((part) => part.changesSettings)) this.#unsettled = true;
+  }
+
+  /** The target has completed it. */
+  completed(part: Part): void {
+    this.names.completed(part);
+    if (part.changesSettings) this.#settings = undefined;
+    if (part.defines) this.#analyser.bumpEpoch();
+  }
+
+  ready(status: TransactionStatus): void {
+    this.busy = false;
+    this.pipeline = false;
+    this.#status = status;
+    this.names.settle();
+    // COMMIT keeps what SET did and ends what SET LOCAL did; ROLLBACK undoes both: ask again.
+    if (this.#unsettled) this.#settings = undefined;
+    if (status === 'I') {
+      this.#since = undefined;
+      this.#unsettled = false;
+      if (this.#defined) this.#analyser.bumpEpoch();
+      this.#defined = false;
+    }
+    if (this.#responses.outstanding === 0) this.#idle?.();
+  }
+
+  async #again(
+    sent: Sent & { readonly exact: string; readonly types?: readonly number[] },
+  ): Promise<Look> {
+    const text = sent.prepared ?? sent.exact;
+    const analysis = await this.analyse(text, sent.types, true);
+    return this.#looks.at(analysis, sent, this.#around(this.#settings));
+  }
+
+  #held(notice: HeldNotice): void {
+    this.#holding = true;
+    this.#responses.inject(heldMessage(notice));
+  }
+
+  /** The settings as the target has them; asked only when something may have changed them. */
+  async #current(): Promise<SessionSettings | undefined> {
+    if (this.#settings || this.#status === 'E') return this.#settings;
+    const { deps, facts, target } = this.#parts;
+    try {
+      const permit = await admitOwn(deps, facts, SETTINGS_STATEMENT);
+      this.#settings = await readSettings(target, this.#responses, permit, this.pipeline);
+    } catch (error) {
+      deps.onFailure(error);
+    }
+    return this.#settings;
+  }
+
+  #around(settings: SessionSettings | undefined): Surroundings {
+    const { facts, config } = this.#parts;
+    const { prepared, cursors } = this.names.things();
+    const named =
+      prepared.size + cursors.size === 0
+        ? ''
+        : JSON.stringify([[...prepared], [...cursors].map(([name, part]) => [name, part.text])]);
+    return {
+      session: facts.id,
+      person: facts.person,
+      target: facts.target.name,
+      database: facts.database,
+      role: config.user,
+      settings: settings?.meaning ?? '',
+      named,
+    };
+  }
+
+  /** The analyser sees only what is committed. */
+  #static(analysis: Analysis): Analysis {
+    if (analysis.refused) return analysis;
+    const first = analysis.parts.findIndex((part) => part.defines);
+    const hidden =
+      (this.#defined && analysis.parts.some(asks)) ||
+      (first >= 0 && analysis.parts.slice(first + 1).some(asks));
+    return hidden ? { ...analysis, refused: openDefinition } : analysis;
+  }
+}
+
+const asks = (part: Part): boolean => part.effect.accesses.length > 0;
+
+const openDefinition: Refused = {
+  rule: 'countersign/uncommitted-schema',
+  message:
+    'a schema change in this transaction is not committed yet, so what comes after it cannot be judged',
+  hint: 'Commit the schema change, then send the rest.',
+  code: '0A000',
+};
+
+const withdrawn = (reason: unknown): GateRefusal => ({
+  code: 'withdrawn',
+  message: `countersign: ${reason instanceof Error ? reason.message : 'withdrawn'}`,
+  hint: 'Nothing was run. Send it again when you need it.',
+});
+
+/** A statement that nobody could look at. Its text is not shown to anybody either. */
+function unresolved(text: string): Analysis {
+  const length = Buffer.byteLength(text);
+  return {
+    parts: [],
+    refused: {
+      rule: 'countersign/not-resolved',
+      message: 'the target cannot be asked what this statement would do, so it was not run',
+      hint: 'Try again; if it lasts, ask the operator to run "countersign doctor".',
+      code: '58000',
+    },
+    definitions: bind([text]).toString('hex'),
+    parameterTypes: [],
+    masked: () => ({ text: `(${length} bytes, not analysed)`, hidesWrite: true, words: [] }),
+  };
+}

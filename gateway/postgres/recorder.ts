@@ -1,0 +1,90 @@
+import type { Requests } from '#src/approval/port.ts';
+import type { AuditLog, JsonObject } from '#src/audit/log.ts';
+import type { SessionFacts } from '../gate/asked.ts';
+import type { Permit } from '../gate/permit.ts';
+import { ofSession } from '../gate/record.ts';
+
+export type RecorderDeps = {
+  readonly audit: Pick<AuditLog, 'later'>;
+  readonly requests: Pick<Requests, 'finish'>;
+  readonly onFailure: (error: unknown) => void;
+};
+
+/** What became of one statement that was permitted to run. Exactly one outcome record follows, whatever happens. */
+export class Run {
+  readonly permit: Permit;
+  readonly request: string | undefined;
+  readonly #deps: RecorderDeps;
+  readonly #session: SessionFacts;
+  readonly #started = performance.now();
+  #tags: string[] = [];
+  #rows = 0;
+  #code: string | undefined;
+  #ended = false;
+  /** Rows that went to the client, counted where a rule limits them; a portal may be executed in pieces. */
+  passed = 0;
+
+  constructor(
+    deps: RecorderDeps,
+    session: SessionFacts,
+    permit: Permit,
+    request: string | undefined,
+  ) {
+    this.#deps = deps;
+    this.#session = session;
+    this.permit = permit;
+    this.request = request;
+  }
+
+  /** It has completed or failed, so that nothing more comes of it once its pipeline ends. */
+  get answered(): boolean {
+    return this.#tags.length > 0 || this.#code !== undefined;
+  }
+
+  /** One statement of the string is complete. */
+  completed(tag: string, rows: number | undefined): void {
+    if (this.#tags.length < 100) this.#tags.push(tag);
+    this.#rows += rows ?? 0;
+  }
+
+  /** The target (or the gateway, in its place) answered with an error. */
+  failed(code: string): void {
+    this.#code ??= code;
+  }
+
+  /** Everything has been answered. */
+  end(): void {
+    const ok = this.#code === undefined;
+    this.#close(
+      {
+        ok,
+        rows: this.#rows,
+        tags: this.#tags,
+        ...(this.#code !== undefined && { code: this.#code }),
+      },
+      { ok, rows: this.#rows, ...(this.#code !== undefined && { code: this.#code }) },
+    );
+  }
+
+  /** The connection broke while it ran: it may or may not have taken effect. */
+  unknown(): void {
+    if (this.#ended) return;
+    this.#close({ ok: false, unknown: true }, 'unknown');
+  }
+
+  #close(body: JsonObject, outcome: Parameters<Requests['finish']>[1]): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    const durationMs = Math.round((performance.now() - this.#started) * 1000) / 1000;
+    this.#deps.audit.later({
+      kind: 'outcome',
+      ...ofSession(this.#session),
+      statement: this.permit.statement,
+      ...(this.request !== undefined && { request: this.request }),
+      body: { ...body, durationMs },
+    });
+    if (this.request === undefined) return;
+    const told = outcome === 'unknown' ? outcome : { ...outcome, durationMs };
+    this.#deps.requests.finish(this.request, told).catch(this.#deps.onFailure);
+  }
+}

@@ -1,0 +1,307 @@
+import type { Duplex } from 'node:stream';
+import {
+  bodyOf,
+  parseCommandComplete,
+  parseError,
+  parseReadyForQuery,
+  parseRowDescription,
+  ProtocolViolation,
+  ServerMessage as M,
+  StreamFramer,
+  type TransactionStatus,
+} from './codec.ts';
+import { type Expected, overLimit, owes, verify, withheld } from './expected.ts';
+import { Masker, type Piece } from './masker.ts';
+import type { ResultPlan } from './plan.ts';
+import type { Run } from './recorder.ts';
+
+export type ResponsesHooks = {
+  /** A statement is complete: its names exist, its settings hold. */
+  completed(plan: ResultPlan): void;
+  /** An error came inside an extended pipeline: the target skips everything until Sync. */
+  failing(): void;
+  ready(status: TransactionStatus): void;
+  /** Ends what runs on the target now. */
+  cancel(): void;
+  /** What came cannot be let through; the session must end. */
+  broken(error: Error): void;
+};
+
+/** The way back: the target's bytes to the client, masked, each answer counted against what was asked. */
+export class Responses {
+  readonly #client: Duplex;
+  readonly #hooks: ResponsesHooks;
+  readonly #maskKey: Buffer;
+  readonly #framer: StreamFramer;
+  #queue: Expected[] = [];
+  #runs = new Set<Run>();
+  /** Which result of the head's plans comes now. */
+  #result = 0;
+  #masker: Masker | undefined;
+  #rows = 0;
+  #failed = false;
+  /** After an error of our own that the target does not know of: nothing goes out until it is ready. */
+  #mute = false;
+  #status: TransactionStatus = 'I';
+  #injected: Buffer[] = [];
+  // Bytes that go out and lie in one buffer, not written yet.
+  #out: Piece | undefined;
+
+  constructor(client: Duplex, hooks: ResponsesHooks, maskKey: Buffer) {
+    this.#client = client;
+    this.#hooks = hooks;
+    this.#maskKey = maskKey;
+    this.#framer = new StreamFramer(
+      {
+        message: (type, buffer, start, end) => this.#message(type, { buffer, start, end }),
+        run: (type, buffer, start, end) => this.#streamed(type, { buffer, start, end }),
+      },
+      'd',
+    );
+  }
+
+  get outstanding(): number {
+    return this.#queue.length;
+  }
+
+  expect(expected: Expected): void {
+    if (expected.run) this.#runs.add(expected.run);
+    this.#queue.push(expected);
+    if (this.#queue.length === 1) this.#begin();
+  }
+
+  /** Bytes of our own, at the next border between messages. */
+  inject(bytes: Buffer): void {
+    if (this.#framer.inside) this.#injected.push(bytes);
+    else this.#client.write(bytes);
+  }
+
+  /** Bytes from the target. False when the client cannot take more now. */
+  push(chunk: Buffer): boolean {
+    this.#client.cork();
+    try {
+      this.#framer.push(chunk);
+    } catch (error) {
+      this.#hooks.broken(error instanceof Error ? error : new Error(String(error)));
+    } finally {
+      this.#flush();
+      if (!this.#framer.inside)
+        for (const bytes of this.#injected.splice(0)) this.#client.write(bytes);
+      this.#client.uncork();
+    }
+    return !this.#client.writableNeedDrain;
+  }
+
+  /** The target is gone: what was running may have taken effect. */
+  lost(): void {
+    for (const expected of this.#queue.splice(0)) expected.failed?.();
+    for (const run of this.#runs) run.unknown();
+    this.#runs.clear();
+  }
+
+  get #plan(): ResultPlan | undefined {
+    return this.#queue[0]?.plans?.[this.#result];
+  }
+
+  #begin(): void {
+    this.#result = 0;
+    this.#failed = false;
+    this.#nextResult();
+    const head = this.#queue[0];
+    if (head?.kind === 'execute' && this.#plan?.masks) {
+      const fields = head.fields?.();
+      if (fields) this.#masker = new Masker(this.#plan.masks, fields, this.#maskKey);
+    }
+  }
+
+  #nextResult(): void {
+    this.#masker = undefined;
+    const run = this.#queue[0]?.kind === 'execute' ? this.#queue[0].run : undefined;
+    this.#rows = run?.passed ?? 0;
+    const plan = this.#plan;
+    const plain = plan !== undefined && !plan.masks && plan.rowLimit === undefined;
+    this.#framer.stream('D', plain && this.#queue[0]?.quiet !== true);
+  }
+
+  #message(type: number, piece: Piece): void {
+    switch (type) {
+      case M.ParameterStatus:
+      case M.NotificationResponse:
+        return this.#pass(piece);
+      case M.NoticeResponse:
+        if (!this.#plan?.withhold) return this.#pass(piece);
+        return this.#write(withheld(parseError(bodyOf(frame(piece))), 'notice'));
+      case M.ErrorResponse:
+        return this.#error(piece);
+      case M.ReadyForQuery:
+        return this.#ready(piece);
+      default:
+        return this.#answer(type, piece);
+    }
+  }
+
+  #answer(type: number, piece: Piece): void {
+    const head = this.#queue[0];
+    if (!head || !owes(head.kind, type))
+      throw new ProtocolViolation(
+        `the target sent message ${String.fromCharCode(type)}, which was not asked for`,
+        '08P01',
+        true,
+      );
+    head.see?.(type, bodyOf(frame(piece)));
+    if (type === M.RowDescription) this.#described(piece);
+    else if (type === M.DataRow) return this.#row(head, piece);
+    else if (type === M.CopyOutResponse) this.#copying('out');
+    else if (type === M.CopyInResponse) this.#copying('in');
+    else if (type === M.CopyBothResponse) this.#copying(undefined);
+    else if (type === M.CommandComplete || type === M.EmptyQueryResponse)
+      return this.#completed(head, type, piece);
+    if (!head.quiet) this.#pass(piece);
+    if (ends(head, type)) this.#shift(head);
+  }
+
+  #described(piece: Piece): void {
+    const plan = this.#plan;
+    if (!plan) return;
+    const fields = parseRowDescription(bodyOf(frame(piece)));
+    verify(plan, fields);
+    if (plan.masks) this.#masker = new Masker(plan.masks, fields, this.#maskKey);
+  }
+
+  #copying(direction: 'in' | 'out' | undefined): void {
+    if (direction === undefined || this.#plan?.part.copy !== direction)
+      throw new ProtocolViolation('the target began a COPY that was not judged', '08P01', true);
+  }
+
+  #row(head: Expected, piece: Piece): void {
+    const plan = this.#plan;
+    if (head.quiet) return;
+    this.#rows += 1;
+    if (head.run) head.run.passed = this.#rows;
+    if (plan?.rowLimit !== undefined && this.#rows > plan.rowLimit) {
+      if (this.#rows === plan.rowLimit + 1) this.#hooks.cancel();
+      return;
+    }
+    if (!plan?.masks) return this.#pass(piece);
+    if (!this.#masker)
+      throw new ProtocolViolation('rows came that were not described', '08P01', true);
+    this.#pass(this.#masker.row(piece.buffer, piece.start, piece.end));
+  }
+
+  #streamed(type: number, piece: Piece): void {
+    const head = this.#queue[0];
+    if (!head || (type === M.CopyData && this.#plan?.part.copy !== 'out'))
+      throw new ProtocolViolation('the target sent data that was not asked for', '08P01', true);
+    this.#pass(piece);
+  }
+
+  #completed(head: Expected, type: number, piece: Piece): void {
+    const plan = this.#plan;
+    const over = plan?.rowLimit !== undefined && this.#rows > plan.rowLimit;
+    if (type === M.CommandComplete) {
+      const { tag, rows } = parseCommandComplete(bodyOf(frame(piece)));
+      head.run?.completed(tag, rows);
+    }
+    if (plan) this.#hooks.completed(plan);
+    if (over && plan) {
+      head.run?.failed('54000');
+      this.#write(overLimit(plan));
+      this.#mute = true;
+      if (head.kind === 'execute') this.#hooks.failing();
+    } else if (!head.quiet) this.#pass(piece);
+    if (ends(head, type)) this.#shift(head);
+    else {
+      this.#result += 1;
+      this.#nextResult();
+    }
+  }
+
+  #error(piece: Piece): void {
+    const fields = parseError(bodyOf(frame(piece)));
+    const head = this.#queue[0];
+    const plan = this.#plan;
+    const code = fields.get('C') ?? 'XX000';
+    const limited = plan?.rowLimit !== undefined && this.#rows > plan.rowLimit;
+    if (limited) this.#write(overLimit(plan));
+    else if (head?.instead) this.#write(head.instead);
+    else if (plan?.withhold) this.#write(withheld(fields, 'error'));
+    else if (!head?.quiet || head.loud) this.#pass(piece);
+    if (!head) return;
+    this.#failed = true;
+    head.run?.failed(limited ? '54000' : code);
+    if (head.kind === 'query') return;
+    this.#rolledBack(head.kind === 'sync' ? code : 'rolled-back');
+    if (head.kind === 'sync') return;
+    head.failed?.();
+    this.#skipToSync();
+    this.#hooks.failing();
+  }
+
+  /** Outside an explicit transaction, one error undoes the whole pipeline up to it. */
+  #rolledBack(code: string): void {
+    if (this.#status !== 'I') return;
+    for (const run of this.#runs) run.failed(code);
+  }
+
+  #skipToSync(): void {
+    const [, ...rest] = this.#queue;
+    const at = rest.findIndex((expected) => expected.kind === 'sync');
+    const skipped = at < 0 ? rest : rest.slice(0, at);
+    this.#queue = at < 0 ? [] : rest.slice(at);
+    for (const expected of skipped) {
+      expected.failed?.();
+      expected.run?.failed('skipped');
+    }
+    this.#begin();
+  }
+
+  #ready(piece: Piece): void {
+    const head = this.#queue[0];
+    if (!head || !ends(head, M.ReadyForQuery))
+      throw new ProtocolViolation('the target is ready, which was not asked for', '08P01', true);
+    this.#status = parseReadyForQuery(bodyOf(frame(piece)));
+    this.#mute = false;
+    if (!head.quiet) this.#pass(piece);
+    this.#flush();
+    for (const run of this.#runs)
+      if (this.#status !== 'T' || run.answered || run === head.run) {
+        run.end();
+        this.#runs.delete(run);
+      }
+    this.#shift(head);
+    this.#hooks.ready(this.#status);
+  }
+
+  #shift(head: Expected): void {
+    const failed = this.#failed;
+    this.#queue.shift();
+    this.#begin();
+    if (failed) head.failed?.();
+    else head.done?.();
+  }
+
+  #pass(piece: Piece): void {
+    if (this.#mute) return;
+    const out = this.#out;
+    if (out?.buffer === piece.buffer && out.end === piece.start)
+      this.#out = { buffer: out.buffer, start: out.start, end: piece.end };
+    else {
+      this.#flush();
+      this.#out = piece;
+    }
+  }
+
+  #write(bytes: Buffer): void {
+    this.#pass({ buffer: bytes, start: 0, end: bytes.length });
+  }
+
+  #flush(): void {
+    const out = this.#out;
+    this.#out = undefined;
+    if (out) this.#client.write(out.buffer.subarray(out.start, out.end));
+  }
+}
+
+const frame = (piece: Piece) => ({ ...piece, type: 0, first: true, last: true });
+
+const ends = (head: Expected, type: number): boolean => owes(head.kind, type, true);

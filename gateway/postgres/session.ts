@@ -1,0 +1,182 @@
+import { randomUUID } from 'node:crypto';
+import type { Config, TargetConfig } from '#src/config/config.ts';
+import type { Database } from '#src/store/database.ts';
+import { endSession, startSession } from '#src/store/sessions.ts';
+import type { GateDeps, SessionFacts } from '../gate/gate.ts';
+import { ofSession } from '../gate/record.ts';
+import type { Analyser } from './analyser.ts';
+import type { Cancels } from './cancel.ts';
+import { Conversation } from './conversation.ts';
+import { parameterStatus, readyForQuery } from './codec.ts';
+import { Fatal } from './fatal.ts';
+import type { Client } from './listener.ts';
+import { openTarget, TargetUnavailable, type TargetConnection } from './target.ts';
+
+export type SessionDeps = GateDeps & {
+  readonly targets: Config['targets'];
+  /** The analyser of a target's database; shared by all its sessions. */
+  readonly analyser: (target: TargetConfig, database: string) => Analyser;
+  readonly db: Database;
+  readonly gateway: { readonly gateway: string; readonly epoch: number };
+  readonly cancels: Cancels;
+  /** Key of hash masks. */
+  readonly maskKey: Buffer;
+};
+
+/** The sessions of this process, so that it can stop them. */
+export class Sessions {
+  readonly #deps: SessionDeps;
+  readonly #open = new Map<Conversation, Promise<void>>();
+  #stopping = false;
+
+  constructor(deps: SessionDeps) {
+    this.#deps = deps;
+  }
+
+  get size(): number {
+    return this.#open.size;
+  }
+
+  /** One client from its authentication to its end. Rejects with Fatal when the session may not begin. */
+  async serve(client: Client): Promise<void> {
+    if (this.#stopping) throw new Fatal('57P01', 'the gateway is stopping');
+    const config = this.#deps.targets.get(client.target);
+    const facts = factsOf(client, config);
+    await begin(this.#deps, facts, client, config);
+    let done: Promise<void> | undefined;
+    try {
+      if (!config) throw unknownTarget(client.target);
+      const target = await open(config, client);
+      const conversation = new Conversation({ deps: this.#deps, config, facts, client, target });
+      const cancel = this.#deps.cancels.register(target.pid, client.minor, () =>
+        conversation.cancel(),
+      );
+      done = conversation.talk(greeting(target, cancel.keyData)).finally(() => cancel.unregister());
+      this.#open.set(conversation, done);
+      if (this.#stopping) conversation.stop();
+      await done.finally(() => this.#open.delete(conversation));
+    } finally {
+      end(this.#deps, facts);
+    }
+  }
+
+  /** Withdraws holds, lets what runs end, and says goodbye; resolves when all are gone or at the deadline. */
+  async stop(deadlineMs: number): Promise<void> {
+    this.#stopping = true;
+    for (const conversation of this.#open.keys()) conversation.stop();
+    const all = Promise.allSettled(this.#open.values());
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise((resolve) => {
+      timer = setTimeout(resolve, deadlineMs);
+    });
+    await Promise.race([all, late]);
+    clearTimeout(timer);
+    for (const conversation of this.#open.keys()) conversation.destroy();
+    await all;
+  }
+}
+
+function factsOf(client: Client, config: TargetConfig | undefined): SessionFacts {
+  return {
+    id: randomUUID(),
+    protocol: 'postgres',
+    person: client.person.email,
+    target: {
+      name: client.target,
+      environment: config?.environment ?? '',
+      timeZone: config?.timeZone ?? 'UTC',
+    },
+    database: client.database ?? config?.database ?? '',
+    client: client.address,
+    application: client.application,
+    holdInTransactionMs: config?.hold.inTransactionMs ?? 0,
+  };
+}
+
+/** May this person connect? Recorded either way, before anything reaches the target. */
+async function begin(
+  deps: SessionDeps,
+  facts: SessionFacts,
+  client: Client,
+  config: TargetConfig | undefined,
+): Promise<void> {
+  const policy = deps.policy();
+  const subject = await deps.subject(facts.person);
+  if (!subject) throw new Fatal('28000', 'this person is no longer known here');
+  const verdict = policy.connect(subject, facts.target, { inTransaction: false, now: Date.now() });
+  // An unknown target and a forbidden one look the same to whoever has no right to know.
+  const allowed = config !== undefined && verdict.kind === 'allow';
+  const body = {
+    database: facts.database,
+    client: facts.client,
+    application: facts.application,
+    token: client.token,
+    tls: client.tls,
+    policy: policy.version,
+    rules: verdict.rules,
+    groups: subject.person.groups,
+  };
+  await deps.audit
+    .append(
+      { kind: 'session-start', ...ofSession(facts), verdict: allowed ? 'allow' : 'deny', body },
+      allowed
+        ? (sql) => startSession(sql, { ...deps.gateway, ...rowOf(facts, subject.agent?.id) })
+        : undefined,
+    )
+    .catch((error: unknown) => {
+      deps.onFailure(error);
+      throw new Fatal('58000', 'countersign: sessions cannot be recorded now, so none can begin', {
+        hint: 'The audit store does not answer. Try again; if it lasts, ask the operator to run "countersign doctor".',
+      });
+    });
+  if (allowed) return;
+  if (verdict.kind === 'allow') throw unknownTarget(client.target);
+  throw new Fatal('42501', `countersign: ${verdict.message}`, {
+    detail: `Refused by rule ${verdict.rules.join(', ')}.`,
+    hint: `Ask the operator for a rule that lets you connect to ${client.target}.`,
+  });
+}
+
+function rowOf(facts: SessionFacts, agent: string | undefined) {
+  return {
+    id: facts.id,
+    person: facts.person,
+    ...(agent !== undefined && { agent }),
+    target: facts.target.name,
+    database: facts.database,
+    protocol: facts.protocol,
+    client: facts.client,
+    application: facts.application,
+  };
+}
+
+function end(deps: SessionDeps, facts: SessionFacts): void {
+  deps.audit.later({ kind: 'session-end', ...ofSession(facts), body: {} });
+  endSession(deps.db.pool, facts.id).catch(deps.onFailure);
+}
+
+const unknownTarget = (name: string): Fatal =>
+  new Fatal('3D000', `there is no target "${name}" here`, {
+    hint: 'The database is the target’s name: dbname=<target>, or dbname=<target>/<database>.',
+  });
+
+async function open(config: TargetConfig, client: Client): Promise<TargetConnection> {
+  const own = [...client.countersign].map(
+    ([name, value]) => [`countersign.${name}`, value] as const,
+  );
+  try {
+    return await openTarget(config, client.database, new Map([...client.parameters, ...own]));
+  } catch (error) {
+    if (!(error instanceof TargetUnavailable)) throw error;
+    throw new Fatal('08001', `countersign: ${error.message}`, {
+      hint: 'The gateway could not log in to the target. The operator finds the cause with "countersign doctor".',
+      cause: error,
+    });
+  }
+}
+
+function greeting(target: TargetConnection, keyData: Buffer): Buffer {
+  const parameters = [...target.parameters].map(([name, value]) => parameterStatus(name, value));
+  // A target without a cancel key cannot be cancelled by us either; the client then must not think it can.
+  return Buffer.concat([...parameters, ...(target.secretKey ? [keyData] : []), readyForQuery('I')]);
+}
