@@ -39,7 +39,11 @@ export type Part = {
   readonly control?: Control;
   /** SET, RESET, DISCARD: the session reads its settings again afterwards. */
   readonly changesSettings: boolean;
-  readonly sets?: { readonly name: string; readonly value: string | undefined; readonly local: boolean };
+  readonly sets?: {
+    readonly name: string;
+    readonly value: string | undefined;
+    readonly local: boolean;
+  };
   /** The catalog may have changed afterwards. */
   readonly defines: boolean;
   readonly returnsRows: boolean;

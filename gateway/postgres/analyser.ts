@@ -1,0 +1,154 @@
+import type { TargetConfig } from '#src/config/config.ts';
+import type { Analysis, NamedThings, SqlSettings } from '#src/statement/sql/analysis.ts';
+import { refusedAnalysis } from '#src/statement/sql/analyse.ts';
+import { NotInCatalog } from '#src/statement/sql/catalog.ts';
+import { NotResolved } from '#src/statement/sql/nodetree.ts';
+import { Refusal } from '#src/statement/sql/part.ts';
+import { tooDeep } from '#src/statement/sql/parse.ts';
+import type { Refused } from '#src/statement/statement.ts';
+import { StatementCache } from './analyser/cache.ts';
+import { Definitions } from './analyser/definitions.ts';
+import { Judge } from './analyser/judge.ts';
+import { Parser } from './analyser/parser.ts';
+import { SidecarPool } from './analyser/pool.ts';
+import { CatalogReader } from './catalog.ts';
+
+export type AnalyseOptions = {
+  /** Past the cache, with the target's definitions as they are now. */
+  readonly fresh?: boolean;
+  /** Parameter type OIDs of a Parse message; 0 lets the target decide. */
+  readonly parameterTypes?: readonly number[];
+};
+
+/** Tells what SQL would do on one database of one target. */
+export interface Analyser {
+  /** Never rejects: what cannot be judged comes back as `refused`. */
+  analyse(
+    text: string,
+    settings: SqlSettings,
+    named: NamedThings,
+    options: AnalyseOptions,
+  ): Promise<Analysis>;
+  /** DDL went through the gateway: nothing that was judged before counts any more. */
+  bumpEpoch(): void;
+  /** Rejects when the target cannot be asked as the analyser's role. */
+  ready(): Promise<void>;
+  close(): Promise<void>;
+}
+
+export function openAnalyser(
+  target: TargetConfig,
+  database: string,
+  options: { readonly onError: (error: Error) => void },
+): Analyser {
+  return new TargetAnalyser(target, database, options.onError);
+}
+
+class TargetAnalyser implements Analyser {
+  readonly #cache = new StatementCache<Promise<Analysis>>();
+  readonly #reader: CatalogReader;
+  readonly #definitions: Definitions;
+  readonly #parser = new Parser();
+  readonly #pool: SidecarPool;
+  readonly #onError: (error: Error) => void;
+  #epoch = 0;
+
+  constructor(target: TargetConfig, database: string, onError: (error: Error) => void) {
+    this.#onError = onError;
+    this.#reader = new CatalogReader(target, database);
+    this.#pool = new SidecarPool(target, database);
+    this.#definitions = new Definitions(this.#reader, () => this.#forget());
+  }
+
+  analyse(
+    text: string,
+    settings: SqlSettings,
+    named: NamedThings,
+    options: AnalyseOptions,
+  ): Promise<Analysis> {
+    const types = options.parameterTypes ?? [];
+    const key = `${settings.user}\0${settings.searchPath}\0${types.join()}`;
+    if (!options.fresh) {
+      const known = this.#cache.get(key, text);
+      if (known) {
+        if (this.#definitions.stale) this.#definitions.current().catch(this.#onError);
+        return known;
+      }
+    }
+    const epoch = this.#epoch;
+    const judged = this.#judge(text, settings, named, types, options.fresh === true);
+    return judged.then(({ analysis, keep }) => {
+      if (keep && epoch === this.#epoch) this.#cache.set(key, text, Promise.resolve(analysis));
+      return analysis;
+    });
+  }
+
+  async #judge(
+    text: string,
+    settings: SqlSettings,
+    named: NamedThings,
+    types: readonly number[],
+    fresh: boolean,
+  ): Promise<{ readonly analysis: Analysis; readonly keep: boolean }> {
+    try {
+      const parsed = await this.#parser.parse(text);
+      if (parsed.refused) return { analysis: refusedAnalysis(parsed.refused), keep: false };
+      const attempt = async (now: boolean): Promise<{ analysis: Analysis; keep: boolean }> => {
+        const catalog = await this.#definitions.current(now);
+        const judge = new Judge({
+          catalog,
+          settings,
+          pool: this.#pool,
+          parser: this.#parser,
+          reader: this.#reader,
+        });
+        return judge.string(text, parsed.outlines, named, types);
+      };
+      return await attempt(fresh).catch((error: unknown) => {
+        // Something was made since the last look.
+        if (error instanceof NotInCatalog) return attempt(true);
+        throw error;
+      });
+    } catch (error) {
+      return { analysis: refusedAnalysis(this.#refusal(error)), keep: false };
+    }
+  }
+
+  #refusal(error: unknown): Refused {
+    if (error instanceof Refusal) return error.refused;
+    if (error instanceof RangeError) return tooDeep;
+    const known = error instanceof NotResolved;
+    if (error instanceof Error && !known) this.#onError(error);
+    return known
+      ? {
+          rule: 'countersign/not-resolved',
+          message: `what this statement would do cannot be established: ${error.message}`,
+          hint: 'Write it in a simpler way.',
+          code: '0A000',
+        }
+      : {
+          rule: 'countersign/analyser',
+          message: 'the target cannot be asked what this statement would do',
+          hint: 'Try again; if it stays so, tell the operator to look at the analyser of this target.',
+          code: '08006',
+        };
+  }
+
+  bumpEpoch(): void {
+    this.#forget();
+    this.#definitions.expire();
+  }
+
+  #forget(): void {
+    this.#epoch += 1;
+    this.#cache.clear();
+  }
+
+  async ready(): Promise<void> {
+    await Promise.all([this.#definitions.current(), this.#pool.connect()]);
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([this.#pool.close(), this.#reader.close(), this.#parser.close()]);
+  }
+}

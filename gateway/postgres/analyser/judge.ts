@@ -1,0 +1,170 @@
+import type {
+  Analysis,
+  NamedThings,
+  PreparedText,
+  SqlSettings,
+} from '#src/statement/sql/analysis.ts';
+import { Overlay, analysisOf, checkOrder, unitOf } from '#src/statement/sql/analyse.ts';
+import type { Catalog } from '#src/statement/sql/catalog.ts';
+import { NotResolved } from '#src/statement/sql/nodetree.ts';
+import type { Outline } from '#src/statement/sql/outline.ts';
+import { type Judged, type Question, Refusal, type Statement } from '#src/statement/sql/part.ts';
+import { plan } from '#src/statement/sql/plan.ts';
+import { pathText, schemasOf } from '#src/statement/sql/search-path.ts';
+import { type Described, type QueryFacts, queryFacts } from '#src/statement/sql/tree.ts';
+import type { CatalogReader } from '../catalog.ts';
+import type { Parser } from './parser.ts';
+import type { SidecarPool } from './pool.ts';
+import type { Rejected } from './sidecar.ts';
+
+type Parts = {
+  readonly catalog: Catalog;
+  readonly settings: SqlSettings;
+  readonly pool: SidecarPool;
+  readonly parser: Parser;
+  readonly reader: CatalogReader;
+};
+
+/** Judges one string under one state of the definitions. */
+export class Judge {
+  readonly #parts: Parts;
+  readonly #path: string;
+  constructor(parts: Parts) {
+    this.#parts = parts;
+    this.#path = pathText(schemasOf(parts.settings));
+  }
+
+  /** Throws Refusal or NotResolved; `keep` is false when the answer depends on more than the text. */
+  async string(
+    text: string,
+    outlines: readonly Outline[],
+    named: NamedThings,
+    types: readonly number[],
+  ): Promise<{ readonly analysis: Analysis; readonly keep: boolean }> {
+    const { catalog, settings } = this.#parts;
+    const overlay = new Overlay(named);
+    const unit = unitOf(text, outlines, catalog, settings, overlay);
+    const judged: Judged[] = [];
+    let parameterTypes: readonly number[] = [];
+    for (const { statement, outline } of unit.statements) {
+      // In order, because an earlier statement of the string can prepare what a later one runs.
+      // oxlint-disable-next-line no-await-in-loop
+      const one = await this.#statement(statement, outline, types);
+      checkOrder(
+        judged.map(({ part }) => part),
+        one.part,
+      );
+      overlay.apply(one.part);
+      judged.push(one);
+      parameterTypes = one.facts?.parameterTypes ?? parameterTypes;
+    }
+    const keep = !judged.some((one) => one.named);
+    return { analysis: analysisOf(unit, judged, catalog, parameterTypes), keep };
+  }
+
+  async #statement(
+    statement: Statement,
+    outline: Outline,
+    types: readonly number[],
+  ): Promise<Judged> {
+    const how = plan(statement, outline.node, types);
+    if (how.kind === 'judged') return how.judged;
+    if (how.kind === 'ask') return how.build(await this.#ask(how.ask, statement));
+    return how.build(await this.#prepared(how.named, statement));
+  }
+
+  /** What stands behind EXECUTE: judged like a statement of its own, with the types it was prepared with. */
+  async #prepared(prepared: PreparedText, around: Statement): Promise<Judged> {
+    const { text, types } = typeof prepared === 'string' ? { text: prepared, types: [] } : prepared;
+    const parsed = await this.#parts.parser.parse(text);
+    const outline = parsed.outlines?.[0];
+    if (!outline || parsed.outlines?.length !== 1)
+      throw new NotResolved('the prepared statement cannot be read');
+    const unit = unitOf(text, [outline], around.catalog, around.settings, around.named);
+    const inner = unit.statements[0]?.statement;
+    if (!inner) throw new NotResolved('the prepared statement is empty');
+    if ('ExecuteStmt' in outline.node)
+      throw new NotResolved('a prepared statement runs another one');
+    const judged = await this.#statement(inner, outline, types);
+    return judged.prepared ?? judged;
+  }
+
+  async #ask(question: Question, statement: Statement): Promise<QueryFacts> {
+    const types = await this.#types(question.types);
+    const described = await this.#describe(question.text, types, statement, question.start);
+    for (;;) {
+      const facts = queryFacts(this.#parts.catalog, described);
+      const unknown = this.#unresolved(facts);
+      if (unknown === undefined) return facts;
+      // oxlint-disable-next-line no-await-in-loop
+      await this.#materialized(unknown, statement);
+    }
+  }
+
+  #unresolved(facts: QueryFacts): number | undefined {
+    const { catalog } = this.#parts;
+    return [...facts.uses.relations].find(
+      (oid) => catalog.relation(oid).kind === 'm' && !catalog.materialized.has(oid),
+    );
+  }
+
+  /** A materialized view keeps copies: its columns count as those they were made from. */
+  async #materialized(oid: number, statement: Statement): Promise<void> {
+    const { catalog, reader } = this.#parts;
+    const text = await reader.viewDefinition(oid);
+    const facts = await this.#ask({ text, start: 0, types: [] }, statement);
+    const outputs = facts.outputs ?? [];
+    const attributes = [...catalog.relation(oid).columns.keys()];
+    catalog.materialized.set(
+      oid,
+      new Map(attributes.map((attribute, index) => [attribute, outputs[index]?.sources ?? []])),
+    );
+  }
+
+  async #describe(
+    text: string,
+    types: readonly number[],
+    statement: Statement,
+    start: number,
+  ): Promise<Described> {
+    const answer = await this.#parts.pool.ask(text, types, this.#path);
+    if (answer.described) return answer.described;
+    throw refusalOf(answer.rejected, statement, start);
+  }
+
+  /** Type names as the statement spells them, resolved by the target under the same path. */
+  async #types(types: readonly number[] | readonly string[]): Promise<readonly number[]> {
+    const names = types.filter((type) => typeof type === 'string');
+    if (names.length === 0) return types.filter((type) => typeof type === 'number');
+    const text = `select ${names.map((name) => `null::${name}`).join(', ')}`;
+    const answer = await this.#parts.pool.ask(text, [], this.#path);
+    const fields = answer.described?.fields;
+    if (fields?.length !== names.length)
+      throw new NotResolved('the parameter types cannot be resolved');
+    return fields.map(({ dataTypeID }) => dataTypeID);
+  }
+}
+
+const busy = new Set(['55P03', '57014', '40P01']);
+
+function refusalOf(rejected: Rejected, statement: Statement, start: number): Refusal {
+  const { code, message, position } = rejected;
+  if (busy.has(code))
+    return new Refusal(
+      'not-resolved',
+      'an object of this statement is locked, so it cannot be analysed',
+      'End the transaction that holds the lock (maybe your own, after DDL), and try again.',
+      '55P03',
+    );
+  if (code === '42501')
+    return new Refusal(
+      'not-resolved',
+      `the analyser may not look at this: ${message}`,
+      'Grant USAGE on the schema to the analyser role.',
+      code,
+    );
+  const before = Buffer.from(statement.bytes.slice(0, start), 'latin1').toString().length;
+  const hint =
+    position === undefined ? 'Check the statement.' : `Look at character ${position + before}.`;
+  return new Refusal('not-resolved', message, hint, code);
+}

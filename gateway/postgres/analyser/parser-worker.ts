@@ -1,0 +1,7 @@
+import { parentPort } from 'node:worker_threads';
+import { parse } from '#src/statement/sql/parse.ts';
+
+parentPort?.on('message', (text: string) => {
+  // An error ends the worker: after it, the parser's memory cannot be trusted.
+  parentPort?.postMessage(parse(text));
+});

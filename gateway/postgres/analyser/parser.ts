@@ -1,0 +1,74 @@
+import { Worker } from 'node:worker_threads';
+import { type Parsed, fitsInline, parse, tooDeep } from '#src/statement/sql/parse.ts';
+
+const parseMs = 10_000;
+
+/** PostgreSQL's parser: on this thread for what is small, in a worker with a large stack for everything else. */
+export class Parser {
+  #worker: Worker | undefined;
+  #tail: Promise<unknown> = Promise.resolve();
+  // The parser on this thread cannot be replaced; once it has failed, only workers are trusted.
+  #inlineBroken = false;
+
+  async parse(text: string): Promise<Parsed> {
+    if (text.includes('\0'))
+      return {
+        refused: { ...tooDeep, message: 'the statement holds a NUL character', code: '22021' },
+      };
+    if (!this.#inlineBroken && fitsInline(text)) {
+      try {
+        return parse(text);
+      } catch {
+        this.#inlineBroken = true;
+        return { refused: tooDeep };
+      }
+    }
+    const answer = this.#tail.then(() => this.#ask(text));
+    this.#tail = answer;
+    return answer;
+  }
+
+  #ask(text: string): Promise<Parsed> {
+    const worker = (this.#worker ??= start());
+    const { promise, resolve } = Promise.withResolvers<Parsed>();
+    const give = (parsed: Parsed): void => {
+      clearTimeout(timer);
+      worker.removeAllListeners();
+      // A worker that fails between two questions is replaced at the next one.
+      worker.on('error', () => undefined);
+      worker.once('exit', () => this.#forget(worker));
+      resolve(parsed);
+    };
+    const fail = (): void => {
+      this.#forget(worker);
+      give({ refused: tooDeep });
+      worker.terminate().catch(() => undefined);
+    };
+    const timer = setTimeout(fail, parseMs);
+    worker.removeAllListeners();
+    worker.once('message', give);
+    worker.once('messageerror', fail);
+    worker.once('error', fail);
+    worker.once('exit', fail);
+    worker.postMessage(text);
+    return promise;
+  }
+
+  #forget(worker: Worker): void {
+    if (this.#worker === worker) this.#worker = undefined;
+  }
+
+  async close(): Promise<void> {
+    const worker = this.#worker;
+    this.#worker = undefined;
+    await worker?.terminate();
+  }
+}
+
+function start(): Worker {
+  const worker = new Worker(new URL('parser-worker.ts', import.meta.url), {
+    resourceLimits: { stackSizeMb: 64 },
+  });
+  worker.unref();
+  return worker;
+}

@@ -1,0 +1,27 @@
+import type { TargetConfig } from '#src/config/config.ts';
+import { type Answer, Sidecar } from './sidecar.ts';
+
+const size = 4;
+
+/** A few sidecar sessions; one that already has the search path is preferred, because setting it costs a round trip. */
+export class SidecarPool {
+  readonly #sidecars: readonly Sidecar[];
+  constructor(target: TargetConfig, database: string) {
+    this.#sidecars = Array.from({ length: size }, () => new Sidecar(target, database));
+  }
+
+  async connect(): Promise<void> {
+    await this.#sidecars[0]?.connect();
+  }
+
+  ask(text: string, types: readonly number[], path: string): Promise<Answer> {
+    const cost = (one: Sidecar): number =>
+      one.waiting * 4 + (one.path === path ? 0 : one.path === undefined ? 2 : 3);
+    const best = this.#sidecars.reduce((a, b) => (cost(b) < cost(a) ? b : a));
+    return best.ask(text, types, path);
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.#sidecars.map((one) => one.close()));
+  }
+}

@@ -1,0 +1,175 @@
+import type { Client } from 'pg';
+import { z } from 'zod';
+import type { TargetConfig } from '#src/config/config.ts';
+import { type Cascade, Catalog, type CatalogRows } from '#src/statement/sql/catalog.ts';
+import { analyserClient } from './analyser/connection.ts';
+
+const oid = z.coerce.number().int();
+const relationRow = z.object({
+  oid,
+  schema: z.string(),
+  name: z.string(),
+  kind: z.string(),
+  version: z.string(),
+  triggers: z.boolean(),
+  columns: z.array(z.tuple([z.number(), z.string()])).nullable(),
+});
+const routineRow = z.object({
+  oid,
+  schema: z.string(),
+  name: z.string(),
+  volatility: z.string(),
+  version: z.string(),
+});
+const cascadeRow = z.object({
+  referenced: oid,
+  relation: oid,
+  on: z.enum(['update', 'delete']),
+  does: z.enum(['write', 'delete']),
+});
+const pairRow = z.object({ from: oid, to: oid });
+
+// The version of a relation moves with its row, its columns, its rules and its triggers.
+const relationsSql = `
+  select c.oid, n.nspname as schema, c.relname as name, c.relkind as kind,
+    c.xmin::text || '.' || coalesce(a.version, '') || '.' ||
+      coalesce((select max(r.xmin::text::bigint)::text || '+' || count(*) from pg_rewrite r where r.ev_class = c.oid), '') || '.' ||
+      coalesce((select max(t.xmin::text::bigint)::text || '+' || count(*) from pg_trigger t where t.tgrelid = c.oid), '') as version,
+    exists (select from pg_trigger t where t.tgrelid = c.oid and not t.tgisinternal) as triggers,
+    a.columns
+  from pg_class c join pg_namespace n on n.oid = c.relnamespace
+  left join lateral (
+    select json_agg(json_build_array(attnum, attname) order by attnum) as columns, md5(string_agg(xmin::text, ',' order by attnum)) as version
+    from pg_attribute where attrelid = c.oid and attnum > 0 and not attisdropped
+      and c.oid >= 16384 and n.nspname not in ('pg_catalog', 'information_schema', 'pg_toast')
+  ) a on true
+  where c.relkind in ('r', 'p', 'v', 'm', 'f', 'S', 't', 'c')`;
+
+const routinesSql = `
+  select p.oid, n.nspname as schema, p.proname as name, p.provolatile as volatility,
+    case when p.oid < 16384 then '' else p.xmin::text end as version
+  from pg_proc p join pg_namespace n on n.oid = p.pronamespace`;
+
+const cascadesSql = `
+  select confrelid as referenced, conrelid as relation, w.on, case when w.does = 'c' and w.on = 'delete' then 'delete' else 'write' end as does
+  from pg_constraint, lateral (values ('delete', confdeltype), ('update', confupdtype)) as w("on", does)
+  where contype = 'f' and w.does in ('c', 'n', 'd')`;
+
+const operatorsSql = `select oid as "from", oprcode::oid as "to" from pg_operator where oid >= 16384`;
+
+// Types that an owner made: what reads and prints their text, and the functions that a domain's checks call.
+const typesSql = `
+  select t.oid as "from", f.oid as "to" from pg_type t, lateral (values (t.typinput::oid), (t.typoutput::oid)) as f(oid)
+  where t.oid >= 16384 and f.oid >= 16384
+  union all
+  select c.contypid, d.refobjid from pg_constraint c
+  join pg_depend d on d.classid = 'pg_constraint'::regclass and d.objid = c.oid and d.refclassid = 'pg_proc'::regclass
+  where c.contypid <> 0 and d.refobjid >= 16384`;
+
+const probed = [
+  'pg_class',
+  'pg_proc',
+  'pg_rewrite',
+  'pg_type',
+  'pg_trigger',
+  'pg_namespace',
+  'pg_operator',
+  'pg_constraint',
+];
+const fingerprintSql = [
+  ...probed.map((name) => count(name, 'oid')),
+  count('pg_attribute', 'attrelid'),
+  count('pg_inherits', 'inhrelid'),
+].join(' union all ');
+
+function count(name: string, key: string): string {
+  return `select '${name}', count(*), max(xmin::text::bigint), sum(hashint8(xmin::text::bigint)::bigint) from pg_catalog.${name} where ${key} >= 16384`;
+}
+
+/** Loads a target's definitions, and tells cheaply whether they have changed. */
+export class CatalogReader {
+  readonly #target: TargetConfig;
+  readonly #database: string;
+  #client: Promise<Client> | undefined;
+  constructor(target: TargetConfig, database: string) {
+    this.#target = target;
+    this.#database = database;
+  }
+
+  /** Counts and transaction ids of everything an owner made; any DDL changes it. */
+  async fingerprint(): Promise<string> {
+    const client = await this.#connect();
+    const result = await client.query<unknown[]>({ text: fingerprintSql, rowMode: 'array' });
+    return result.rows.map((row) => row.join(':')).join(' ');
+  }
+
+  async load(): Promise<Catalog> {
+    return new Catalog(await this.#rows());
+  }
+
+  /** The query behind a view, with every name qualified. */
+  async viewDefinition(oid: number): Promise<string> {
+    const client = await this.#connect();
+    const result = await client.query('select pg_get_viewdef($1::oid) as text', [oid]);
+    const { text } = z.object({ text: z.string() }).parse(result.rows[0]);
+    return text.trim().replace(/;$/, '');
+  }
+
+  async #rows(): Promise<CatalogRows> {
+    const client = await this.#connect();
+    const all = async <T>(sql: string, shape: z.ZodType<T>): Promise<T[]> =>
+      z.array(shape).parse((await client.query(sql)).rows);
+    const relations = await all(relationsSql, relationRow);
+    const routines = await all(routinesSql, routineRow);
+    const inherits = await all(
+      `select inhrelid as "from", inhparent as "to" from pg_inherits`,
+      pairRow,
+    );
+    const cascades = await all(cascadesSql, cascadeRow);
+    const operators = await all(operatorsSql, pairRow);
+    const types = await all(typesSql, pairRow);
+    return {
+      target: this.#target.name,
+      relations: relations.map((row) => ({ ...row, columns: new Map(row.columns) })),
+      routines,
+      inherits: inherits.map(({ from, to }) => [from, to] as const),
+      cascades: grouped(cascades),
+      operators: new Map(operators.map(({ from, to }) => [from, to])),
+      types: pairs(types),
+    };
+  }
+
+  #connect(): Promise<Client> {
+    if (this.#client) return this.#client;
+    const client = analyserClient(this.#target, this.#database, {
+      search_path: 'pg_catalog',
+      statement_timeout: '30s',
+    });
+    const forget = (): void => {
+      if (this.#client === client) this.#client = undefined;
+    };
+    client.then((open) => open.once('end', forget), forget);
+    this.#client = client;
+    return client;
+  }
+
+  async close(): Promise<void> {
+    const open = await this.#client?.catch(() => undefined);
+    await open?.end().catch(() => undefined);
+  }
+}
+
+function grouped(
+  rows: readonly z.infer<typeof cascadeRow>[],
+): ReadonlyMap<number, readonly Cascade[]> {
+  const map = new Map<number, Cascade[]>();
+  for (const { referenced, ...cascade } of rows)
+    map.set(referenced, [...(map.get(referenced) ?? []), cascade]);
+  return map;
+}
+
+function pairs(rows: readonly z.infer<typeof pairRow>[]): ReadonlyMap<number, readonly number[]> {
+  const map = new Map<number, number[]>();
+  for (const { from, to } of rows) map.set(from, [...(map.get(from) ?? []), to]);
+  return map;
+}

@@ -1,0 +1,118 @@
+import type { Refused } from '../statement.ts';
+import type { Analysis, NamedThings, Part, PreparedText, SqlSettings } from './analysis.ts';
+import type { Catalog } from './catalog.ts';
+import { type SqlToken, fromBytes, toBytes, tokens } from './lexer.ts';
+import { maskedText } from './masked.ts';
+import type { Outline } from './outline.ts';
+import { type Judged, Refusal, type Statement } from './part.ts';
+import { schemasOf } from './search-path.ts';
+
+/** A string split into its statements, ready to be judged one after the other. */
+export type Unit = {
+  readonly bytes: string;
+  readonly tokens: readonly SqlToken[];
+  readonly statements: readonly { readonly statement: Statement; readonly outline: Outline }[];
+};
+
+/** Prepared statements and cursors as they will be when the next statement of the same string runs. */
+export class Overlay implements NamedThings {
+  readonly prepared: Map<string, PreparedText>;
+  readonly cursors: Map<string, Part>;
+  constructor(named: NamedThings) {
+    this.prepared = new Map(named.prepared);
+    this.cursors = new Map(named.cursors);
+  }
+
+  apply(part: Part): void {
+    if (part.prepares) this.prepared.set(part.prepares.name, part.prepares.text);
+    if (part.declares) this.cursors.set(part.declares.cursor, part);
+    forget(this.prepared, part.deallocates);
+    forget(this.cursors, part.closes);
+  }
+}
+
+function forget(map: Map<string, unknown>, name: string | undefined): void {
+  if (name === '*') map.clear();
+  else if (name !== undefined) map.delete(name);
+}
+
+export function unitOf(
+  text: string,
+  outlines: readonly Outline[],
+  catalog: Catalog,
+  settings: SqlSettings,
+  named: NamedThings,
+): Unit {
+  const bytes = toBytes(text);
+  const all = tokens(bytes);
+  const code = all.filter(({ kind }) => kind !== 'comment');
+  const path = schemasOf(settings);
+  const statements = outlines.map((outline) => {
+    const own = code.filter(({ start }) => start >= outline.start && start < outline.end);
+    const start = own[0]?.start ?? outline.start;
+    const end = Math.max(start, own.at(-1)?.end ?? start);
+    const statement: Statement = {
+      text: fromBytes(bytes.slice(start, end)),
+      bytes,
+      start,
+      end,
+      tokens: own,
+      catalog,
+      settings,
+      path,
+      named,
+    };
+    return { statement, outline };
+  });
+  return { bytes, tokens: all, statements };
+}
+
+/** Refuses strings whose later statements would be judged under names or settings that an earlier one changes. */
+export function checkOrder(before: readonly Part[], next: Part): void {
+  if (next.control || next.class === 'transaction') return;
+  const blocking = before.find((part) => part.changesSettings || part.defines);
+  if (!blocking) return;
+  // Several changes of settings, or of definitions, in a row depend on nothing that was judged.
+  if (blocking.changesSettings && next.changesSettings) return;
+  throw new Refusal(
+    'one-by-one',
+    'a statement after one that changes settings or definitions cannot be judged in the same string',
+    'Send the statements one by one.',
+  );
+}
+
+/** The whole answer for a string that was judged to its end. */
+export function analysisOf(
+  unit: Unit,
+  judged: readonly Judged[],
+  catalog: Catalog,
+  types: readonly number[],
+): Analysis {
+  return {
+    parts: judged.map(({ part }) => part),
+    definitions: definitions(judged, catalog),
+    parameterTypes: types,
+    masked: (isRuled, params) => maskedText(unit, judged, catalog, isRuled, params ?? []),
+  };
+}
+
+export function refusedAnalysis(refused: Refused): Analysis {
+  return {
+    parts: [],
+    refused,
+    definitions: '',
+    parameterTypes: [],
+    // What could not be understood may carry anything.
+    masked: () => ({ text: '•••', hidesWrite: true, words: [] }),
+  };
+}
+
+function definitions(judged: readonly Judged[], catalog: Catalog): string {
+  const relations = new Set(judged.flatMap((one) => [...one.relations]));
+  const routines = new Set(judged.flatMap((one) => [...one.routines]));
+  const lines = [
+    ...[...relations].map((oid) => `r${oid}:${catalog.relation(oid).version}`),
+    ...[...routines].map((oid) => `f${oid}:${catalog.routine(oid).version}`),
+  ];
+  return lines.toSorted().join('\n');
+}

@@ -1,0 +1,225 @@
+import type { Resource } from '../effect.ts';
+import { NotResolved } from './nodetree.ts';
+
+/** A relation of the target, as its catalog tells. */
+export type Relation = {
+  readonly oid: number;
+  readonly schema: string;
+  readonly name: string;
+  /** pg_class.relkind. */
+  readonly kind: string;
+  /** Changes whenever the definition does. */
+  readonly version: string;
+  /** Column names by attribute number; empty for relations of the system. */
+  readonly columns: ReadonlyMap<number, string>;
+  /** Has triggers of its owner, which run code that no tree shows. */
+  readonly triggers: boolean;
+};
+
+export type Routine = {
+  readonly oid: number;
+  readonly schema: string;
+  readonly name: string;
+  /** pg_proc.provolatile. */
+  readonly volatility: string;
+  readonly version: string;
+};
+
+/** What one foreign key does to its own table when the referenced one changes. */
+export type Cascade = {
+  readonly relation: number;
+  readonly on: 'update' | 'delete';
+  readonly does: 'write' | 'delete';
+};
+
+export type CatalogRows = {
+  readonly target: string;
+  readonly relations: readonly Relation[];
+  readonly routines: readonly Routine[];
+  readonly inherits: readonly (readonly [child: number, parent: number])[];
+  /** By referenced relation. */
+  readonly cascades: ReadonlyMap<number, readonly Cascade[]>;
+  /** Operators that an owner made: operator → routine. */
+  readonly operators: ReadonlyMap<number, number>;
+  /** Types that an owner made → the routines behind their text form and their checks. */
+  readonly types: ReadonlyMap<number, readonly number[]>;
+};
+
+/** Objects below this number were made by initdb. */
+export const firstUserOid = 16_384;
+const systemSchemas = new Set(['pg_catalog', 'information_schema', 'pg_toast']);
+
+/** The name is not in this snapshot: load a newer one and look again. */
+export class NotInCatalog extends NotResolved {}
+
+/** One consistent view of a target's definitions. Resources are interned, so sets of them can be compared by identity. */
+export class Catalog {
+  readonly target: string;
+  readonly #relations = new Map<number, Relation>();
+  readonly #routines = new Map<number, Routine>();
+  readonly #byName = new Map<string, Relation>();
+  readonly #routinesByName = new Map<string, Routine[]>();
+  readonly #parents = new Map<number, number[]>();
+  readonly #children = new Map<number, number[]>();
+  readonly #columns = new Map<string, Resource>();
+  readonly #rows: CatalogRows;
+  /** Columns behind a materialized view's own, by relation and attribute number; filled by the analyser. */
+  readonly materialized = new Map<number, ReadonlyMap<number, readonly Resource[]>>();
+
+  constructor(rows: CatalogRows) {
+    this.#rows = rows;
+    this.target = rows.target;
+    for (const relation of rows.relations) {
+      this.#relations.set(relation.oid, relation);
+      this.#byName.set(key(relation.schema, relation.name), relation);
+    }
+    for (const routine of rows.routines) {
+      this.#routines.set(routine.oid, routine);
+      push(this.#routinesByName, key(routine.schema, routine.name), routine);
+    }
+    for (const [below, above] of rows.inherits) {
+      push(this.#parents, below, above);
+      push(this.#children, above, below);
+    }
+  }
+
+  relation(oid: number): Relation {
+    const found = this.#relations.get(oid);
+    if (!found) throw new NotInCatalog(`the relation ${oid} is not in the catalog`);
+    return found;
+  }
+
+  routine(oid: number): Routine {
+    const found = this.#routines.get(oid);
+    if (!found) throw new NotInCatalog(`the function ${oid} is not in the catalog`);
+    return found;
+  }
+
+  /** The routine behind an operator that an owner made, or undefined for PostgreSQL's own. */
+  operatorRoutine(oid: number): number | undefined {
+    if (oid < firstUserOid) return undefined;
+    const found = this.#rows.operators.get(oid);
+    if (found === undefined) throw new NotInCatalog(`the operator ${oid} is not in the catalog`);
+    return found;
+  }
+
+  typeRoutines(oid: number): readonly number[] {
+    return this.#rows.types.get(oid) ?? [];
+  }
+
+  cascades(oid: number): readonly Cascade[] {
+    return this.#rows.cascades.get(oid) ?? [];
+  }
+
+  /** A relation as a statement names it: with its schema, or through the path. */
+  find(schema: string | undefined, name: string, path: readonly string[]): Relation | undefined {
+    for (const candidate of schema === undefined ? ['pg_catalog', ...path] : [schema]) {
+      const found = this.#byName.get(key(candidate, name));
+      if (found) return found;
+    }
+    return undefined;
+  }
+
+  findRoutines(
+    schema: string | undefined,
+    name: string,
+    path: readonly string[],
+  ): readonly Routine[] {
+    const schemas = schema === undefined ? ['pg_catalog', ...path] : [schema];
+    return schemas.flatMap((candidate) => this.#routinesByName.get(key(candidate, name)) ?? []);
+  }
+
+  table(relation: Relation): Resource {
+    return { type: 'Table', path: [this.target, relation.schema, relation.name] };
+  }
+
+  /** The relation, what it inherits from, and with `below` also what inherits from it: a rule on any of them counts. */
+  family(oid: number, below: boolean): readonly Relation[] {
+    const seen = new Set<number>([oid]);
+    spread(seen, oid, this.#parents);
+    if (below) spread(seen, oid, this.#children);
+    return [...seen].map((member) => this.relation(member));
+  }
+
+  /** The columns a value of this attribute may come from; attribute 0 is the whole row. */
+  sources(oid: number, attribute: number, below: boolean): readonly Resource[] {
+    const relation = this.relation(oid);
+    if (attribute < 0 || isSystem(relation)) return [];
+    const wanted = attribute === 0 ? [...relation.columns.keys()] : [attribute];
+    const found: Resource[] = [];
+    for (const number of wanted) {
+      const name = relation.columns.get(number);
+      if (name === undefined)
+        throw new NotInCatalog(`${relation.schema}.${relation.name} has no column ${number}`);
+      for (const member of this.family(oid, below)) {
+        if (member === relation || hasColumn(member, name)) found.push(this.column(member, name));
+      }
+      found.push(...(this.materialized.get(oid)?.get(number) ?? []));
+    }
+    return found;
+  }
+
+  column(relation: Relation, name: string): Resource {
+    const id = key(String(relation.oid), name);
+    const known = this.#columns.get(id);
+    if (known) return known;
+    const made: Resource = { type: 'Column', path: [...this.table(relation).path, name] };
+    this.#columns.set(id, made);
+    return made;
+  }
+
+  /** True when any column of the target is ruled: for code that cannot be seen. */
+  hasRuled(isRuled: (column: Resource) => boolean): boolean {
+    for (const relation of this.#relations.values()) {
+      for (const name of relation.columns.values())
+        if (isRuled(this.column(relation, name))) return true;
+    }
+    return false;
+  }
+
+  /** Every column of the relations, for the question whether any of them is ruled. */
+  allColumns(oids: Iterable<number>): readonly Resource[] {
+    const all: Resource[] = [];
+    for (const oid of oids) {
+      const relation = this.relation(oid);
+      for (const name of relation.columns.values()) all.push(this.column(relation, name));
+      for (const behind of this.materialized.get(oid)?.values() ?? []) all.push(...behind);
+    }
+    return all;
+  }
+}
+
+/** True for PostgreSQL's own tables and views. */
+export function isSystem(relation: Relation): boolean {
+  return relation.oid < firstUserOid || systemSchemas.has(relation.schema);
+}
+
+function hasColumn(relation: Relation, name: string): boolean {
+  for (const column of relation.columns.values()) if (column === name) return true;
+  return false;
+}
+
+function spread(
+  seen: Set<number>,
+  from: number,
+  edges: ReadonlyMap<number, readonly number[]>,
+): void {
+  const queue = [from];
+  for (let oid = queue.pop(); oid !== undefined; oid = queue.pop()) {
+    for (const next of edges.get(oid) ?? []) {
+      if (seen.has(next)) continue;
+      seen.add(next);
+      queue.push(next);
+    }
+  }
+}
+
+function key(schema: string, name: string): string {
+  return `${schema.length}:${schema}${name}`;
+}
+
+function push<K, V>(map: Map<K, V[]>, at: K, value: V): void {
+  const list = map.get(at);
+  if (list) list.push(value);
+  else map.set(at, [value]);
+}

@@ -1,0 +1,54 @@
+import type { Effect } from '../effect.ts';
+import {
+  type Judged,
+  type PartExtra,
+  type Plan,
+  type Question,
+  type Statement,
+  makePart,
+  touches,
+} from './part.ts';
+import { type QueryFacts, effectOf } from './tree.ts';
+import { queryWords } from './words.ts';
+
+export const queryClasses: Readonly<Record<string, string>> = {
+  SelectStmt: 'select',
+  InsertStmt: 'insert',
+  UpdateStmt: 'update',
+  DeleteStmt: 'delete',
+  MergeStmt: 'merge',
+};
+
+/** The effect of a query by its tree. */
+export function queryEffect(facts: QueryFacts, kind: string): Effect {
+  const base: Effect = { ...effectOf(facts), class: kind, words: queryWords(facts, kind) };
+  return facts.outputs ? { ...base, outputs: facts.outputs } : base;
+}
+
+/** A part whose effect comes from a tree, whole or changed by the wrapper around the query. */
+export function judgedQuery(
+  statement: Statement,
+  facts: QueryFacts,
+  start: number | undefined,
+  what: Effect,
+  extra: PartExtra = {},
+): Judged {
+  const outputs = (facts.outputs ?? []).flatMap((output) => output.sources);
+  return {
+    part: makePart(statement, what, extra, touches(facts, outputs)),
+    facts,
+    ...(start !== undefined && { factsStart: start }),
+    relations: facts.uses.relations,
+    routines: facts.uses.routines,
+  };
+}
+
+/** SELECT, INSERT, UPDATE, DELETE, MERGE, VALUES, TABLE: the target says what they do. */
+export function planQuery(statement: Statement, kind: string, types: readonly number[]): Plan {
+  const ask: Question = { text: statement.text, start: statement.start, types };
+  return {
+    kind: 'ask',
+    ask,
+    build: (facts) => judgedQuery(statement, facts, statement.start, queryEffect(facts, kind)),
+  };
+}

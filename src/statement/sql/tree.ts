@@ -1,0 +1,112 @@
+import type { ColumnUse, Effect, Output, Resource } from '../effect.ts';
+import type { Catalog } from './catalog.ts';
+import { type Scope, Lineage, command } from './lineage.ts';
+import { type LiteralContexts, literalContexts } from './literals.ts';
+import {
+  NotResolved,
+  type TreeNode,
+  child,
+  flag,
+  number,
+  numberOr0,
+  parseTrees,
+} from './nodetree.ts';
+import { Uses } from './uses.ts';
+import { outputsOf, walkQuery } from './walk.ts';
+
+/** What the target told about one query: its analysed and rewritten tree, its RowDescription, its parameters. */
+export type Described = {
+  readonly tree: string;
+  /** Undefined when the query returns no rows. */
+  readonly fields:
+    | readonly {
+        readonly name: string;
+        readonly tableID: number;
+        readonly columnID: number;
+        readonly dataTypeID: number;
+      }[]
+    | undefined;
+  readonly parameterTypes: readonly number[];
+};
+
+/** What one query would do. */
+export type QueryFacts = {
+  readonly uses: Uses;
+  readonly outputs: readonly Output[] | undefined;
+  readonly upsert: boolean;
+  readonly literals: LiteralContexts;
+  readonly parameterTypes: readonly number[];
+};
+
+/** Reads the target's answer. Throws NotResolved for anything that is not understood whole. */
+export function queryFacts(catalog: Catalog, described: Described): QueryFacts {
+  const scopes = parseTrees(described.tree).map((query): Scope => ({ query }));
+  const uses = new Uses(catalog, new Lineage(catalog));
+  for (const scope of scopes) walkQuery(uses, scope);
+  return {
+    uses,
+    outputs: described.fields && matchOutputs(uses, scopes, described.fields),
+    upsert: scopes.some((scope) => updatesOnConflict(scope.query)),
+    literals: literalContexts(uses, scopes),
+    parameterTypes: described.parameterTypes,
+  };
+}
+
+/** The outputs by the tree, which must be as many as the target said it would send. */
+function matchOutputs(
+  uses: Uses,
+  scopes: readonly Scope[],
+  fields: NonNullable<Described['fields']>,
+): readonly Output[] {
+  const answering = scopes.find((scope) => flag(scope.query, 'canSetTag'));
+  const found = answering ? outputsOf(uses, answering) : [];
+  if (found.length !== fields.length)
+    throw new NotResolved(`the tree has ${found.length} outputs where ${fields.length} come back`);
+  return found.map((output, index): Output => {
+    const field = fields[index];
+    return {
+      name: field?.name ?? output.name,
+      sources: [...output.flow.sources],
+      verbatim: output.flow.verbatim && output.flow.sources.size > 0,
+      origin: [field?.tableID ?? 0, field?.columnID ?? 0],
+    };
+  });
+}
+
+function updatesOnConflict(query: TreeNode): boolean {
+  const conflict = child(query, 'onConflict');
+  if (conflict && numberOr0(conflict, 'action') === 2) return true;
+  return number(query, 'commandType') === command.select && hasUpsertInside(query);
+}
+
+function hasUpsertInside(query: TreeNode): boolean {
+  const ctes = query.fields.get('cteList');
+  if (!Array.isArray(ctes)) return false;
+  return ctes.some((cte: TreeNode) => {
+    const inner = child(cte, 'ctequery');
+    return inner !== undefined && updatesOnConflict(inner);
+  });
+}
+
+/** The facts as rules are asked about them, without the class, the words and the outputs. */
+export function effectOf(facts: QueryFacts): Omit<Effect, 'class' | 'words' | 'outputs'> {
+  const { uses } = facts;
+  const columns: ColumnUse[] = [
+    ...use('filter', uses.filter),
+    ...use('join', uses.join),
+    ...use('assign', uses.assign),
+    ...use('reveal', uses.flows),
+  ];
+  return {
+    accesses: uses.accesses,
+    columns,
+    bounded: uses.bounded,
+    ...(uses.flows.size > 0 && { flows: [...uses.flows] }),
+    ...(uses.opaque && { opaque: true }),
+    ...(facts.upsert && { upsert: true }),
+  };
+}
+
+function use(action: ColumnUse['action'], columns: Iterable<Resource>): readonly ColumnUse[] {
+  return [...columns].map((column) => ({ action, column }));
+}

@@ -1,0 +1,290 @@
+import { isBounded, isMergeBounded } from './bounded.ts';
+import { isSystem } from './catalog.ts';
+import { type Scope, command, entryAt, leaves, outputList, rteKind, viewOf } from './lineage.ts';
+import {
+  NotResolved,
+  type Tree,
+  type TreeNode,
+  attributes,
+  child,
+  children,
+  flag,
+  isList,
+  isNode,
+  number,
+  numberOr0,
+} from './nodetree.ts';
+import { type Uses, add } from './uses.ts';
+
+// Every kind of node that an expression of PostgreSQL 15 to 18 is made of; any other is refused.
+const known = new Set(
+  `VAR CONST PARAM AGGREF GROUPINGFUNC WINDOWFUNC WINDOWFUNCRUNCONDITION MERGESUPPORTFUNC SUBSCRIPTINGREF FUNCEXPR
+  NAMEDARGEXPR OPEXPR DISTINCTEXPR NULLIFEXPR SCALARARRAYOPEXPR BOOLEXPR SUBLINK FIELDSELECT FIELDSTORE RELABELTYPE
+  COERCEVIAIO ARRAYCOERCEEXPR CONVERTROWTYPEEXPR COLLATEEXPR CASEEXPR CASEWHEN CASETESTEXPR ARRAYEXPR ROWEXPR
+  ROWCOMPAREEXPR COALESCEEXPR MINMAXEXPR SQLVALUEFUNCTION XMLEXPR JSONFORMAT JSONRETURNING JSONVALUEEXPR
+  JSONCONSTRUCTOREXPR JSONISPREDICATE JSONBEHAVIOR JSONEXPR JSONTABLEPATH JSONTABLEPATHSCAN JSONTABLESIBLINGJOIN
+  NULLTEST BOOLEANTEST COERCETODOMAIN COERCETODOMAINVALUE SETTODEFAULT CURRENTOFEXPR NEXTVALUEEXPR INFERENCEELEM
+  RETURNINGEXPR TARGETENTRY SORTGROUPCLAUSE RANGETBLFUNCTION TABLEFUNC TABLESAMPLECLAUSE WINDOWCLAUSE ONCONFLICTEXPR
+  MERGEACTION ALIAS`.split(/\s+/),
+);
+const callKeys = ['funcid', 'opfuncid', 'aggfnoid', 'winfnoid', 'tsmhandler'] as const;
+
+/** Collects what a query and everything inside it would do. */
+export function walkQuery(uses: Uses, scope: Scope): void {
+  const query = scope.query;
+  if (child(query, 'utilityStmt')) throw new NotResolved('the tree is a utility statement');
+  for (const cte of children(query, 'cteList')) walkCte(uses, cte, scope);
+  children(query, 'rtable').forEach((entry, index) => walkEntry(uses, entry, index + 1, scope));
+  const tree = child(query, 'jointree');
+  if (tree) walkFrom(uses, tree, scope);
+  walkOutputs(uses, scope);
+  for (const key of ['havingQual', 'limitOffset', 'limitCount', 'mergeJoinCondition'])
+    predicate(uses, query.fields.get(key), scope);
+  for (const clause of ['sortClause', 'groupClause', 'distinctClause'])
+    walk(uses, query.fields.get(clause), scope);
+  for (const window of children(query, 'windowClause')) {
+    walk(uses, window, scope);
+    predicate(uses, window.fields.get('startOffset'), scope);
+    predicate(uses, window.fields.get('endOffset'), scope);
+  }
+  walkSetOperations(uses, scope);
+  walkWrite(uses, scope);
+}
+
+function walkCte(uses: Uses, cte: TreeNode, scope: Scope): void {
+  const query = child(cte, 'ctequery');
+  if (!query) throw new NotResolved('a common table expression is missing');
+  const inner: Scope = { query, outer: scope };
+  walkQuery(uses, inner);
+  // SEARCH and CYCLE compare rows.
+  if (child(cte, 'cycle_clause') || child(cte, 'search_clause'))
+    add(uses.filter, uses.lineage.row(inner).sources);
+}
+
+function walkEntry(uses: Uses, entry: TreeNode, varno: number, scope: Scope): void {
+  switch (number(entry, 'rtekind')) {
+    case rteKind.relation:
+      return walkRelation(uses, entry, varno, scope);
+    case rteKind.subquery:
+      return walkSubquery(uses, entry, scope);
+    case rteKind.function:
+    case rteKind.tableFunction:
+      // The number of rows depends on the arguments, so they are a predicate.
+      predicate(uses, entry.fields.get('functions'), scope);
+      return predicate(uses, entry.fields.get('tablefunc'), scope);
+    case rteKind.values:
+      return walk(uses, entry.fields.get('values_lists'), scope);
+    case rteKind.join:
+    case rteKind.cte:
+    case rteKind.result:
+    case rteKind.group:
+      return;
+    default:
+      throw new NotResolved('a range table entry is of an unknown kind');
+  }
+}
+
+function walkRelation(uses: Uses, entry: TreeNode, varno: number, scope: Scope): void {
+  const oid = number(entry, 'relid');
+  const sample = child(entry, 'tablesample');
+  if (sample) predicate(uses, sample, scope);
+  const info = permission(scope.query, entry);
+  for (const attribute of attributes(info, 'selectedCols'))
+    add(uses.reads, uses.catalog.sources(oid, attribute, true));
+  const writes = number(scope.query, 'commandType') !== command.select;
+  const isTarget = numberOr0(scope.query, 'resultRelation') === varno;
+  const conflict = child(scope.query, 'onConflict');
+  if (conflict && numberOr0(conflict, 'exclRelIndex') === varno) return;
+  if (!writes) return uses.read(oid, true);
+  // In a write, the target and the views it was written through say by their required rights what is asked of them.
+  const view = uses.catalog.relation(oid).kind === 'v';
+  if (!isTarget && !view) return uses.read(oid, true);
+  const rights = numberOr0(info, 'requiredPerms');
+  if ((rights & 2) !== 0) uses.read(oid, true);
+  if (view && (rights & 5) !== 0) uses.write(oid, 'write', false);
+  if (view && (rights & 8) !== 0) uses.write(oid, 'delete', false);
+  for (const key of ['insertedCols', 'updatedCols'])
+    for (const attribute of attributes(info, key))
+      add(uses.assign, uses.catalog.sources(oid, attribute, true));
+}
+
+/** Since PostgreSQL 16 the rights of an entry stand in a list of their own. */
+function permission(query: TreeNode, entry: TreeNode): TreeNode {
+  const index = numberOr0(entry, 'perminfoindex');
+  if (index === 0) return entry;
+  const info = children(query, 'rteperminfos')[index - 1];
+  if (!info) throw new NotResolved('the rights of a relation are missing');
+  return info;
+}
+
+function walkSubquery(uses: Uses, entry: TreeNode, scope: Scope): void {
+  const query = child(entry, 'subquery');
+  if (!query) throw new NotResolved('a sub-query is missing');
+  const view = viewOf(entry);
+  if (view !== undefined) uses.read(view, false);
+  // PostgreSQL's own views are judged by their name; what they are made of is not the statement's doing.
+  if (view !== undefined && isSystem(uses.catalog.relation(view))) return;
+  walkQuery(uses, { query, outer: scope });
+}
+
+function walkFrom(uses: Uses, node: TreeNode, scope: Scope): void {
+  switch (node.tag) {
+    case 'FROMEXPR':
+      for (const item of children(node, 'fromlist')) walkFrom(uses, item, scope);
+      return predicate(uses, node.fields.get('quals'), scope);
+    case 'JOINEXPR':
+      for (const side of [child(node, 'larg'), child(node, 'rarg')])
+        if (side) walkFrom(uses, side, scope);
+      walk(uses, node.fields.get('quals'), scope);
+      return uses.joins(node.fields.get('quals'), scope);
+    case 'RANGETBLREF':
+      return;
+    default:
+      throw new NotResolved(`a join of the unknown kind ${node.tag}`);
+  }
+}
+
+function walkOutputs(uses: Uses, scope: Scope): void {
+  for (const key of ['targetList', 'returningList']) {
+    for (const entry of children(scope.query, key)) {
+      walk(uses, entry.fields.get('expr'), scope);
+      // ORDER BY, GROUP BY, DISTINCT and windows name their columns by this number.
+      if (numberOr0(entry, 'ressortgroupref') !== 0) uses.filters(entry.fields.get('expr'), scope);
+    }
+  }
+}
+
+function walkSetOperations(uses: Uses, scope: Scope): void {
+  const operations = child(scope.query, 'setOperations');
+  if (!operations || !compares(operations)) return;
+  for (const leaf of leaves(operations))
+    add(uses.filter, uses.lineage.entry(scope, leaf, 0).sources);
+}
+
+/** Everything but UNION ALL compares rows with each other. */
+function compares(node: TreeNode): boolean {
+  if (node.tag === 'RANGETBLREF') return false;
+  if (number(node, 'op') !== 1 || !flag(node, 'all')) return true;
+  return [child(node, 'larg'), child(node, 'rarg')].some(
+    (side) => side !== undefined && compares(side),
+  );
+}
+
+function walkWrite(uses: Uses, scope: Scope): void {
+  const query = scope.query;
+  const kind = number(query, 'commandType');
+  if (kind === command.select) return;
+  const varno = number(query, 'resultRelation');
+  const oid = number(entryAt(query, varno), 'relid');
+  if (kind === command.merge) return walkMerge(uses, scope, oid);
+  for (const entry of children(query, 'targetList'))
+    if (!flag(entry, 'resjunk')) uses.flow(entry.fields.get('expr'), scope);
+  change(uses, oid, kind);
+  const conflict = child(query, 'onConflict');
+  if (conflict) walkConflict(uses, conflict, scope, oid);
+  if (kind !== command.insert && !isBounded(child(query, 'jointree')?.fields.get('quals'), varno))
+    uses.bounded = false;
+}
+
+function change(uses: Uses, oid: number, kind: number): void {
+  uses.write(oid, kind === command.delete ? 'delete' : 'write', true);
+  if (kind === command.delete) uses.cascade(oid, 'delete');
+  if (kind === command.update) uses.cascade(oid, 'update');
+}
+
+function walkConflict(uses: Uses, conflict: TreeNode, scope: Scope, oid: number): void {
+  for (const key of ['arbiterElems', 'onConflictSet']) walk(uses, conflict.fields.get(key), scope);
+  for (const key of ['arbiterWhere', 'onConflictWhere'])
+    predicate(uses, conflict.fields.get(key), scope);
+  for (const entry of children(conflict, 'onConflictSet'))
+    uses.flow(entry.fields.get('expr'), scope);
+  if (number(conflict, 'action') === 2) uses.cascade(oid, 'update');
+}
+
+function walkMerge(uses: Uses, scope: Scope, oid: number): void {
+  for (const action of children(scope.query, 'mergeActionList')) {
+    predicate(uses, action.fields.get('qual'), scope);
+    walk(uses, action.fields.get('targetList'), scope);
+    for (const entry of children(action, 'targetList')) uses.flow(entry.fields.get('expr'), scope);
+    const kind = number(action, 'commandType');
+    // WHEN … THEN DO NOTHING is a command of its own kind.
+    if (kind >= command.update && kind <= command.delete) change(uses, oid, kind);
+  }
+  if (!isMergeBounded(scope.query)) uses.bounded = false;
+}
+
+function predicate(uses: Uses, value: Tree | undefined, scope: Scope): void {
+  walk(uses, value, scope);
+  uses.filters(value, scope);
+}
+
+/** Walks an expression: functions it calls, sub-queries inside it, predicates that hide in it. */
+function walk(uses: Uses, value: Tree | undefined, scope: Scope): void {
+  if (isList(value)) {
+    for (const item of value) walk(uses, item, scope);
+    return;
+  }
+  if (!isNode(value)) return;
+  if (value.tag === 'QUERY') return walkQuery(uses, { query: value, outer: scope });
+  if (!known.has(value.tag)) throw new NotResolved(`the tree has an unknown node ${value.tag}`);
+  for (const key of callKeys) {
+    const oid = value.fields.get(key);
+    if (typeof oid === 'number') uses.call(oid, value.fields.get('args'), scope);
+  }
+  walkOperators(uses, value, scope);
+  walkTypes(uses, value, scope);
+  if (
+    value.tag === 'AGGREF' ||
+    value.tag === 'WINDOWFUNC' ||
+    flag(value, 'funcretset') ||
+    flag(value, 'opretset')
+  )
+    walkHiddenPredicates(uses, value, scope);
+  for (const field of value.fields.values()) walk(uses, field, scope);
+}
+
+function walkOperators(uses: Uses, node: TreeNode, scope: Scope): void {
+  const list = node.fields.get('opnos');
+  const named = ['eqop', 'sortop', 'opno'].map((key) => node.fields.get(key));
+  for (const oid of [...named, ...(isList(list) ? list : [])]) {
+    const routine = typeof oid === 'number' ? uses.catalog.operatorRoutine(oid) : undefined;
+    if (routine !== undefined) uses.call(routine, node.fields.get('args'), scope);
+  }
+}
+
+function walkTypes(uses: Uses, node: TreeNode, scope: Scope): void {
+  if (node.tag !== 'COERCEVIAIO' && node.tag !== 'COERCETODOMAIN' && node.tag !== 'ARRAYCOERCEEXPR')
+    return;
+  const given = child(node, 'arg');
+  for (const holder of [node, given]) {
+    for (const key of ['resulttype', 'vartype', 'consttype', 'funcresulttype']) {
+      const type = holder ? numberOr0(holder, key) : 0;
+      for (const routine of uses.catalog.typeRoutines(type)) uses.call(routine, given, scope);
+    }
+  }
+}
+
+/** FILTER and ORDER BY inside an aggregate, and functions whose rows are counted, compare values too. */
+function walkHiddenPredicates(uses: Uses, node: TreeNode, scope: Scope): void {
+  uses.filters(node.fields.get('aggfilter'), scope);
+  const counted = flag(node, 'funcretset') || flag(node, 'opretset');
+  const ordered = children(node, 'aggorder').length + children(node, 'aggdistinct').length > 0;
+  if (counted || ordered) {
+    uses.filters(node.fields.get('args'), scope);
+    uses.filters(node.fields.get('aggdirectargs'), scope);
+  }
+}
+
+/** The base columns of each output of the statement, in order; undefined when it returns no rows. */
+export function outputsOf(
+  uses: Uses,
+  scope: Scope,
+): readonly { readonly name: string; readonly flow: ReturnType<Uses['lineage']['output']> }[] {
+  return outputList(scope.query).map((entry) => {
+    const name = entry.fields.get('resname');
+    return {
+      name: typeof name === 'string' || typeof name === 'number' ? String(name) : '',
+      flow: uses.lineage.output(scope, number(entry, 'resno')),
+    };
+  });
+}
