@@ -129,9 +129,7 @@ class Writer implements OpenAuditLog {
       !this.#ended &&
       (this.#hot.length || this.#later.length || this.#flight || this.#isDown)
     ) {
-      // oxlint-disable-next-line eslint/no-await-in-loop -- one batch at a time keeps the chain simple
       const pause = await this.#step();
-      // oxlint-disable-next-line eslint/no-await-in-loop -- a pause between attempts
       if (pause) await sleep(pause);
     }
     this.#busy = false;

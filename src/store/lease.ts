@@ -36,7 +36,6 @@ export async function openLease(db: Database, options: LeaseOptions): Promise<Le
 async function take(db: Database, options: LeaseOptions, ttlMs: number) {
   for (;;) {
     const until = untilFromNow(ttlMs);
-    // oxlint-disable-next-line eslint/no-await-in-loop -- waits for the older holder
     const { rows } = await db.pool.query<{ epoch: string }>(
       `insert into countersign.gateway as g (name, epoch, lease_until)
        values ($1, 1, clock_timestamp() + $2 * interval '1 ms')
@@ -46,7 +45,6 @@ async function take(db: Database, options: LeaseOptions, ttlMs: number) {
       [options.name, ttlMs, options.takeOver ?? false],
     );
     if (rows[0]) return { epoch: Number(rows[0].epoch), until };
-    // oxlint-disable-next-line eslint/no-await-in-loop -- waits for the older holder
     await sleep(Math.min(ttlMs / 10, 500), undefined, { signal: options.signal });
   }
 }

@@ -44,17 +44,17 @@ export async function endSession(sql: Sql, id: string): Promise<boolean> {
   return rowCount === 1;
 }
 
-/** Sessions that a dead process of this gateway left open, oldest first; at most `limit`. */
+/** Sessions that processes of this gateway with an epoch up to `upTo` left open, oldest first; at most `limit`. */
 export async function abandonedSessions(
   sql: Sql,
   gateway: string,
-  epoch: number,
-  limit = 500,
+  upTo: number,
+  limit: number,
 ): Promise<readonly { readonly id: string; readonly person: string; readonly target: string }[]> {
   const { rows } = await sql.query<{ id: string; person: string; target: string }>(
     `select id, person, target from countersign.session
-     where gateway = $1 and epoch = $2 and ended_at is null order by started_at limit $3`,
-    [gateway, epoch, limit],
+     where gateway = $1 and epoch <= $2 and ended_at is null order by started_at limit $3`,
+    [gateway, upTo, limit],
   );
   return rows;
 }
