@@ -30,10 +30,11 @@ export function visible(text: string): string {
     .replaceAll(UNSEEN, (character) => `‹${codePoint(character)}›`);
 }
 
-/** Code points outside ASCII, each once, at most `limit`: letters that look like others. */
+/** Code points outside ASCII that are seen, each once, at most `limit`: letters that look like others. */
 export function lookalikes(text: string, limit = 8): readonly string[] {
   const found = new Set<string>();
-  for (const character of text) if (character > '\u007e') found.add(codePoint(character));
+  for (const character of text.replaceAll(UNSEEN, ''))
+    if (character > '\u007e') found.add(codePoint(character));
   return [...found].slice(0, limit);
 }
 

@@ -80,10 +80,10 @@ export const timeLeft = (request: Request): Html =>
     >${duration(Date.parse(request.expiresAt) - Date.now())} left</time
   >`;
 
-/** `one of dba and 2 of security` */
+/** `one person of dba and 2 people of security` */
 export const approvers = (requirement: Requirement): string =>
   requirement.groups
-    .map(({ group, quorum }) => `${quorum === 1 ? 'one' : quorum} of ${group}`)
+    .map(({ group, quorum }) => `${quorum === 1 ? 'one person' : `${quorum} people`} of ${group}`)
     .join(' and ');
 
 /** A line of a statement for lists. What is left out is said. */

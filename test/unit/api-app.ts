@@ -8,8 +8,10 @@ const opened: FastifyInstance[] = [];
 after(() => Promise.all(opened.map((app) => app.close())));
 
 /** The whole application over fakes; `lines` collects what it logs. */
-export async function start(lines?: string[]): Promise<World & { app: FastifyInstance }> {
-  const world = makeWorld();
+export async function start({
+  lines,
+  world = makeWorld(),
+}: { lines?: string[]; world?: World } = {}): Promise<World & { app: FastifyInstance }> {
   const log = lines
     ? pino({}, { write: (line: string) => lines.push(line) })
     : pino({ level: 'silent' });

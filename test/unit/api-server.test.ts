@@ -77,7 +77,7 @@ test('an address that fails too often waits, and others do not', async () => {
 
 test('a failure inside is answered 503 and its text reaches neither the answer nor the log', async () => {
   const lines: string[] = [];
-  const world = await start(lines);
+  const world = await start({ lines });
   world.storeDown = true;
   const answer = await world.app.inject(get('approver-read', `/requests/${randomUUID()}`));
   assert.equal(answer.statusCode, 503);
@@ -87,7 +87,7 @@ test('a failure inside is answered 503 and its text reaches neither the answer n
 
 test('the log names routes, never addresses with what was searched for or a token', async () => {
   const lines: string[] = [];
-  const { app } = await start(lines);
+  const { app } = await start({ lines });
   await app.inject(get('security-read', '/records?q=078-05-1120'));
   assert.match(lines.join(''), /\/api\/v1\/records/u);
   assert.doesNotMatch(lines.join(''), /078-05-1120|security-read/u);

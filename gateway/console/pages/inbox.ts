@@ -26,14 +26,20 @@ function item(request: Request): Html {
   </li>`;
 }
 
-function list(id: string, title: string, requests: readonly Request[], empty?: string): Html {
+type List = {
+  readonly requests: readonly Request[];
+  readonly empty?: string;
+  readonly kind?: string;
+};
+
+function list(id: string, title: string, { requests, empty, kind = '' }: List): Html {
   if (requests.length === 0 && empty === undefined) return html``;
   return html`<section aria-labelledby="${id}">
     <h2 id="${id}">${title} <span class="count">${requests.length}</span></h2>
     ${
       requests.length === 0
         ? html`<p class="empty">${empty}</p>`
-        : html`<ul class="cards">
+        : html`<ul class="cards ${kind}">
             ${requests.map(item)}
           </ul>`
     }
@@ -65,9 +71,13 @@ export function inboxPage(person: Person, canDecide: boolean, { pending, all }: 
             </p>`
       }
       <div id="inbox" data-live="${forMe.length}" data-says="Requests that wait for your decision">
-        ${list('for-me', 'For you to decide', forMe, 'Nothing waits for your decision.')}
-        ${list('mine', 'You are waiting for', mine)} ${list('others', 'Waiting for others', others)}
-        ${list('recent', 'Lately', recent)}
+        ${list('for-me', 'For you to decide', {
+          requests: forMe,
+          empty: 'Nothing waits for your decision.',
+        })}
+        ${list('mine', 'You are waiting for', { requests: mine })}
+        ${list('others', 'Waiting for others', { requests: others })}
+        ${list('recent', 'Lately', { requests: recent, kind: 'dense' })}
       </div>`,
   };
 }

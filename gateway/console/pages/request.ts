@@ -93,7 +93,8 @@ function decisions({ request }: RequestView): Html {
 function outcome({ request }: RequestView): Html {
   const { outcome: result } = request;
   if (!result) return html``;
-  const rows = result.rows === undefined ? '' : `, ${result.rows} rows`;
+  const rows =
+    result.rows === undefined ? '' : `, ${result.rows} ${result.rows === 1 ? 'row' : 'rows'}`;
   const took = result.durationMs === undefined ? '' : `, ${Math.round(result.durationMs)} ms`;
   const what = result.ok ? 'It ran' : `It failed with ${result.code ?? 'an error'}`;
   return html`<p><strong>${what}</strong>${rows}${took}.</p>`;
@@ -187,8 +188,8 @@ export function requestPage(view: RequestView): Page {
   const { card, state } = view.request;
   return {
     title: `${STATES[state].name}: ${card.person.name} on ${card.target}`,
-    body: html`<p class="eyebrow">Request on ${card.target}</p>
-      <h1>${card.person.name} ${card.words[0] ?? 'runs a statement'}</h1>
+    body: html`<p class="eyebrow">${card.person.name} asks, on ${card.target}</p>
+      <h1>${card.words[0] ?? 'runs a statement'}</h1>
       <div class="split">
         <div>${statement(view)}</div>
         ${panel(view)}
