@@ -2,8 +2,8 @@ import type { Action, Resource } from '../statement/effect.ts';
 import { mayConcern } from './ast.ts';
 import { TwoGenerations } from './cache.ts';
 import type { CedarSets, Question, SetName } from './cedar.ts';
-import { chainOf, resourceKey, type Chain, type Principal } from './entities.ts';
-import { toCedar, type Facts } from './facts.ts';
+import { chainOf, namesOf, type Chain, type Home, type Principal } from './entities.ts';
+import { toCedar, type AskFacts, type Facts } from './facts.ts';
 import type { Rule } from './rule.ts';
 import type { FactName } from './schema.ts';
 
@@ -36,25 +36,21 @@ export class Answers {
   readonly #sets: CedarSets;
   readonly #rules: ReadonlyMap<string, Rule>;
   readonly #principal: Principal;
-  readonly #environment: string;
+  readonly #home: Home;
   readonly #entries = new Map<Action, TwoGenerations<string, Entry>>();
 
-  constructor(
-    sets: CedarSets,
-    rules: ReadonlyMap<string, Rule>,
-    principal: Principal,
-    environment: string,
-  ) {
+  constructor(sets: CedarSets, rules: ReadonlyMap<string, Rule>, principal: Principal, home: Home) {
     this.#sets = sets;
     this.#rules = rules;
     this.#principal = principal;
-    this.#environment = environment;
+    this.#home = home;
   }
 
-  about(action: Action, resource: Resource, facts: Facts): Answer {
+  about(action: Action, resource: Resource, ask: AskFacts): Answer {
     const entry = this.#entry(action, resource);
     if (entry.free) return entry.free;
-    if (entry.facts.length === 0) return (entry.free = this.#compute(action, resource, facts));
+    if (entry.facts.length === 0) return (entry.free = this.#compute(action, resource, ask()));
+    const facts = ask();
     const key = JSON.stringify(entry.facts.map((name) => facts[name] ?? null));
     if (key.length > maxKeyLength) return this.#compute(action, resource, facts);
     entry.keyed ??= new TwoGenerations(maxKeyed);
@@ -66,10 +62,10 @@ export class Answers {
   #entry(action: Action, resource: Resource): Entry {
     let entries = this.#entries.get(action);
     if (!entries) this.#entries.set(action, (entries = new TwoGenerations(maxAnswers)));
-    const key = resourceKey(resource);
+    const { key } = namesOf(resource);
     let entry = entries.get(key);
     if (!entry) {
-      const { keys } = chainOf(resource, this.#environment);
+      const { keys } = chainOf(resource, this.#home);
       const facts = new Set<FactName>();
       for (const rule of this.#rules.values())
         if (mayConcern(rule.json, action, keys)) for (const fact of rule.facts) facts.add(fact);
@@ -79,7 +75,7 @@ export class Answers {
   }
 
   #compute(action: Action, resource: Resource, facts: Facts): Answer {
-    const chain = chainOf(resource, this.#environment);
+    const chain = chainOf(resource, this.#home);
     const all = this.#ask('all', action, chain, facts);
     if (all.kind === 'error') return all;
     const rules = all.reasons.flatMap((id) => this.#rules.get(id) ?? []);

@@ -41,8 +41,12 @@ const depth: Readonly<Record<ResourceType, number>> = {
   Column: 4,
 };
 
-/** Throws when the path is not as long as the type says: such a resource would escape the rules about its ancestors. */
-export function chainOf(resource: Resource, environment: string): Chain {
+/** A target's place in the rules. */
+export type Home = { readonly name: string; readonly environment: string };
+
+/** Throws when the path is not the target's or not as long as the type says: the rules about ancestors would miss it. */
+export function chainOf(resource: Resource, home: Home): Chain {
+  if (resource.path[0] !== home.name) throw new Error(`a ${resource.type} of another target`);
   if (resource.path.length !== depth[resource.type])
     throw new Error(
       `a ${resource.type} has ${depth[resource.type]} names, not ${resource.path.length}`,
@@ -51,18 +55,21 @@ export function chainOf(resource: Resource, environment: string): Chain {
   let type: ResourceType | undefined = resource.type;
   for (let path = resource.path; type; type = parentType[type], path = path.slice(0, -1))
     uids.push({ type, id: resourceId({ type, path }) });
-  uids.push({ type: 'Environment', id: environment });
+  uids.push({ type: 'Environment', id: home.environment });
   return {
     keys: uids.map((uid) => `${uid.type}::${uid.id}`),
     entities: uids.map((uid, at) => ({ uid, attrs: {}, parents: uids.slice(at + 1, at + 2) })),
   };
 }
 
-const keys = new WeakMap<Resource, string>();
+const names = new WeakMap<Resource, { readonly id: string; readonly key: string }>();
 
-/** `Type::id`, remembered: an analysed statement is judged many times. */
-export function resourceKey(resource: Resource): string {
-  let key = keys.get(resource);
-  if (key === undefined) keys.set(resource, (key = `${resource.type}::${resourceId(resource)}`));
-  return key;
+/** A resource's entity id and its `Type::id`, remembered: an analysed statement is judged many times. */
+export function namesOf(resource: Resource): { readonly id: string; readonly key: string } {
+  let found = names.get(resource);
+  if (!found) {
+    const id = resourceId(resource);
+    names.set(resource, (found = { id, key: `${resource.type}::${id}` }));
+  }
+  return found;
 }

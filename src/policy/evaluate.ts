@@ -5,8 +5,8 @@ import { mayConcern, principalOf } from './ast.ts';
 import { TwoGenerations } from './cache.ts';
 import { CedarSets } from './cedar.ts';
 import { stricterMask } from './combine.ts';
-import { chainOf, principalsOf } from './entities.ts';
-import { factsOf, type Facts } from './facts.ts';
+import { chainOf, namesOf, principalsOf } from './entities.ts';
+import { factsOf, type AskFacts } from './facts.ts';
 import { columnsNamed, hiddenSomewhere } from './hidden.ts';
 import type { Context, Policy, TargetFacts } from './policy.ts';
 import type { Rule } from './rule.ts';
@@ -28,6 +28,7 @@ export class CedarPolicy implements Policy {
   readonly #scopes = new TwoGenerations<string, readonly Answers[]>(maxScopes);
   readonly #ruled = new TwoGenerations<string, { readonly ruled: boolean }>(8_192);
   readonly #subjects = new WeakMap<Subject, string>();
+  readonly #targets = new WeakMap<TargetFacts, Resource>();
 
   constructor(version: string, rules: readonly Rule[]) {
     this.version = version;
@@ -36,12 +37,7 @@ export class CedarPolicy implements Policy {
   }
 
   connect(subject: Subject, target: TargetFacts, context: Context): Verdict {
-    return failClosed(() => {
-      const tally = new Tally();
-      const facts = factsOf(opening, context, subject.agent !== undefined, target.timeZone);
-      this.#connect(tally, this.#scope(subject, target), target, facts);
-      return tally.verdict(context.reason);
-    });
+    return failClosed(() => this.#door(subject, target, context));
   }
 
   judge(
@@ -51,15 +47,12 @@ export class CedarPolicy implements Policy {
     context: Context,
   ): Verdict {
     return failClosed(() => {
+      // The right to connect may have ended since the session began.
+      const connected = this.#door(subject, target, context);
+      if (connected.kind !== 'allow') return connected;
       const tally = new Tally();
       const scope = this.#scope(subject, target);
       const agent = subject.agent !== undefined;
-      const atDoor = factsOf(opening, context, agent, target.timeZone);
-      // The right to connect may have ended since the session began; its rules are named only when they refuse.
-      const door = new Tally();
-      this.#connect(door, scope, target, atDoor);
-      const connected = door.verdict(context.reason);
-      if (connected.kind !== 'allow') return connected;
       for (const effect of effects) {
         const facts = factsOf(effect, context, agent, target.timeZone);
         this.#judgeEffect(tally, scope, effect, facts);
@@ -88,19 +81,23 @@ export class CedarPolicy implements Policy {
     let scope = this.#scopes.get(key);
     if (!scope) {
       scope = principalsOf(subject).map(
-        (principal) => new Answers(this.#sets, this.#rules, principal, target.environment),
+        (principal) => new Answers(this.#sets, this.#rules, principal, target),
       );
       this.#scopes.set(key, scope);
     }
     return scope;
   }
 
-  #connect(tally: Tally, scope: readonly Answers[], target: TargetFacts, facts: Facts): void {
-    const resource: Resource = { type: 'Target', path: [target.name] };
-    this.#count(tally, scope, 'connect', resource, facts);
+  #door(subject: Subject, target: TargetFacts, context: Context): Verdict {
+    const tally = new Tally();
+    const facts = factsOf(opening, context, subject.agent !== undefined, target.timeZone);
+    const resource = this.#targets.get(target) ?? { type: 'Target', path: [target.name] };
+    this.#targets.set(target, resource);
+    this.#count(tally, this.#scope(subject, target), 'connect', resource, facts);
+    return tally.verdict(context.reason);
   }
 
-  #judgeEffect(tally: Tally, scope: readonly Answers[], effect: Effect, facts: Facts): void {
+  #judgeEffect(tally: Tally, scope: readonly Answers[], effect: Effect, facts: AskFacts): void {
     for (const { action, resource } of effect.accesses)
       this.#count(tally, scope, action, resource, facts);
     for (const { action, column } of effect.columns) {
@@ -120,7 +117,7 @@ export class CedarPolicy implements Policy {
     scope: readonly Answers[],
     action: Action,
     resource: Resource,
-    facts: Facts,
+    facts: AskFacts,
   ): void {
     for (const answers of scope) {
       const answer = answers.about(action, resource, facts);
@@ -143,7 +140,7 @@ export class CedarPolicy implements Policy {
   /** Whom the permits for this name, so that the refused person knows whom to ask. */
   #whoMay(action: Action, resource: Resource): string {
     const keeper = `ask whoever keeps the rules of ${resource.path[0] ?? 'this target'} to permit it`;
-    const { keys } = chainOf(resource, '');
+    const { keys } = chainOf(resource, { name: resource.path[0] ?? '', environment: '' });
     const groups = [...this.#rules.values()].flatMap(({ effect, json }) => {
       const principal = principalOf(json);
       const named = effect === 'permit' && principal?.type === 'Group';
@@ -153,7 +150,7 @@ export class CedarPolicy implements Policy {
     return names === '' ? keeper : `members of ${names} may; or ${keeper}`;
   }
 
-  #reveal(tally: Tally, scope: readonly Answers[], column: Resource, facts: Facts): void {
+  #reveal(tally: Tally, scope: readonly Answers[], column: Resource, facts: AskFacts): void {
     for (const answers of scope) {
       const answer = answers.about('reveal', column, facts);
       if (answer.kind === 'error') tally.fail(answer);
@@ -169,7 +166,7 @@ export class CedarPolicy implements Policy {
     scope: readonly Answers[],
     effect: Effect,
     column: Resource,
-    facts: Facts,
+    facts: AskFacts,
   ): void {
     if ((effect.class === 'insert' || effect.class === 'copy') && !effect.upsert) return;
     for (const answers of scope) {
@@ -181,7 +178,7 @@ export class CedarPolicy implements Policy {
     }
   }
 
-  #flow(tally: Tally, scope: readonly Answers[], column: Resource, facts: Facts): void {
+  #flow(tally: Tally, scope: readonly Answers[], column: Resource, facts: AskFacts): void {
     for (const answers of scope) {
       const masked = maskOf(answers.about('reveal', column, facts));
       if (!masked) continue;
@@ -190,7 +187,7 @@ export class CedarPolicy implements Policy {
     }
   }
 
-  #opaque(tally: Tally, scope: readonly Answers[], effect: Effect, facts: Facts): void {
+  #opaque(tally: Tally, scope: readonly Answers[], effect: Effect, facts: AskFacts): void {
     const touched = new Map<string, Resource>();
     const add = (column: Resource): void => void touched.set(column.path.join('\0'), column);
     for (const { column } of effect.columns) add(column);
@@ -225,7 +222,7 @@ function maskOf(answer: Answer): Masked | undefined {
 
 function namesColumn(answer: Answer, column: Resource): boolean {
   if (answer.kind !== 'permit' && answer.kind !== 'hold') return false;
-  const own = chainOf(column, '').keys.slice(0, 1);
+  const own = [namesOf(column).key];
   return answer.permits.some(
     ({ json }) => json.resource.op === '==' && mayConcern(json, 'assign', own),
   );

@@ -5,9 +5,22 @@ import type { FactName } from './schema.ts';
 /** The context of one Cedar question: the facts of the moment and of the effect that is judged. */
 export type Facts = Readonly<Record<FactName, string | number | boolean | undefined>>;
 
+/** Most answers depend on no fact, so facts are gathered only when one is asked for. */
+export type AskFacts = () => Facts;
+
 type Doing = { readonly class: string; readonly bounded: boolean; readonly estimatedRows?: number };
 
-export function factsOf(doing: Doing, context: Context, agent: boolean, timeZone: string): Facts {
+export function factsOf(
+  doing: Doing,
+  context: Context,
+  agent: boolean,
+  timeZone: string,
+): AskFacts {
+  let facts: Facts | undefined;
+  return () => (facts ??= gather(doing, context, agent, timeZone));
+}
+
+function gather(doing: Doing, context: Context, agent: boolean, timeZone: string): Facts {
   const { hour, weekday } = clock(context.now, timeZone);
   const rows = doing.estimatedRows;
   return {

@@ -37,14 +37,14 @@ export function hiddenSomewhere(
   target: TargetFacts,
   column: Resource,
 ): boolean {
-  const { keys } = chainOf(column, target.environment);
+  const { keys } = chainOf(column, target);
   const table: Resource = { type: 'Table', path: column.path.slice(0, -1) };
   const concerning = [...rules.values()].filter((rule) => mayConcern(rule.json, 'reveal', keys));
   if (concerning.some((rule) => rule.facts.size > 0)) return true;
   const moment = { inTransaction: false, now: 0 };
   const facts = factsOf({ class: 'select', bounded: true }, moment, false, target.timeZone);
   return probes(rules).some((principal) => {
-    const answers = new Answers(sets, rules, principal, target.environment);
+    const answers = new Answers(sets, rules, principal, target);
     const reveal = answers.about('reveal', column, facts);
     if (reveal.kind === 'permit') return false;
     if (reveal.kind !== 'none') return true;

@@ -48,6 +48,12 @@ export function loadPolicy(files: readonly PolicyFile[], known: KnownNames): Loa
       else rules.set(rule.id, placed);
     }
   checkRules(rules, names, problems, warnings);
+  if (rules.size === 0 && problems.length === 0)
+    warnings.push({
+      file: '',
+      message: 'there is no rule, so everything is refused',
+      hint: 'write a permit into a *.cedar file',
+    });
   if (problems.length > 0) return { ok: false, problems: sorted(problems) };
   const policy = new CedarPolicy(
     version(files),

@@ -1,6 +1,6 @@
 import type { Resource } from '../statement/effect.ts';
-import { resourceId } from '../statement/effect.ts';
 import type { Answer } from './answers.ts';
+import { namesOf } from './entities.ts';
 import { combineHolds, stricterMask } from './combine.ts';
 import type { Rule } from './rule.ts';
 import type { Deny, Mask, Verdict } from './verdict.ts';
@@ -15,12 +15,18 @@ export const ownRules = {
   maskedFlow: 'countersign/masked-flow',
 } as const;
 
+type Denial = {
+  readonly rules: readonly string[];
+  readonly message: string;
+  readonly hint: string | undefined;
+};
+
+const joined = (sentences: readonly string[]): string => [...new Set(sentences)].join('; ');
+
 /** Adds up answers into the strictest verdict. */
 export class Tally {
-  readonly #denied = new Set<string>();
-  readonly #messages = new Set<string>();
-  readonly #hints = new Set<string>();
-  readonly #holds = new Set<Rule>();
+  readonly #denials: Denial[] = [];
+  readonly #holds: Rule[] = [];
   readonly #rules = new Set<string>();
   readonly #masks = new Map<string, Mask>();
   #rows: number | undefined;
@@ -33,14 +39,12 @@ export class Tally {
   }
 
   hold(rules: readonly Rule[]): void {
-    for (const rule of rules) this.#holds.add(rule);
+    this.#holds.push(...rules);
     this.permit(rules);
   }
 
   deny(rules: readonly string[], message: string, hint?: string): void {
-    for (const rule of rules) this.#denied.add(rule);
-    this.#messages.add(message);
-    if (hint !== undefined) this.#hints.add(hint);
+    this.#denials.push({ rules, message, hint });
   }
 
   forbid(rules: readonly Rule[], words: string): void {
@@ -59,7 +63,7 @@ export class Tally {
   }
 
   mask(column: Resource, mask: Mask, rules: readonly string[]): void {
-    const id = resourceId(column);
+    const { id } = namesOf(column);
     const other = this.#masks.get(id);
     this.#masks.set(id, other ? stricterMask(other, mask) : mask);
     for (const rule of rules) this.#rules.add(rule);
@@ -67,16 +71,16 @@ export class Tally {
 
   /** `reason` is what the person gave; a hold that needs one is refused without. */
   verdict(reason: string | undefined): Verdict {
-    if (this.#denied.size > 0) return this.#denial();
+    if (this.#denials.length > 0) return this.#denial();
     const obligations = {
       masks: this.#masks,
       ...(this.#rows !== undefined && { rows: this.#rows }),
     };
-    if (this.#holds.size === 0) {
+    if (this.#holds.length === 0) {
       const rules = this.#rules.size > 0 ? [...this.#rules] : [ownRules.session];
       return { kind: 'allow', rules, ...obligations };
     }
-    const holds = [...this.#holds];
+    const holds = [...new Set(this.#holds)];
     const requirement = combineHolds(holds);
     if (requirement.reasonRequired && !reason?.trim()) return noReason(holds);
     const rules = holds.map((rule) => rule.id);
@@ -84,11 +88,11 @@ export class Tally {
   }
 
   #denial(): Deny {
-    const hint = [...this.#hints].join('; ');
+    const hint = joined(this.#denials.flatMap((one) => one.hint ?? []));
     return {
       kind: 'deny',
-      rules: [...this.#denied],
-      message: [...this.#messages].join('; '),
+      rules: [...new Set(this.#denials.flatMap((one) => one.rules))],
+      message: joined(this.#denials.map((one) => one.message)),
       ...(hint !== '' && { hint }),
     };
   }
@@ -99,7 +103,7 @@ function holdMessage(holds: readonly Rule[]): string {
     ({ id, terms }) =>
       terms.message ?? `rule ${id} asks for ${terms.hold?.group ?? 'a second person'}`,
   );
-  return [...new Set(said)].join('; ');
+  return joined(said);
 }
 
 function noReason(holds: readonly Rule[]): Deny {
