@@ -73,6 +73,7 @@ async function deliverCard(parts: PostsParts, request: Request, channel: string)
     metadata: { event_type: EVENT, event_payload: { request: request.id } },
     unfurl_links: false,
     unfurl_media: false,
+    // oxlint-disable-next-line unicorn/require-post-message-target-origin -- Slack's method, not a window's
   });
   if (posted.ts === undefined) throw new Error('Slack took the card and gave no ts for it');
   await storePost(db, request, channel, posted.ts);
@@ -80,10 +81,10 @@ async function deliverCard(parts: PostsParts, request: Request, channel: string)
 
 /** The whole card, with as much of the statement as fits; the card itself says how much does not. */
 export function cardOf(request: Request, publicUrl: string): SlackCard {
-  const cards = STATEMENT_SIZES.values().map((max) =>
-    slackCard(messageOf(request, publicUrl, max)),
-  );
-  for (const card of cards) if (JSON.stringify(card.blocks).length <= BLOCKS_MAX) return card;
+  for (const max of STATEMENT_SIZES) {
+    const card = slackCard(messageOf(request, publicUrl, max));
+    if (JSON.stringify(card.blocks).length <= BLOCKS_MAX) return card;
+  }
   throw new Error(`the card of request ${request.id} is too long for Slack without its statement`);
 }
 

@@ -1,0 +1,5 @@
+// What the schema is generated from; see blockkit-schema.ts.
+import type { KnownBlock, ModalView } from '@slack/types';
+
+export type SlackMessage = { text: string; blocks: KnownBlock[] };
+export type SlackView = ModalView;
