@@ -9,7 +9,7 @@ import type { Request, RequestState } from './request.ts';
 import { findRequest, listRequests } from './rows.ts';
 import { startSweep } from './sweep.ts';
 import { takeVote } from './vote.ts';
-import { openWake } from './wake.ts';
+import { openWake, type Wake } from './wake.ts';
 
 /** This gateway's lease in `countersign.gateway`; `held()` is what the process itself believes. */
 export type RequestLease = {
@@ -28,10 +28,10 @@ export type RequestParts = {
   readonly onError: (error: Error) => void;
 };
 
+export type OpenRequests = Requests & Pick<Wake, 'watch'> & { close(): Promise<void> };
+
 /** Opens the requests of the store, with the sweep that ends what is overdue. `close` stops waking and sweeping. */
-export async function openRequests(
-  parts: RequestParts,
-): Promise<Requests & { close(): Promise<void> }> {
+export async function openRequests(parts: RequestParts): Promise<OpenRequests> {
   const { db, audit, queue, lease, onError } = parts;
   const wake = await openWake(db, onError);
   // Writes whose fate is unknown: what may have been opened or claimed by them can never run, so it is ended.
@@ -180,6 +180,7 @@ export async function openRequests(
         if (found.overdue) await end(id, 'expired', 'nobody decided in time');
         return undefined;
       }),
+    watch: (listener) => wake.watch(listener),
     async close() {
       await sweep.stop();
       await wake.close();

@@ -8,6 +8,8 @@ export type Wake = {
   until<T>(id: string, signal: AbortSignal, look: () => Promise<T | undefined>): Promise<T>;
   /** Something about this request changed (undefined: about any). */
   wake(id?: string): void;
+  /** Calls `listener` with each id that is woken (undefined: any may have changed); returns how to stop. */
+  watch(listener: (id: string | undefined) => void): () => void;
   close(): Promise<void>;
 };
 
@@ -23,7 +25,9 @@ export async function openWake(db: Database, onError: (error: Error) => void): P
   let listener: Listener | undefined;
   let retry: NodeJS.Timeout | undefined;
 
+  const watchers = new Set<(id: string | undefined) => void>();
   const wake = (id?: string) => {
+    for (const watcher of watchers) watcher(id);
     const sets = id === undefined ? [...waiting.values()] : [waiting.get(id) ?? new Set()];
     for (const set of sets) for (const call of set) call();
   };
@@ -62,6 +66,10 @@ export async function openWake(db: Database, onError: (error: Error) => void): P
   await listen();
   return {
     wake,
+    watch(watcher) {
+      watchers.add(watcher);
+      return () => watchers.delete(watcher);
+    },
     async until(id, signal, look) {
       const set = waiting.get(id) ?? new Set();
       waiting.set(id, set);

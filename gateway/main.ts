@@ -1,0 +1,190 @@
+import { createHmac } from 'node:crypto';
+import type { Logger } from 'pino';
+import { startBot } from '#bot/main.ts';
+import { openQueue } from '#src/approval/bullmq.ts';
+import { openRequests } from '#src/approval/requests.ts';
+import { openRecords } from '#src/audit/records.ts';
+import { recover, recoverLapsed } from '#src/audit/recovery.ts';
+import { openAuditLog } from '#src/audit/writer.ts';
+import type { Config, TargetConfig } from '#src/config/config.ts';
+import { liveRoles } from '#src/identity/grants.ts';
+import { directoryOf } from '#src/identity/people.ts';
+import type { Person, Subject } from '#src/identity/person.ts';
+import type { Tokens } from '#src/identity/token.ts';
+import { openTokens } from '#src/identity/tokens.ts';
+import { openDatabase } from '#src/store/database.ts';
+import { checkDurability } from '#src/store/durability.ts';
+import { openLease } from '#src/store/lease.ts';
+import { migrate } from '#src/store/migrate.ts';
+import { installationSecret } from '#src/store/secrets.ts';
+import { listenHttp } from './api/listener.ts';
+import { Holds, mayReveal } from './gate/holds.ts';
+import { openStore, readPolicy } from './parts.ts';
+import { openAnalyser, type Analyser } from './postgres/analyser.ts';
+import { Cancels } from './postgres/cancel.ts';
+import { listenPostgres } from './postgres/listener.ts';
+import { Sessions, type SessionDeps } from './postgres/session.ts';
+
+export type Running = {
+  readonly console: string;
+  /** Ends in `/api/v1`. */
+  readonly api: string;
+  readonly postgres: { readonly host: string; readonly port: number };
+  readonly tokens: Tokens;
+  /** Refuses new sessions, withdraws holds, lets what runs end, then closes everything; 8 s at most. */
+  stop(): Promise<void>;
+};
+
+const DRAIN_MS = 5_000;
+const SWEEP_MS = 5_000;
+const GRANTS_MS = 1_000;
+
+/** Starts gateway, console and bot in this process. Rejects with the first thing that is wrong, and leaves nothing running. */
+export async function serve(config: Config, { log }: { readonly log: Logger }): Promise<Running> {
+  const onError = (error: unknown): void =>
+    log.error({ err: error }, 'a part of the gateway failed');
+  await using opened = new AsyncDisposableStack();
+  const policy = await readPolicy(config);
+
+  const store = opened.adopt(await openStore(config, (text) => log.info(text)), (s) => s.stop());
+  const db = opened.adopt(openDatabase(store.url, { max: 20, onError }), (d) => d.close());
+  await checkDurability(db);
+  await migrate(db);
+  const lease = opened.adopt(await openLease(db, { name: config.name, onLost: onError }), (held) =>
+    held.release(),
+  );
+  const { gateway, epoch } = lease;
+  const held = (): boolean => lease.held();
+  const audit = opened.adopt(
+    await openAuditLog({ db, writer: gateway, epoch, held, onError }),
+    (open) => open.close(),
+  );
+  const recovered = await recover({ db, audit, gateway, epoch });
+  log.info({ gateway, epoch, ...recovered }, 'the log is open');
+
+  const directory = directoryOf(config.people);
+  const tokens = await openTokens(db, audit);
+  const queue = opened.adopt(openQueue(config.queue, store.url, onError), (q) => q.close());
+  const requests = opened.adopt(
+    await openRequests({ db, audit, queue, lease, directory, onError }),
+    (open) => open.close(),
+  );
+  const sweep = setInterval(() => {
+    recoverLapsed({ db, audit, gateway }).catch(onError);
+  }, SWEEP_MS);
+  opened.defer(() => clearInterval(sweep));
+  opened.adopt(await startBot({ config, requests, directory, db, queue, log }), (bot) =>
+    bot.close(),
+  );
+
+  const analysers = new Map<string, Analyser>();
+  opened.defer(async () => {
+    for (const analyser of analysers.values()) await analyser.close();
+  });
+  const secret = await installationSecret(db.pool, 'console');
+  const holds = new Holds();
+  const cancels = new Cancels();
+  const subject = subjects(directory.find, (email) => liveRoles(db, email));
+  const deps: SessionDeps = {
+    audit,
+    requests,
+    policy: () => policy,
+    subject,
+    holds,
+    publicUrl: config.publicUrl,
+    onFailure: onError,
+    targets: config.targets,
+    analyser: (target, database) => analyserOf(analysers, target, database, onError),
+    db,
+    gateway: { gateway, epoch },
+    cancels,
+    maskKey: createHmac('sha256', secret).update('mask').digest(),
+  };
+  const sessions = new Sessions(deps);
+  const http = opened.adopt(
+    await listenHttp({
+      address: config.listen.console,
+      log,
+      requests,
+      records: openRecords(db),
+      tokens,
+      directory,
+      audit,
+      publicUrl: config.publicUrl,
+      secret,
+      changes: {
+        on: (listener) => requests.watch((id) => id !== undefined && listener(id)),
+      },
+      review: async (id: string, person: Person) => {
+        const reader = await subject(person.email);
+        return holds.review(
+          id,
+          (asked) => reader !== undefined && mayReveal(policy, reader, asked),
+        );
+      },
+      ready: async () => {
+        const missing: string[] = [];
+        if (!lease.held()) missing.push('this gateway does not hold its lease');
+        await db.pool.query('select 1').catch(() => missing.push('the store does not answer'));
+        await queue.ping().catch(() => missing.push('the queue does not answer'));
+        return missing;
+      },
+    }),
+    (open) => open.close(),
+  );
+  const listener = opened.adopt(
+    await listenPostgres({
+      address: config.listen.postgres,
+      tls: config.tls,
+      tokens,
+      directory,
+      cancels,
+      log,
+      serve: (client) => sessions.serve(client),
+    }),
+    (open) => open.close(),
+  );
+  opened.defer(() => sessions.stop(DRAIN_MS));
+  const parts = opened.move();
+  return {
+    console: http.url,
+    api: `${http.url}/api/v1`,
+    postgres: { host: config.listen.postgres.host, port: listener.port },
+    tokens,
+    stop: () => parts.disposeAsync(),
+  };
+}
+
+function analyserOf(
+  analysers: Map<string, Analyser>,
+  target: TargetConfig,
+  database: string,
+  onError: (error: unknown) => void,
+): Analyser {
+  const key = `${target.name}/${database}`;
+  const known = analysers.get(key);
+  if (known) return known;
+  const analyser = openAnalyser(target, database, { onError });
+  analysers.set(key, analyser);
+  return analyser;
+}
+
+/** People as the directory knows them now, with the roles of their grants as of the last second. */
+function subjects(
+  find: (email: string) => Promise<Person | undefined>,
+  rolesOf: (email: string) => Promise<string[]>,
+): (email: string) => Promise<Subject | undefined> {
+  const cache = new Map<string, { readonly until: number; readonly roles: Promise<string[]> }>();
+  return async (email) => {
+    const person = await find(email);
+    if (!person) return undefined;
+    const now = performance.now();
+    let known = cache.get(person.email);
+    if (!known || known.until <= now) {
+      known = { until: now + GRANTS_MS, roles: rolesOf(person.email) };
+      known.roles.catch(() => cache.delete(person.email));
+      cache.set(person.email, known);
+    }
+    return { person, roles: await known.roles };
+  };
+}

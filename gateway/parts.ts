@@ -1,0 +1,71 @@
+import { randomBytes } from 'node:crypto';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import type { Config } from '#src/config/config.ts';
+import { readPolicyFiles } from '#src/config/policies.ts';
+import { loadPolicy, type Problem } from '#src/policy/load.ts';
+import type { Policy } from '#src/policy/policy.ts';
+import { startStore } from '#src/store/embedded-store.ts';
+
+/** Rules that do not load: every problem, none of the rules. */
+export class PolicyProblems extends Error {
+  override name = 'PolicyProblems';
+  readonly problems: readonly Problem[];
+  constructor(folder: string, problems: readonly Problem[]) {
+    const lines = problems.map(
+      (p) => `  ${p.file}${p.line === undefined ? '' : `:${p.line}`}: ${p.message} (${p.hint})`,
+    );
+    super(`the rules in ${folder} do not load:\n${lines.join('\n')}`);
+    this.problems = problems;
+  }
+}
+
+/** The rules of the configuration. Throws PolicyProblems. */
+export async function readPolicy(config: Config): Promise<Policy> {
+  const loaded = loadPolicy(await readPolicyFiles(config.policies), {
+    groups: config.groups,
+    channels: config.chat.channels.keys(),
+    targets: config.targets.keys(),
+  });
+  if (!loaded.ok) throw new PolicyProblems(config.policies, loaded.problems);
+  return loaded.policy;
+}
+
+/** The store's URL; an embedded one is started first, and stopped by `stop`. */
+export async function openStore(
+  config: Config,
+  say: (text: string) => void,
+): Promise<{ readonly url: string; stop(): Promise<void> }> {
+  const { postgres } = config.store;
+  if (postgres !== 'embedded') return { url: postgres.url, stop: () => Promise.resolve() };
+  const password = await ownPassword(config.dataDir);
+  const store = await startStore({
+    dir: config.dataDir,
+    port: await freePort(),
+    log: say,
+    password,
+  });
+  return { url: store.url, stop: () => store.stop() };
+}
+
+async function ownPassword(dataDir: string): Promise<string> {
+  await mkdir(dataDir, { recursive: true });
+  const path = join(dataDir, 'store-password');
+  const made = randomBytes(32).toString('base64url');
+  await writeFile(path, made, { mode: 0o600, flag: 'wx' }).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EEXIST') throw error;
+  });
+  return await readFile(path, 'utf8');
+}
+
+function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.on('error', reject);
+    server.listen(0, '127.0.0.1', () => {
+      const address = server.address();
+      server.close(() => resolve(typeof address === 'object' && address ? address.port : 0));
+    });
+  });
+}
