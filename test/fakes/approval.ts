@@ -76,7 +76,7 @@ export const PEOPLE = new Map<string, Person>(
     { email: 'security@example.com', name: 'Security', groups: ['security'] },
     { email: 'both@example.com', name: 'Both', groups: ['dba', 'security'] },
     { email: 'stranger@example.com', name: 'Stranger', groups: [] },
-  ].map((person) => [person.email, person]),
+  ].map((one) => [one.email, one]),
 );
 
 /** A directory that can lose people, be changed and go down. */
