@@ -116,56 +116,46 @@ async function withdraw(
 
 const refuse = (refusal: GateRefusal): Admitted => ({ kind: 'refuse', refusal });
 
+type Ending = Omit<GateRefusal, 'detail'>;
+
+/** What the person reads when their request ended without running. */
 function endedBy(request: Request, state: RequestState): GateRefusal {
-  const rule = request.card.rules.join(', ');
-  const detail = `Held by rule ${rule}; request ${request.id}.`;
-  switch (state) {
-    case 'denied': {
-      const no = request.decisions.findLast((d) => d.decision === 'deny');
-      return {
-        code: 'decided-no',
-        message: `countersign: denied by ${no?.person ?? 'an approver'}${no?.reason ? `: ${no.reason}` : ''}`,
-        detail,
-        hint: 'Talk to the approver, then change the statement and send it again.',
-      };
-    }
-    case 'expired':
-      return {
-        code: 'expired',
-        message: 'countersign: nobody decided in time, so the statement was not run',
-        detail,
-        hint: `Ask ${groupsOf(request.requirement)} and send it again.`,
-      };
-    case 'withdrawn':
-      return {
-        code: 'withdrawn',
-        message: 'countersign: the request was withdrawn',
-        detail,
-        hint: 'Nothing was run. Send it again when you need it.',
-      };
-    case 'changed':
-      return {
-        code: 'changed',
-        message:
-          'countersign: what the statement would do changed while it waited, so it was not run',
-        detail,
-        hint: 'Send it again: approvers then see what it does now.',
-      };
-    case 'abandoned':
-    case 'refused':
-    case 'pending':
-    case 'approved':
-    case 'running':
-    case 'done':
-    case 'unknown':
-      return {
-        code: 'abandoned',
-        message: 'countersign: the request ended before the statement could run; nothing was run',
-        detail,
-        hint: 'Send it again.',
-      };
-  }
+  const detail = `Held by rule ${request.card.rules.join(', ')}; request ${request.id}.`;
+  const ending = ENDINGS[state]?.(request) ?? ABANDONED;
+  return { ...ending, detail };
 }
+
+const ABANDONED: Ending = {
+  code: 'abandoned',
+  message: 'countersign: the request ended before the statement could run; nothing was run',
+  hint: 'Send it again.',
+};
+
+const ENDINGS: { readonly [state in RequestState]?: (request: Request) => Ending } = {
+  denied: ({ decisions }) => {
+    const no = decisions.findLast((d) => d.decision === 'deny');
+    return {
+      code: 'decided-no',
+      message: `countersign: denied by ${no?.person ?? 'an approver'}${no?.reason ? `: ${no.reason}` : ''}`,
+      hint: 'Talk to the approver, then change the statement and send it again.',
+    };
+  },
+  expired: ({ requirement }) => ({
+    code: 'expired',
+    message: 'countersign: nobody decided in time, so the statement was not run',
+    hint: `Ask ${groupsOf(requirement)} and send it again.`,
+  }),
+  withdrawn: () => ({
+    code: 'withdrawn',
+    message: 'countersign: the request was withdrawn',
+    hint: 'Nothing was run. Send it again when you need it.',
+  }),
+  changed: () => ({
+    code: 'changed',
+    message: 'countersign: what the statement would do changed while it waited, so it was not run',
+    hint: 'Send it again: approvers then see what it does now.',
+  }),
+};
 
 const groupsOf = (requirement: Requirement): string =>
   requirement.groups

@@ -27,10 +27,10 @@ export class Holds {
     return this.#waiting.size;
   }
   /** Whole only for a person to whom every ruled column of the statement's tables may be revealed. */
-  review(request: string, mayReveal: (asked: Asked) => boolean): Review {
+  review(request: string, revealed: (asked: Asked) => boolean): Review {
     const asked = this.#waiting.get(request);
     if (!asked) return { kind: 'elsewhere' };
-    return mayReveal(asked) ? { kind: 'whole', text: asked.exact } : { kind: 'masked' };
+    return revealed(asked) ? { kind: 'whole', text: asked.exact } : { kind: 'masked' };
   }
 }
 export type Review =

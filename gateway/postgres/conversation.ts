@@ -134,17 +134,10 @@ export class Conversation {
     if (this.#pumping || this.#closed) return;
     this.#pumping = true;
     try {
-      for (;;) {
-        const frame = this.#parked ?? this.#framer.next();
-        this.#parked = frame;
-        if (!frame || (this.#judge.busy && !WHILE_BUSY.has(frame.type))) break;
+      for (let frame = this.#take(); frame; frame = this.#take()) {
         // A cancel that is on its way must not hit a later statement.
         if (this.#cancelling) await this.#cancelling;
-        if (this.#stopping && !this.#judge.pipeline) break;
-        this.#parked = undefined;
-        const handled = this.#handle(frame);
-        if (handled) await handled;
-        if (this.#closed) return;
+        await this.#handle(frame);
       }
     } catch (error) {
       this.#broken(error instanceof Error ? error : new Error(String(error)));
@@ -154,6 +147,15 @@ export class Conversation {
       else if (this.#stopping && this.#judge.idle) this.#goodbye();
       this.#flow();
     }
+  }
+
+  /** The next message that may be handled now; one that must wait is kept. */
+  #take(): Frame | undefined {
+    if (this.#closed || (this.#stopping && !this.#judge.pipeline)) return undefined;
+    const frame = this.#parked ?? this.#framer.next();
+    const wait = frame && this.#judge.busy && !WHILE_BUSY.has(frame.type);
+    this.#parked = wait ? frame : undefined;
+    return wait ? undefined : frame;
   }
 
   #flow(): void {

@@ -8,6 +8,7 @@ import {
   ProtocolViolation,
   ServerMessage as M,
   StreamFramer,
+  type ErrorFields,
   type TransactionStatus,
 } from './codec.ts';
 import { type Expected, overLimit, owes, verify, withheld } from './expected.ts';
@@ -142,20 +143,27 @@ export class Responses {
 
   #answer(type: number, piece: Piece): void {
     const head = this.#queue[0];
-    if (!head || !owes(head.kind, type))
-      throw new ProtocolViolation(
-        `the target sent message ${String.fromCharCode(type)}, which was not asked for`,
-        '08P01',
-        true,
-      );
+    if (!head || !owes(head.kind, type)) throw unasked(`message ${String.fromCharCode(type)}`);
     head.see?.(type, bodyOf(frame(piece)));
-    if (type === M.RowDescription) this.#described(piece);
-    else if (type === M.DataRow) return this.#row(head, piece);
-    else if (type === M.CopyOutResponse) this.#copying('out');
-    else if (type === M.CopyInResponse) this.#copying('in');
-    else if (type === M.CopyBothResponse) this.#copying(undefined);
-    else if (type === M.CommandComplete || type === M.EmptyQueryResponse)
-      return this.#completed(head, type, piece);
+    switch (type) {
+      case M.DataRow:
+        return this.#row(head, piece);
+      case M.CommandComplete:
+      case M.EmptyQueryResponse:
+        return this.#completed(head, type, piece);
+      case M.RowDescription:
+        this.#described(piece);
+        break;
+      case M.CopyOutResponse:
+        this.#copying('out');
+        break;
+      case M.CopyInResponse:
+        this.#copying('in');
+        break;
+      case M.CopyBothResponse:
+        throw unasked('a COPY in both directions');
+      default:
+    }
     if (!head.quiet) this.#pass(piece);
     if (ends(head, type)) this.#shift(head);
   }
@@ -168,9 +176,8 @@ export class Responses {
     if (plan.masks) this.#masker = new Masker(plan.masks, fields, this.#maskKey);
   }
 
-  #copying(direction: 'in' | 'out' | undefined): void {
-    if (direction === undefined || this.#plan?.part.copy !== direction)
-      throw new ProtocolViolation('the target began a COPY that was not judged', '08P01', true);
+  #copying(direction: 'in' | 'out'): void {
+    if (this.#plan?.part.copy !== direction) throw unasked('a COPY');
   }
 
   #row(head: Expected, piece: Piece): void {
@@ -183,21 +190,19 @@ export class Responses {
       return;
     }
     if (!plan?.masks) return this.#pass(piece);
-    if (!this.#masker)
-      throw new ProtocolViolation('rows came that were not described', '08P01', true);
+    if (!this.#masker) throw unasked('rows that it did not describe');
     this.#pass(this.#masker.row(piece.buffer, piece.start, piece.end));
   }
 
   #streamed(type: number, piece: Piece): void {
     const head = this.#queue[0];
-    if (!head || (type === M.CopyData && this.#plan?.part.copy !== 'out'))
-      throw new ProtocolViolation('the target sent data that was not asked for', '08P01', true);
+    if (!head || (type === M.CopyData && this.#plan?.part.copy !== 'out')) throw unasked('data');
     this.#pass(piece);
   }
 
   #completed(head: Expected, type: number, piece: Piece): void {
     const plan = this.#plan;
-    const over = plan?.rowLimit !== undefined && this.#rows > plan.rowLimit;
+    const over = this.#overLimit;
     if (type === M.CommandComplete) {
       const { tag, rows } = parseCommandComplete(bodyOf(frame(piece)));
       head.run?.completed(tag, rows);
@@ -219,22 +224,33 @@ export class Responses {
   #error(piece: Piece): void {
     const fields = parseError(bodyOf(frame(piece)));
     const head = this.#queue[0];
-    const plan = this.#plan;
-    const code = fields.get('C') ?? 'XX000';
-    const limited = plan?.rowLimit !== undefined && this.#rows > plan.rowLimit;
-    if (limited) this.#write(overLimit(plan));
-    else if (head?.instead) this.#write(head.instead);
-    else if (plan?.withhold) this.#write(withheld(fields, 'error'));
-    else if (!head?.quiet || head.loud) this.#pass(piece);
+    const limited = this.#overLimit;
+    this.#tellError(piece, fields);
     if (!head) return;
+    const code = limited ? '54000' : (fields.get('C') ?? 'XX000');
     this.#failed = true;
-    head.run?.failed(limited ? '54000' : code);
+    head.run?.failed(code);
     if (head.kind === 'query') return;
     this.#rolledBack(head.kind === 'sync' ? code : 'rolled-back');
     if (head.kind === 'sync') return;
     head.failed?.();
     this.#skipToSync();
     this.#hooks.failing();
+  }
+
+  /** What the client reads of an error: ours in its place, or without its text, or as it came. */
+  #tellError(piece: Piece, fields: ErrorFields): void {
+    const head = this.#queue[0];
+    const plan = this.#plan;
+    if (plan && this.#overLimit) return this.#write(overLimit(plan));
+    if (head?.instead) return this.#write(head.instead);
+    if (head?.quiet && !head.loud) return undefined;
+    return plan?.withhold ? this.#write(withheld(fields, 'error')) : this.#pass(piece);
+  }
+
+  get #overLimit(): boolean {
+    const limit = this.#plan?.rowLimit;
+    return limit !== undefined && this.#rows > limit;
   }
 
   /** Outside an explicit transaction, one error undoes the whole pipeline up to it. */
@@ -257,8 +273,7 @@ export class Responses {
 
   #ready(piece: Piece): void {
     const head = this.#queue[0];
-    if (!head || !ends(head, M.ReadyForQuery))
-      throw new ProtocolViolation('the target is ready, which was not asked for', '08P01', true);
+    if (!head || !ends(head, M.ReadyForQuery)) throw unasked('ReadyForQuery');
     this.#status = parseReadyForQuery(bodyOf(frame(piece)));
     this.#mute = false;
     if (!head.quiet) this.#pass(piece);
@@ -301,6 +316,9 @@ export class Responses {
     if (out) this.#client.write(out.buffer.subarray(out.start, out.end));
   }
 }
+
+const unasked = (what: string): ProtocolViolation =>
+  new ProtocolViolation(`the target sent ${what}, which was not asked for`, '08P01', true);
 
 const frame = (piece: Piece) => ({ ...piece, type: 0, first: true, last: true });
 
