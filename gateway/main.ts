@@ -84,7 +84,10 @@ export async function serve(config: Config, { log }: { readonly log: Logger }): 
   const secret = await installationSecret(db.pool, 'console');
   const holds = new Holds();
   const cancels = new Cancels();
-  const subject = subjects(directory.find, (email) => liveRoles(db, email));
+  const subject = subjects(
+    (email) => directory.find(email),
+    (email) => liveRoles(db, email),
+  );
   const deps: SessionDeps = {
     audit,
     requests,

@@ -145,25 +145,11 @@ export class Responses {
     const head = this.#queue[0];
     if (!head || !owes(head.kind, type)) throw unasked(`message ${String.fromCharCode(type)}`);
     head.see?.(type, bodyOf(frame(piece)));
-    switch (type) {
-      case M.DataRow:
-        return this.#row(head, piece);
-      case M.CommandComplete:
-      case M.EmptyQueryResponse:
-        return this.#completed(head, type, piece);
-      case M.RowDescription:
-        this.#described(piece);
-        break;
-      case M.CopyOutResponse:
-        this.#copying('out');
-        break;
-      case M.CopyInResponse:
-        this.#copying('in');
-        break;
-      case M.CopyBothResponse:
-        throw unasked('a COPY in both directions');
-      default:
-    }
+    if (type === M.DataRow) return this.#row(head, piece);
+    if (type === M.CommandComplete || type === M.EmptyQueryResponse)
+      return this.#completed(head, type, piece);
+    if (type === M.RowDescription) this.#described(piece);
+    else this.#copying(type);
     if (!head.quiet) this.#pass(piece);
     if (ends(head, type)) this.#shift(head);
   }
@@ -176,8 +162,13 @@ export class Responses {
     if (plan.masks) this.#masker = new Masker(plan.masks, fields, this.#maskKey);
   }
 
-  #copying(direction: 'in' | 'out'): void {
-    if (this.#plan?.part.copy !== direction) throw unasked('a COPY');
+  #copying(type: number): void {
+    const copy = this.#plan?.part.copy;
+    const wrong =
+      (type === M.CopyOutResponse && copy !== 'out') ||
+      (type === M.CopyInResponse && copy !== 'in') ||
+      type === M.CopyBothResponse;
+    if (wrong) throw unasked('a COPY');
   }
 
   #row(head: Expected, piece: Piece): void {
