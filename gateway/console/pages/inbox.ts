@@ -58,6 +58,10 @@ export function inboxPage(person: Person, canDecide: boolean, { pending, all }: 
   const mine = soonest.filter((request) => request.card.person.email === person.email);
   const others = soonest.filter((request) => !forMe.includes(request) && !mine.includes(request));
   const recent = all.filter((request) => request.state !== 'pending').slice(0, RECENT);
+  const says =
+    forMe.length === 1
+      ? 'One request waits for your decision'
+      : `${forMe.length} requests wait for your decision`;
   return {
     title: forMe.length > 0 ? `(${forMe.length}) Inbox` : 'Inbox',
     at: 'inbox',
@@ -70,7 +74,7 @@ export function inboxPage(person: Person, canDecide: boolean, { pending, all }: 
               <code>decide</code>.
             </p>`
       }
-      <div id="inbox" data-live="${forMe.length}" data-says="Requests that wait for your decision">
+      <div id="inbox" data-live="${forMe.map(({ id }) => id).join(' ')}" data-says="${says}">
         ${list('for-me', 'For you to decide', {
           requests: forMe,
           empty: 'Nothing waits for your decision.',

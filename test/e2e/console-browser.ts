@@ -1,0 +1,97 @@
+import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
+import path from 'node:path';
+import { after, before } from 'node:test';
+import { chromium, type Browser, type BrowserContextOptions, type Page } from 'playwright-core';
+import { pino } from 'pino';
+import { listenHttp } from '#gateway/api/listener.ts';
+import { makeWorld, type World } from '../unit/api-fakes.ts';
+
+const EXECUTABLE = '/usr/bin/chromium';
+const FLAGS = [
+  '--disable-gpu',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+];
+/** Bounds every wait on the page. */
+const PATIENCE_MS = 10_000;
+
+export const skip = existsSync(EXECUTABLE) ? false : `needs Chromium at ${EXECUTABLE}`;
+
+/** Asks `console-page.js`; what comes back is checked by the caller. */
+export const ask = <T>(page: Page, question: string): Promise<T> => page.evaluate<T>(question);
+
+let browser: Browser | undefined;
+const closing: (() => Promise<void>)[] = [];
+before(async () => {
+  if (skip === false)
+    browser = await chromium.launch({
+      executablePath: EXECUTABLE,
+      headless: true,
+      chromiumSandbox: false,
+      args: FLAGS,
+    });
+});
+after(async () => {
+  await browser?.close();
+  for (const close of closing) await close();
+});
+
+export type Console = World & {
+  readonly url: string;
+  /** A fresh profile. Whatever the browser reports as broken policy or script fails the test in `calm`. */
+  open(options?: BrowserContextOptions): Promise<Page>;
+  signedIn(token?: string, options?: BrowserContextOptions): Promise<Page>;
+  /** Throws what the pages' own consoles complained of. */
+  calm(): void;
+};
+
+export async function startConsole(): Promise<Console> {
+  const world = makeWorld();
+  const server = await listenHttp({
+    ...world.deps,
+    log: pino({ level: 'silent' }),
+    address: { host: '127.0.0.1', port: 0 },
+  });
+  closing.push(() => server.close());
+  const complaints: string[] = [];
+  const open = async (options: BrowserContextOptions = {}): Promise<Page> => {
+    assert.ok(browser);
+    const context = await browser.newContext({
+      viewport: { width: 1440, height: 900 },
+      ...options,
+    });
+    context.setDefaultTimeout(PATIENCE_MS);
+    await context.addInitScript({ path: path.join(import.meta.dirname, 'console-page.js') });
+    const page = await context.newPage();
+    page.on('pageerror', (error) => complaints.push(error.message));
+    page.on('dialog', (dialog) => {
+      complaints.push(`dialog: ${dialog.message()}`);
+      void dialog.dismiss();
+    });
+    page.on('console', (message) => {
+      // A refused decision is a page with its own status, which the browser reports as well.
+      if (message.type() === 'error' && !message.text().startsWith('Failed to load resource'))
+        complaints.push(message.text());
+    });
+    return page;
+  };
+  return Object.assign(world, {
+    url: server.url,
+    open,
+    async signedIn(token = 'approver-read+decide', options?: BrowserContextOptions) {
+      const page = await open(options);
+      await page.goto(`${server.url}/sign-in`);
+      await page.getByLabel('Token').fill(token);
+      await page.getByRole('button', { name: 'Sign in' }).click();
+      await page.getByRole('heading', { name: 'Inbox', level: 1 }).waitFor();
+      return page;
+    },
+    calm() {
+      assert.deepEqual(complaints, []);
+    },
+  });
+}
