@@ -5,8 +5,7 @@ import { writePrivate } from './files.ts';
 import { emailOf, PEOPLE, type Places, type Ports } from './plan.ts';
 
 /** Writes the configuration and the rules that a reader can copy for a first installation. Throws `StartError`. */
-export async function writeConfig(places: Places, ports: Ports, storeUrl: string): Promise<void> {
-  await writePrivate(join(places.secrets, 'store'), storeUrl);
+export async function writeConfig(places: Places, ports: Ports): Promise<void> {
   await writePrivate(places.config, `${HEAD}${stringify(contents(ports), { lineWidth: 0 })}`);
   const rules = await readFile(new URL('shop.cedar', import.meta.url), 'utf8');
   await writePrivate(join(places.policies, 'shop.cedar'), rules);
@@ -22,7 +21,9 @@ function contents(ports: Ports) {
     name: 'demo',
     listen: { console: `127.0.0.1:${ports.console}`, postgres: `127.0.0.1:${ports.postgres}` },
     publicUrl: `http://127.0.0.1:${ports.console}`,
-    store: { postgres: '${file:./secrets/store}' },
+    store: {
+      postgres: `postgres://countersign:\${file:./secrets/store}@127.0.0.1:${ports.store}/countersign`,
+    },
     queue: { backend: 'postgres' },
     policies: './policies',
     targets: {

@@ -50,7 +50,7 @@ export async function startDemo(options: DemoOptions): Promise<Demo> {
   const [gateway, analyser, password] = [
     await secretIn(places.secrets, 'gateway'),
     await secretIn(places.secrets, 'analyser'),
-    await secretIn(places.secrets, 'store-password'),
+    await secretIn(places.secrets, 'store'),
   ];
 
   say('starting the databases');
@@ -67,7 +67,7 @@ export async function startDemo(options: DemoOptions): Promise<Demo> {
   signal.throwIfAborted();
 
   say('starting the gateway');
-  await writeConfig(places, ports, store.value.url);
+  await writeConfig(places, ports);
   const log = pino({ level: 'info' }, pino.destination({ dest: places.log, mode: 0o600 }));
   const running = await options.serve(await options.readConfig(places.config), { log });
   started.defer(() => withinDrainTime(running.stop(), say));
