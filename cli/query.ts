@@ -107,8 +107,14 @@ function interrupts(cancel: () => void, terminal: Terminal): { dispose(): void }
     terminal.err('withdrawing; press Ctrl-C again to leave at once');
     cancel();
   };
-  process.on('SIGINT', onSignal).on('SIGTERM', onSignal);
-  return { dispose: () => void process.off('SIGINT', onSignal).off('SIGTERM', onSignal) };
+  // The launcher ends the channel when it dies itself.
+  const events = ['SIGINT', 'SIGTERM', 'disconnect'] as const;
+  for (const event of events) process.on(event, onSignal);
+  return {
+    dispose() {
+      for (const event of events) process.off(event, onSignal);
+    },
+  };
 }
 
 /** Safe unless told otherwise: beyond this machine the gateway must prove who it is. */

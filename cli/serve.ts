@@ -1,4 +1,5 @@
 import { openLogger } from '#src/config/logger.ts';
+import { StartError } from '#src/store/start-error.ts';
 import { parse, type Command, type Options } from './command.ts';
 import { EXIT, Failure, usageFailure } from './failure.ts';
 import { CONFIG_OPTION, openConfig } from './installation.ts';
@@ -25,36 +26,45 @@ async function runServe(argv: readonly string[], terminal: Terminal): Promise<nu
   const { path, config } = await openConfig(values.config);
   const pretty = terminal.width === undefined ? undefined : prettyLog(terminal);
   const log = openLogger(config.log.level, pretty);
-  const stopped = stopSignal();
+  const stop = stopSignal();
   const { serve } = await import('#gateway/main.ts');
   const running = await serve(config, { log }).catch((error: unknown) => {
     throw startFailure(error);
   });
   for (const notice of config.notices) log.warn(notice);
   log.info({ config: path, console: running.console, postgres: running.postgres }, 'ready');
-  log.info({ signal: await stopped }, 'stopping: what is held is withdrawn');
+  log.info({ signal: await stop.came }, 'stopping: what is held is withdrawn');
   const late = setTimeout(() => {
     log.error('the gateway did not stop in time');
     process.exit(EXIT.failed);
   }, STOP_MS).unref();
   await running.stop();
   clearTimeout(late);
+  stop.dispose();
   log.info('stopped');
   return EXIT.done;
 }
 
 /** Listening from the start, so that a signal during a slow start is not lost. */
-function stopSignal(): Promise<string> {
-  return new Promise((resolve) => {
-    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
-      process.on(signal, () => resolve(signal));
-    // The launcher ends the channel when it dies itself.
-    process.on('disconnect', () => resolve('disconnect'));
-  });
+function stopSignal(): { readonly came: Promise<string>; dispose(): void } {
+  // The launcher ends the channel when it dies itself.
+  const events = ['SIGINT', 'SIGTERM', 'SIGHUP', 'disconnect'] as const;
+  const { promise, resolve } = Promise.withResolvers<string>();
+  for (const event of events) process.on(event, resolve);
+  return {
+    came: promise,
+    dispose() {
+      for (const event of events) process.off(event, resolve);
+    },
+  };
 }
 
 function startFailure(error: unknown): unknown {
   if (!(error instanceof Error)) return error;
+  if (error.name === 'PolicyProblems')
+    return usageFailure(error.message, 'countersign policy check says the same without starting');
+  if (error instanceof StartError)
+    return new Failure(error.message, { hint: error.hint, cause: error });
   const code = 'code' in error ? error.code : undefined;
   const port = 'port' in error ? String(error.port) : '';
   if (code === 'EADDRINUSE')
