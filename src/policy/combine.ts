@@ -1,6 +1,7 @@
 import type { Rule } from './rule.ts';
 import type { Mask, Requirement } from './verdict.ts';
 
+// Each silent rule asks for it: otherwise a rule with a longer one, added beside it, would relax it.
 const defaultExpiresMs = 15 * 60_000;
 
 const least = (values: readonly (number | undefined)[]): number | undefined => {
@@ -21,7 +22,7 @@ export function combineHolds(rules: readonly Rule[]): Requirement {
   const channels = terms.flatMap((one) => one.channel ?? []);
   return {
     groups: [...quorums].map(([group, quorum]) => ({ group, quorum })).toSorted(byGroup),
-    expiresMs: least(terms.map((one) => one.expiresMs)) ?? defaultExpiresMs,
+    expiresMs: least(terms.map((one) => one.expiresMs ?? defaultExpiresMs)) ?? defaultExpiresMs,
     reasonRequired: terms.some((one) => one.reasonRequired),
     channels: [...new Set(channels)].toSorted(),
     reactionsVote: false,

@@ -65,7 +65,12 @@ export class CedarPolicy implements Policy {
     const key = `${target.name}\0${target.environment}\0${column.path.join('\0')}`;
     const known = this.#ruled.get(key);
     if (known) return known.ruled;
-    const ruled = hiddenSomewhere(this.#sets, this.#rules, target, column);
+    let ruled = true;
+    try {
+      ruled = hiddenSomewhere(this.#sets, this.#rules, target, column);
+    } catch {
+      // A column that rules cannot be asked about is hidden.
+    }
     this.#ruled.set(key, { ruled });
     return ruled;
   }

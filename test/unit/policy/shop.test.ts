@@ -137,8 +137,11 @@ suite('the verdicts that shop.cedar promises', () => {
   });
 });
 
+const assign = (extra: string) => policyOf(`${shopText}\n${extra}`);
+const permit = (scope: string) =>
+  `@id("assign") permit (principal, action == Action::"assign", resource ${scope});`;
+
 suite('masked values never come back as data', () => {
-  const assign = (extra: string) => policyOf(`${shopText}\n${extra}`);
   const update = effect('update', { write: ['customers'], assign: ['customers.email'] });
 
   test('an update that assigns a masked column is refused', () => {
@@ -149,8 +152,6 @@ suite('masked values never come back as data', () => {
   });
 
   test('a permit for assign on that very column lifts the refusal, one for the table does not', () => {
-    const permit = (scope: string) =>
-      `@id("assign") permit (principal, action == Action::"assign", resource ${scope});`;
     const named = assign(permit('== Column::"shop/public/customers/email"'));
     assert.equal(named.judge(engineer, shop, [update], context).kind, 'hold');
     const wide = assign(permit('in Table::"shop/public/customers"'));
