@@ -128,8 +128,13 @@ export class CatalogReader {
     const cascades = await all(cascadesSql, cascadeRow);
     const operators = await all(operatorsSql, pairRow);
     const types = await all(typesSql, pairRow);
+    const schemas = await all(
+      'select nspname as name from pg_namespace',
+      z.object({ name: z.string() }),
+    );
     return {
       target: this.#target.name,
+      schemas: schemas.map(({ name }) => name),
       relations: relations.map((row) => ({ ...row, columns: new Map(row.columns) })),
       routines,
       inherits: inherits.map(({ from, to }) => [from, to] as const),

@@ -34,6 +34,7 @@ export type Cascade = {
 
 export type CatalogRows = {
   readonly target: string;
+  readonly schemas: readonly string[];
   readonly relations: readonly Relation[];
   readonly routines: readonly Routine[];
   readonly inherits: readonly (readonly [child: number, parent: number])[];
@@ -127,6 +128,11 @@ export class Catalog {
   ): readonly Routine[] {
     const schemas = schema === undefined ? ['pg_catalog', ...path] : [schema];
     return schemas.flatMap((candidate) => this.#routinesByName.get(key(candidate, name)) ?? []);
+  }
+
+  /** The schema in which a new object without a schema would be made: the first of the path that exists. */
+  creationSchema(path: readonly string[]): string | undefined {
+    return path.find((name) => this.#rows.schemas.includes(name));
   }
 
   table(relation: Relation): Resource {

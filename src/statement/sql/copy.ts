@@ -1,0 +1,113 @@
+import type { CopyStmt, Node } from 'libpg-query';
+import type { ColumnUse, Effect, Output, Resource } from '../effect.ts';
+import { nameParts } from './constant.ts';
+import { holdsOthersValues } from './functions.ts';
+import { type Relation, isSystem } from './catalog.ts';
+import { isTemp, relationOf } from './objects.ts';
+import { type Judged, type Plan, Refusal, type Statement, effect, makePart } from './part.ts';
+import { administered, copiesToFile, copyOut } from './wrappers.ts';
+
+/** COPY of a table, in either direction; COPY of a query is a wrapper. */
+export function planCopy(statement: Statement, node: Node): Plan | undefined {
+  if (!('CopyStmt' in node) || !node.CopyStmt.relation) return undefined;
+  const body = node.CopyStmt;
+  if (body.whereClause)
+    throw new Refusal(
+      'not-judged',
+      'COPY … WHERE cannot be judged',
+      'Copy into a table of your own and INSERT from there.',
+    );
+  const named = body.relation;
+  if (!named || isTemp(named))
+    throw new Refusal('not-resolved', 'the table cannot be resolved', 'Name its schema.');
+  const relation = relationOf(statement, named);
+  const columns = columnsOf(relation, nameParts(body.attlist ?? []));
+  const judged = body.is_from
+    ? copyIn(statement, body, relation, columns)
+    : copyTable(statement, body, relation, columns);
+  return { kind: 'judged', judged };
+}
+
+function columnsOf(relation: Relation, names: readonly string[]): readonly [number, string][] {
+  const all = [...relation.columns];
+  if (names.length === 0) return all;
+  return names.map((name) => {
+    const found = all.find(([, column]) => column === name);
+    if (!found)
+      throw new Refusal(
+        'not-resolved',
+        `column "${name}" does not exist`,
+        'Check the column list.',
+        '42703',
+      );
+    return found;
+  });
+}
+
+function copyTable(
+  statement: Statement,
+  body: CopyStmt,
+  relation: Relation,
+  columns: readonly [number, string][],
+): Judged {
+  const { catalog } = statement;
+  const outputs = columns.map(([attribute, name]): Output => {
+    const sources = catalog.sources(relation.oid, attribute, false);
+    return { name, sources, verbatim: true, origin: [relation.oid, attribute] };
+  });
+  const base = effect('copy', `reads ${relation.schema}.${relation.name}`, { outputs });
+  const family = isSystem(relation) ? [] : catalog.family(relation.oid, false);
+  const accesses = family.map(
+    (member) => ({ action: 'read', resource: catalog.table(member) }) as const,
+  );
+  const hidden = holdsOthersValues(relation.schema, relation.name);
+  const what: Effect = { ...base, accesses };
+  const whole = copiesToFile(body) || hidden ? administered(statement, what) : what;
+  return judgedTable(
+    statement,
+    relation,
+    whole,
+    outputs.flatMap(({ sources }) => sources),
+    copyOut(body),
+  );
+}
+
+function copyIn(
+  statement: Statement,
+  body: CopyStmt,
+  relation: Relation,
+  columns: readonly [number, string][],
+): Judged {
+  const { catalog } = statement;
+  const family = isSystem(relation) ? [] : catalog.family(relation.oid, true);
+  const accesses = family.map(
+    (member) => ({ action: 'write', resource: catalog.table(member) }) as const,
+  );
+  const assigned = columns.flatMap(([attribute]) => catalog.sources(relation.oid, attribute, true));
+  const uses = assigned.map((column): ColumnUse => ({ action: 'assign', column }));
+  const base = effect('copy', `copies rows into ${relation.schema}.${relation.name}`, {
+    accesses,
+    columns: uses,
+  });
+  const what = copiesToFile(body) || isSystem(relation) ? administered(statement, base) : base;
+  const extra = copiesToFile(body) ? {} : ({ copy: 'in' } as const);
+  return judgedTable(statement, relation, what, catalog.allColumns([relation.oid]), extra);
+}
+
+function judgedTable(
+  statement: Statement,
+  relation: Relation,
+  what: Effect,
+  columns: readonly Resource[],
+  extra: { readonly copy?: 'in' | 'out' },
+): Judged {
+  const { catalog } = statement;
+  const part = makePart(
+    statement,
+    what,
+    { ...extra, returnsRows: false },
+    (isRuled) => columns.some(isRuled) || (relation.triggers && catalog.hasRuled(isRuled)),
+  );
+  const relations = new Set(catalog.family(relation.oid, true).map(({ oid }) => oid));
+  return { part, relations, routines: new Set() };
+}

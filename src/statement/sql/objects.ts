@@ -1,0 +1,53 @@
+import type { RangeVar } from 'libpg-query';
+import type { Resource } from '../effect.ts';
+import type { Relation } from './catalog.ts';
+import { Refusal, type Statement } from './part.ts';
+
+/** Objects of a session alone would shadow tables without any rule seeing it. */
+export function isTemp(name: RangeVar): boolean {
+  return name.relpersistence === 't' || /^pg_temp/i.test(name.schemaname ?? '');
+}
+
+export function refuseTemp(name: RangeVar | undefined): void {
+  if (name && isTemp(name))
+    throw new Refusal(
+      'temp-objects',
+      'temporary objects cannot be made through the gateway: they would hide the tables that rules speak of',
+      'Use a common table expression (WITH …) instead.',
+    );
+}
+
+export function findRelation(statement: Statement, name: RangeVar): Relation | undefined {
+  return statement.catalog.find(name.schemaname, name.relname ?? '', statement.path);
+}
+
+/** The relation a statement names. Throws a Refusal when there is none. */
+export function relationOf(statement: Statement, name: RangeVar): Relation {
+  const found = findRelation(statement, name);
+  if (found) return found;
+  const full = [name.schemaname, name.relname].filter((part) => part !== undefined).join('.');
+  throw new Refusal(
+    'not-resolved',
+    `relation "${full}" does not exist`,
+    'Check the name and the search_path.',
+    '42P01',
+  );
+}
+
+export function targetOf(statement: Statement): Resource {
+  return { type: 'Target', path: [statement.catalog.target] };
+}
+
+/** The schema in which something new is made. */
+export function schemaOf(statement: Statement, named: string | undefined): Resource {
+  if (/^pg_temp/i.test(named ?? '')) refuseTemp({ relpersistence: 't' });
+  const schema = named ?? statement.catalog.creationSchema(statement.path);
+  if (schema === undefined)
+    throw new Refusal(
+      'not-resolved',
+      'no schema has been selected to create in',
+      'Name the schema.',
+      '3F000',
+    );
+  return { type: 'Schema', path: [statement.catalog.target, schema] };
+}
