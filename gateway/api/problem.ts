@@ -111,7 +111,7 @@ export function toProblem(error: unknown): Problem {
 /** What the operator's log may hold of an error: its kind and place, not its text, which may quote a value. */
 export function causeOf(error: unknown): string {
   if (!(error instanceof Error)) return typeof error;
-  const code = field(error, 'code');
+  const code = field(error, 'code') ?? field(error.cause, 'code');
   const place = error.stack?.match(/\n\s+at .*/u)?.[0].trim() ?? '';
   return [error.name, typeof code === 'string' ? code : '', place].filter(Boolean).join(' ');
 }

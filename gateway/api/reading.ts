@@ -10,8 +10,8 @@ export type Via = 'api' | 'console';
 type Reader = { readonly person: Person; readonly via: Via };
 
 /** The store returns the newest; this many are looked through for those that a person may see. */
-const LOOKED_THROUGH = 1_000;
-const SESSION_RECORDS = 1_000;
+const LOOKED_THROUGH = 500;
+const SESSION_RECORDS = 500;
 
 /** Records a look before its answer goes out; when that cannot be recorded, nothing is shown. */
 async function recordLook(
@@ -77,7 +77,8 @@ export async function searchRecords(
 ): Promise<readonly RecordView[]> {
   const { person } = reader;
   await recordLook(deps, reader, { ...searchInRecord(q), limit });
-  const scoped = maySeeAllRecords(person) ? q : `${q} person:${person.email}`.trim();
+  // In front, where no quote in the query can swallow it.
+  const scoped = maySeeAllRecords(person) ? q : `person:${person.email} ${q}`.trim();
   const found = await deps.records.search(scoped, limit);
   return found.filter((record) => maySeeRecord(person, record));
 }
@@ -98,7 +99,7 @@ export type SessionView = {
   readonly target?: string;
   readonly startedAt?: string;
   readonly endedAt?: string;
-  /** Oldest first. */
+  /** Oldest first; of a long session the newest 500. */
   readonly records: readonly RecordView[];
 };
 
@@ -108,8 +109,9 @@ export async function readSession(
   reader: Reader,
   id: string,
 ): Promise<SessionView> {
+  const [first] = await deps.records.search(`session:${id} kind:session-start`, 1);
   const found = await deps.records.search(`session:${id}`, SESSION_RECORDS);
-  const start = found.find((record) => record.kind === 'session-start') ?? found.at(-1);
+  const start = first ?? found.at(-1);
   if (!start || !maySeeRecord(reader.person, start)) throw notFound('session');
   if (start.person !== reader.person.email)
     await recordLook(deps, reader, { looked: 'session' }, { session: id });

@@ -9,20 +9,22 @@ const BEAT_MS = 20_000;
 const MOST = 1_000;
 const MOST_BEHIND_BYTES = 65_536;
 
+type Stream = { readonly email: string; write(text: string): void; drop(): void };
+
 /** Server-sent events: says which request changed, to those who may see it; the page then reads itself anew. */
 export class Live {
   readonly #deps: HttpDeps;
   readonly #signIns: SignIns;
   readonly #guard: Guard;
-  readonly #streams = new Set<(requestId: string) => void>();
+  readonly #streams = new Set<Stream>();
   readonly #stop: () => void;
 
-  constructor(deps: HttpDeps, signIns: SignIns, guard: Guard) {
+  constructor(deps: HttpDeps, signIns: SignIns, guard: Guard, onError: (error: unknown) => void) {
     this.#deps = deps;
     this.#signIns = signIns;
     this.#guard = guard;
     this.#stop = deps.changes.on((requestId) => {
-      for (const tell of this.#streams) tell(requestId);
+      if (this.#streams.size > 0) this.#announce(requestId).catch(onError);
     });
   }
 
@@ -30,6 +32,7 @@ export class Live {
     this.#stop();
   }
 
+  /** Resolves once the stream is open; throws a problem when it may not be. */
   async open(request: FastifyRequest, reply: FastifyReply): Promise<void> {
     const id = this.#guard.cookieOf(request);
     const caller = await this.#guard.signedIn(request);
@@ -42,39 +45,41 @@ export class Live {
     for (const [name, value] of Object.entries(reply.getHeaders()))
       if (value !== undefined) out.setHeader(name, value);
     out.writeHead(200, { 'content-type': 'text/event-stream' });
-    const write = (text: string): void => {
-      // A reader that does not read, or has signed out, is let go.
-      if (out.writableLength > MOST_BEHIND_BYTES || !this.#signIns.find(id, false)) out.destroy();
-      else out.write(text);
-    };
-    const tell = (requestId: string): void => {
-      this.#tellIfSeen(caller.person.email, requestId, write).catch((error: unknown) => {
-        request.log.warn(
-          { cause: error instanceof Error ? error.name : '' },
-          'live page missed news',
-        );
-        out.destroy();
-      });
+    const stream: Stream = {
+      email: caller.person.email,
+      write: (text) => {
+        // A reader that does not read, or has signed out, is let go.
+        if (out.writableLength > MOST_BEHIND_BYTES || !this.#signIns.find(id, false)) out.destroy();
+        else out.write(text);
+      },
+      drop: () => out.destroy(),
     };
     const beat = setInterval(() => {
-      write(': still here\n\n');
+      stream.write(': still here\n\n');
     }, BEAT_MS).unref();
     out.on('close', () => {
       clearInterval(beat);
-      this.#streams.delete(tell);
+      this.#streams.delete(stream);
     });
-    this.#streams.add(tell);
-    write('retry: 2000\nevent: ready\ndata:\n\n');
+    this.#streams.add(stream);
+    stream.write('retry: 2000\nevent: ready\ndata:\n\n');
   }
 
-  async #tellIfSeen(
-    email: string,
-    requestId: string,
-    write: (text: string) => void,
-  ): Promise<void> {
-    const person = await this.#deps.directory.find(email);
-    const changed = person && (await this.#deps.requests.get(requestId));
-    if (changed && maySeeRequest(person, changed))
-      write(`event: request\ndata: ${JSON.stringify({ id: requestId, state: changed.state })}\n\n`);
+  /** When it cannot be read who may see it, all streams end: pages that reconnect read themselves anew. */
+  async #announce(requestId: string): Promise<void> {
+    try {
+      const changed = await this.#deps.requests.get(requestId);
+      if (!changed) return;
+      const news = `event: request\ndata: ${JSON.stringify({ id: requestId, state: changed.state })}\n\n`;
+      for (const stream of this.#streams) {
+        // oxlint-disable-next-line no-await-in-loop -- the directory is asked once a person, in memory or cached
+        const person = await this.#deps.directory.find(stream.email);
+        if (!person) stream.drop();
+        else if (maySeeRequest(person, changed)) stream.write(news);
+      }
+    } catch (error) {
+      for (const stream of this.#streams) stream.drop();
+      throw error;
+    }
   }
 }

@@ -89,7 +89,9 @@ export async function registerConsole(app: FastifyInstance, parts: ConsoleParts)
 
   app.post('/requests/:id/decision', (request, reply) => decisionRoute(parts, request, reply));
 
-  const live = new Live(deps, parts.signIns, guard);
+  const live = new Live(deps, parts.signIns, guard, (error) =>
+    app.log.warn({ cause: causeOf(error) }, 'live pages missed news and were told to reload'),
+  );
   app.addHook('onClose', async () => live.close());
   app.get('/events', { exposeHeadRoute: false }, (request, reply) => live.open(request, reply));
 }

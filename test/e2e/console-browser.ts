@@ -1,13 +1,12 @@
 import assert from 'node:assert/strict';
-import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { after, before } from 'node:test';
 import { chromium, type Browser, type BrowserContextOptions, type Page } from 'playwright-core';
 import { pino } from 'pino';
 import { listenHttp } from '#gateway/api/listener.ts';
+import { need, without } from '../fakes/need.ts';
 import { makeWorld, type World } from '../unit/api-fakes.ts';
 
-const EXECUTABLE = '/usr/bin/chromium';
 const FLAGS = [
   '--disable-gpu',
   '--disable-quic',
@@ -19,7 +18,7 @@ const FLAGS = [
 /** Bounds every wait on the page. */
 const PATIENCE_MS = 10_000;
 
-export const skip = existsSync(EXECUTABLE) ? false : `needs Chromium at ${EXECUTABLE}`;
+export const skip = without('chromium');
 
 /** Asks `console-page.js`; what comes back is checked by the caller. */
 export const ask = <T>(page: Page, question: string): Promise<T> => page.evaluate<T>(question);
@@ -27,9 +26,10 @@ export const ask = <T>(page: Page, question: string): Promise<T> => page.evaluat
 let browser: Browser | undefined;
 const closing: (() => Promise<void>)[] = [];
 before(async () => {
-  if (skip === false)
+  const executablePath = need('chromium');
+  if (executablePath !== undefined)
     browser = await chromium.launch({
-      executablePath: EXECUTABLE,
+      executablePath,
       headless: true,
       chromiumSandbox: false,
       args: FLAGS,

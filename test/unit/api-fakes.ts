@@ -187,7 +187,9 @@ export function makeWorld(publicUrl = 'http://127.0.0.1:8080'): World {
         get: (id) => Promise.resolve(records.find((record) => record.id === id)),
         search(q, limit) {
           searches.push({ q, limit });
-          return Promise.resolve(records.slice(0, limit));
+          const kind = / kind:(\S+)/u.exec(q)?.[1];
+          const found = records.filter((record) => kind === undefined || record.kind === kind);
+          return Promise.resolve(found.slice(0, limit));
         },
       },
       audit: {
