@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
 import { commandEnvironment } from '#src/config/env.ts';
 import { integer, type Options } from './command.ts';
@@ -19,8 +20,19 @@ export type DemoFile = z.infer<typeof demoFile>;
 
 export const DEMO_FILE = '.countersign/demo.json';
 
-/** The facts the demo writes for scripts; undefined where no demo has run in this folder. */
-export async function readDemo(path = DEMO_FILE): Promise<DemoFile | undefined> {
+const PLACES = [DEMO_FILE, fileURLToPath(new URL(`../${DEMO_FILE}`, import.meta.url))];
+
+/** The facts the demo writes for scripts, of this folder or of the clone; undefined where no demo has run. */
+export async function readDemo(): Promise<DemoFile | undefined> {
+  for (const path of PLACES) {
+    // oxlint-disable-next-line eslint/no-await-in-loop -- the first that is there
+    const demo = await readDemoFile(path);
+    if (demo) return demo;
+  }
+  return undefined;
+}
+
+async function readDemoFile(path: string): Promise<DemoFile | undefined> {
   let text: string;
   try {
     text = await readFile(path, 'utf8');

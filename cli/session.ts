@@ -139,7 +139,9 @@ function exitOf(error: pg.DatabaseError, cancelled: boolean): ExitCode {
   if (error.code === '57014') return ours || cancelled ? EXIT.ended : EXIT.failed;
   if (!ours) return EXIT.failed;
   if (error.code === '57P01') return EXIT.ended;
-  return /^(?:Refused|Held) by rule /.test(error.detail ?? '') && error.code !== '40001'
+  // A statement that does not parse or names nothing fails, as it would without us; 40001 is worth another try.
+  const decided = error.code === '42501' || error.code === '0A000';
+  return decided && /^(?:Refused|Held) by rule /.test(error.detail ?? '')
     ? EXIT.refused
     : EXIT.failed;
 }

@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
@@ -31,8 +31,9 @@ export async function startStack(portBase: number, say: (text: string) => void):
   const folder = await mkdtemp(join(tmpdir(), 'countersign-bench-'));
   await using started = new AsyncDisposableStack();
   started.defer(() => rm(folder, { recursive: true, force: true }));
+  // As root the databases run as another user, who must pass through.
+  await chmod(folder, 0o711);
   const places = placesIn(folder);
-  // As root the clusters lie outside the folder.
   for (const name of ['store', 'shop'])
     started.defer(() => removeCluster({ dir: places.home, name, log: () => undefined }));
   const ports = portsFrom(portBase);

@@ -113,6 +113,12 @@ test('the exit code tells a rule’s refusal, an ended request and a failure of 
   assert.equal(exit(databaseError('57014', 'canceling statement'), true), 4);
   assert.equal(exit(databaseError('57014', 'canceling statement due to statement timeout')), 1);
   assert.equal(exit(databaseError('42501', 'permission denied for table x')), 1);
+  assert.equal(
+    exit(
+      databaseError('42703', 'countersign: no column', 'Refused by rule countersign/not-resolved.'),
+    ),
+    1,
+  );
   assert.equal(exit(databaseError('58000', 'countersign: not recorded')), 1);
   assert.equal(exit(databaseError('40001', 'countersign: changed', 'Held by rule r.')), 1);
 });
