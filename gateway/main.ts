@@ -5,6 +5,7 @@ import { openQueue } from '#src/approval/bullmq.ts';
 import { openRequests } from '#src/approval/requests.ts';
 import { openRecords } from '#src/audit/records.ts';
 import { recover, recoverLapsed } from '#src/audit/recovery.ts';
+import type { Failpoint } from '#src/audit/lane.ts';
 import { openAuditLog } from '#src/audit/writer.ts';
 import type { Config, TargetConfig } from '#src/config/config.ts';
 import { liveRoles } from '#src/identity/grants.ts';
@@ -39,8 +40,11 @@ const DRAIN_MS = 5_000;
 const SWEEP_MS = 5_000;
 const GRANTS_MS = 1_000;
 
-/** Starts gateway, console and bot in this process. Rejects with the first thing that is wrong, and leaves nothing running. */
-export async function serve(config: Config, { log }: { readonly log: Logger }): Promise<Running> {
+/** Starts gateway, console and bot in this process (`failpoint` is for fault tests). Rejects with the first thing that is wrong, and leaves nothing running. */
+export async function serve(
+  config: Config,
+  { log, failpoint }: { readonly log: Logger; readonly failpoint?: Failpoint },
+): Promise<Running> {
   const onError = (error: unknown): void =>
     log.error({ err: error }, 'a part of the gateway failed');
   await using opened = new AsyncDisposableStack();
@@ -56,7 +60,14 @@ export async function serve(config: Config, { log }: { readonly log: Logger }): 
   const { gateway, epoch } = lease;
   const held = (): boolean => lease.held();
   const audit = opened.adopt(
-    await openAuditLog({ db, writer: gateway, epoch, held, onError }),
+    await openAuditLog({
+      db,
+      writer: gateway,
+      epoch,
+      held,
+      onError,
+      ...(failpoint && { failpoint }),
+    }),
     (open) => open.close(),
   );
   const recovered = await recover({ db, audit, gateway, epoch });
