@@ -105,7 +105,7 @@ function merge(spans: readonly Span[]): readonly Span[] {
   return merged;
 }
 
-const localPart = /[\p{L}\p{N}._%+'-]/u;
+const localPart = /[\p{L}\p{N}._%+-]/u;
 
 function withLocalPart(text: string, at: number, end: number): [number, number][] {
   let start = at;
