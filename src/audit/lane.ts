@@ -171,7 +171,7 @@ export class Lane {
       // At the start the lease has made us the owner; later on only our own old connection may be in the way.
       if (this.#pid !== undefined && this.#pid !== pid)
         throw new Fenced(`another process writes as ${writer}`);
-      await client.query('select pg_terminate_backend($1)', [pid]);
+      await client.query('select pg_terminate_backend($1, 1000)', [pid]);
     }
     await client.query(`select pg_advisory_lock(${KEY})`, [writer]);
     const { rows } = await client.query<{ pid: number }>('select pg_backend_pid() as pid');
@@ -186,6 +186,11 @@ export class Lane {
     const last = rows[0];
     return last ? { seq: Number(last.seq), hash: last.hash } : EMPTY;
   }
+}
+
+/** Breaks the connection of a writer whose epoch has been raised, so that nothing it has under way is written later. */
+export async function fence(db: Database, writer: string): Promise<void> {
+  await db.pool.query(`select pg_terminate_backend(pid, 2000) from (${HOLDERS}) holder`, [writer]);
 }
 
 function same(a: Tail, b: Tail): boolean {

@@ -85,15 +85,16 @@ function searchQuery(q: string, limit: number) {
   return { text, values };
 }
 
-/** `person:a@b.c "two words" word`; `where` is undefined when an id is none. */
+/** `person:a@b.c "two words" word`; `where` is undefined when a value cannot be stored. */
 function parse(q: string) {
   const where: string[] = [];
   const words: string[] = [];
   const values: string[] = [];
   for (const [, name, quoted, plain] of q.matchAll(TERM)) {
-    const value = (quoted ?? plain ?? '').replaceAll('\0', '');
+    const value = quoted ?? plain ?? '';
     const type = name === undefined ? undefined : QUALIFIERS[name];
-    if (type === 'uuid' && !UUID.test(value)) return { where: undefined, words, values };
+    if (type && !(type === 'uuid' ? UUID.test(value) : !value.includes('\0')))
+      return { where: undefined, words, values };
     if (name !== undefined && type) {
       values.push(value);
       where.push(condition(name, type, values.length));

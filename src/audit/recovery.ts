@@ -3,6 +3,7 @@ import { Moved, move } from '../approval/moves.ts';
 import type { RequestState } from '../approval/request.ts';
 import type { Database } from '../store/database.ts';
 import { abandonedSessions, endSession } from '../store/sessions.ts';
+import { fence } from './lane.ts';
 import type { AuditLog, Entry, Within } from './log.ts';
 
 export type Recovered = {
@@ -53,6 +54,7 @@ export async function recoverLapsed(parts: Parts): Promise<Recovered> {
   );
   let sum: Recovered = { unknown: 0, abandoned: 0 };
   for (const { name, epoch } of rows) {
+    await fence(parts.db, name);
     const done = await settle({ ...parts, gateway: name, upTo: Number(epoch) });
     sum = { unknown: sum.unknown + done.unknown, abandoned: sum.abandoned + done.abandoned };
   }
@@ -127,12 +129,12 @@ async function settleStatements({ db, audit, gateway, upTo }: Dead): Promise<num
       const settled = await appendIf(
         audit,
         { kind: 'outcome', statement, ...present(row), body: UNKNOWN },
-        async (sql) => {
+        async (sql, record) => {
           // Two sweepers of the same gateway must not both write it.
           await sql.query('select from countersign.gateway where name = $1 for update', [gateway]);
           const { rowCount } = await sql.query(
-            `select from countersign.record_body where statement = $1 and kind = 'outcome'`,
-            [statement],
+            `select from countersign.record_body where statement = $1 and kind = 'outcome' and id <> $2`,
+            [statement, record],
           );
           if (rowCount) throw new Moved('the outcome is there');
         },

@@ -33,10 +33,11 @@ test('SCRAM finds the one token of several that the client knows', () => {
   assert.equal(startScram(FIRST, secrets(), NONCE)?.finish(FINAL), undefined);
 });
 
+const hmac = (key: Buffer, text: string) => createHmac('sha256', key).update(text).digest();
+
 /** A client's last message with a right proof over whatever it claims. */
 function finalFor(first: string, serverFirst: string, withoutProof: string): string {
   const salted = pbkdf2Sync('pencil', SALT, 4096, 32, 'sha256');
-  const hmac = (key: Buffer, text: string) => createHmac('sha256', key).update(text).digest();
   const key = hmac(salted, 'Client Key');
   const stored = createHash('sha256').update(key).digest();
   const bare = first.slice(first.indexOf(',,') + 2);
