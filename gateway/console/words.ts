@@ -92,3 +92,8 @@ export function shortened(text: string, most = 160): string {
   if (characters.length <= most) return text;
   return `${characters.slice(0, most).join('')} … (${characters.length - most} more characters)`;
 }
+
+/** `session-start` as people write it. */
+export function kindName(kind: string): string {
+  return kind.charAt(0).toUpperCase() + kind.slice(1).replaceAll('-', ' ');
+}

@@ -80,7 +80,7 @@ export function makeRecord(change: Partial<RecordView> = {}): RecordView {
     verdict: 'allow',
     hash: '9b1f3c7f6f4c8d7d6b0d6f0a51f9a2c5a2b2f3d0b8c1e4a7f6d5c4b3a2918070',
     body: {
-      statement: 'select * from customers limit 5',
+      text: 'select * from customers limit 5',
       rules: ['shop-people-work'],
       masks: { 'shop/public/customers/ssn': 'null' },
       client: { address: '127.0.0.1', application: 'psql' },

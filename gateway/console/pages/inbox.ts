@@ -11,7 +11,7 @@ function item(request: Request): Html {
   const { card } = request;
   return html`<li class="card">
     <a class="cover" href="/requests/${request.id}"
-      ><h3>${card.words[0] ?? 'runs a statement'}</h3></a
+      ><h3 class="verb">${card.words[0] ?? 'runs a statement'}</h3></a
     >
     <p class="meta">
       ${stateBadge(request.state)}

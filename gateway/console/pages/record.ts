@@ -2,7 +2,7 @@ import type { Json } from '#src/audit/log.ts';
 import type { RecordView } from '#src/audit/reader.ts';
 import { html, type Html } from '../html.ts';
 import type { Page } from '../layout.ts';
-import { verdictBadge, when } from '../words.ts';
+import { kindName, verdictBadge, when } from '../words.ts';
 
 const DEEPEST = 6;
 
@@ -48,13 +48,14 @@ export function recordPage(record: RecordView): Page {
     title: `Record: ${record.kind}`,
     at: 'records',
     body: html`<p class="eyebrow">Record</p>
-      <h1>${record.kind} ${verdictBadge(record.verdict)}</h1>
+      <h1>${kindName(record.kind)} ${verdictBadge(record.verdict)}</h1>
       <section aria-labelledby="fields">
         <h2 id="fields">Entry</h2>
         <dl class="facts">
-          ${fact('Id', html`<code>${record.id}</code>`)} ${fact('At', when(record.at))}
-          ${fact('Person', record.person)} ${fact('Agent', record.agent)}
-          ${fact('Target', record.target)} ${fact('Verdict', record.verdict)}
+          ${fact('Kind', record.kind)} ${fact('Id', html`<code>${record.id}</code>`)}
+          ${fact('At', when(record.at))} ${fact('Person', record.person)}
+          ${fact('Agent', record.agent)} ${fact('Target', record.target)}
+          ${fact('Verdict', record.verdict)}
           ${fact(
             'Request',
             record.request === undefined

@@ -3,28 +3,44 @@ import type { RecordView } from '#src/audit/reader.ts';
 import type { SessionView } from '../../api/reading.ts';
 import { html, type Html } from '../html.ts';
 import type { Page } from '../layout.ts';
-import { shortened, verdictBadge, when } from '../words.ts';
+import { kindName, shortened, verdictBadge, when } from '../words.ts';
 
-/** The line that says most: the masked statement, else whatever words the record has. */
-function gist(body: JsonObject | undefined): string {
-  for (const key of ['text', 'statement', 'words', 'message', 'reason', 'looked', 'state', 'why']) {
-    const value = body?.[key];
-    if (typeof value === 'string' && value !== '') return shortened(value, 200);
-  }
-  return '';
-}
+const text = (body: JsonObject | undefined, ...keys: readonly string[]): string =>
+  keys
+    .map((key) => body?.[key])
+    .map((value) => (Array.isArray(value) ? value.join(', ') : value))
+    .filter((value) => typeof value === 'string' || typeof value === 'number')
+    .join(' · ');
+
+/** What a record of each kind says in one line; its own page says all of it. */
+const GIST: Readonly<Record<string, readonly string[]>> = {
+  statement: ['message'],
+  outcome: ['tags', 'code', 'outcome'],
+  decision: ['decision', 'reason'],
+  request: ['event', 'code', 'state', 'why'],
+  look: ['looked', 'filters', 'via'],
+  'sign-in': ['via', 'client'],
+  'session-start': ['application', 'client', 'message'],
+  token: ['event', 'label'],
+};
 
 function row(record: RecordView): Html {
-  const line = gist(record.body);
+  const { body, kind } = record;
+  const statement = body?.['text'];
+  const gist = text(body, ...(GIST[kind] ?? []));
   return html`<li class="card">
-    <a class="cover" href="/records/${record.id}"><h3>${record.kind}</h3></a>
+    <a class="cover" href="/records/${record.id}"><h3>${kindName(kind)}</h3></a>
     <p class="meta">
       ${verdictBadge(record.verdict)}
       ${record.person === undefined ? undefined : html`<span>${record.person}</span>`}
       ${record.target === undefined ? undefined : html`<span>${record.target}</span>`}
-      ${when(record.at)}
+      ${gist === '' ? undefined : html`<span>${shortened(gist, 200)}</span>`} ${when(record.at)}
     </p>
-    ${line === '' ? undefined : html`<pre class="statement small">${line}</pre>`}
+    ${
+      typeof statement === 'string'
+        ? html`<pre class="statement small">${shortened(statement, 200)}</pre>`
+        : undefined
+    }
   </li>`;
 }
 

@@ -63,7 +63,7 @@ function facts({ request }: RequestView): Html {
       ${fact('Held by', html`<code>${card.rules.join(', ')}</code>`)}
       ${fact('Because', card.message)} ${fact('From', `${card.client} ${card.application}`)}
       ${fact('Asked', when(request.createdAt))}
-      ${fact('Ends', when(request.endedAt ?? request.expiresAt))}
+      ${fact(request.endedAt === undefined ? 'Ends' : 'Ended', when(request.endedAt ?? request.expiresAt))}
       ${fact('Digest', html`<code>${card.digest}</code>`)}
       ${fact(
         'Records',
@@ -189,7 +189,7 @@ export function requestPage(view: RequestView): Page {
   return {
     title: `${STATES[state].name}: ${card.person.name} on ${card.target}`,
     body: html`<p class="eyebrow">${card.person.name} asks, on ${card.target}</p>
-      <h1>${card.words[0] ?? 'runs a statement'}</h1>
+      <h1 class="verb">${card.words[0] ?? 'runs a statement'}</h1>
       <div class="split">
         <div>${statement(view)}</div>
         ${panel(view)}
