@@ -5,7 +5,6 @@ import { claimOutbox, completeOutbox, deferOutbox, dueOutbox } from '#src/approv
 import type { Database } from '#src/store/database.ts';
 
 const SWEEP_MS = 1_000;
-const BUSY_MS = 250;
 const BATCH = 20;
 
 /** Thrown by a platform that says when to come back. */
@@ -28,8 +27,8 @@ export type InboxParts = {
 };
 
 /**
- * Takes hints from the queue, and once a second what hints missed from the outbox, and delivers one request at a time:
- * the lock is the store's, so several bots never post the same card side by side.
+ * Takes hints from the queue, and once a second what hints missed from the outbox, and delivers: what is
+ * taken from the outbox is taken for its request as a whole, so several bots never post the same card side by side.
  */
 export async function startInbox(parts: InboxParts): Promise<{ close(): Promise<void> }> {
   const { db, queue, onError } = parts;
@@ -75,31 +74,16 @@ async function deliverRow(parts: InboxParts, outbox: string): Promise<void> {
   const due = await claimOutbox(db.pool, outbox);
   if (!due) return;
   try {
-    const alone = await withLock(db, due.request, async () => {
-      const request = await requests.get(due.request);
-      if (request) await deliver(request);
-      await completeOutbox(db.pool, due.request, request?.version ?? due.version);
-    });
-    if (!alone) await deferOutbox(db.pool, outbox, BUSY_MS);
+    let request = await requests.get(due.request);
+    while (request) {
+      await deliver(request);
+      await completeOutbox(db.pool, request.id, request.version);
+      const now = await requests.get(due.request);
+      request = now && now.version > request.version ? now : undefined;
+    }
   } catch (error) {
-    if (!(error instanceof RetryAfter)) throw error;
-    await deferOutbox(db.pool, outbox, error.ms);
+    const wait = error instanceof RetryAfter ? error : undefined;
+    await deferOutbox(db.pool, due, wait?.ms);
+    if (!wait) throw error;
   }
-}
-
-/** False when somebody else works on this request. The lock ends with the transaction, also when this process dies. */
-async function withLock(
-  db: Database,
-  request: string,
-  work: () => Promise<void>,
-): Promise<boolean> {
-  return await db.transaction(async (sql) => {
-    const { rows } = await sql.query<{ alone: boolean }>(
-      "select pg_try_advisory_xact_lock(hashtextextended('countersign card ' || $1, 0)) as alone",
-      [request],
-    );
-    if (!rows[0]?.alone) return false;
-    await work();
-    return true;
-  });
 }

@@ -4,7 +4,7 @@ import type { Requests, Vote } from '#src/approval/port.ts';
 import type { Directory } from '#src/identity/person.ts';
 import type { Database } from '#src/store/database.ts';
 import type { BotLog } from '../log.ts';
-import { ACTIONS, denyModal } from './card.ts';
+import { ACTIONS, denyModal, escapeMrkdwn } from './card.ts';
 import { clickerOf } from './person.ts';
 import { platformError, requestOfPost } from './posts.ts';
 
@@ -73,7 +73,7 @@ export function registerActions(app: App, parts: ActionParts): void {
       .postEphemeral({
         channel: clicked.channel,
         user: clicked.user,
-        text: `${answer} ${link(clicked.request)}`,
+        text: `${escapeMrkdwn(answer)} ${link(clicked.request)}`,
       })
       .catch((error: unknown) => {
         log.warn(

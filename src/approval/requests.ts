@@ -66,11 +66,7 @@ export async function openRequests(parts: RequestParts): Promise<OpenRequests> {
     const step = { id, from: ['running' as const], to };
     const hint = await db
       .transaction((sql) => move(sql, outcome === 'unknown' ? step : { ...step, outcome }))
-      .catch((error: unknown) => {
-        // Finished already: saying so twice changes nothing.
-        if (error instanceof Moved) return undefined;
-        throw error;
-      });
+      .catch(ignoreMoved);
     tell(hint);
   };
 
@@ -133,6 +129,19 @@ export async function openRequests(parts: RequestParts): Promise<OpenRequests> {
     return request;
   };
 
+  /** It had no receipt, so it did not run: says so whether the claim was written or not. */
+  const endUnclaimed = async (request: Request) => {
+    const why = 'its claim could not be confirmed, so it was not run';
+    if (await end(request.id, 'abandoned', why)) return;
+    let hint: Hint | undefined;
+    await audit
+      .append(entryFor(request, 'outcome', { ok: false, why }), async (sql) => {
+        hint = await move(sql, { id: request.id, from: ['running'], to: 'abandoned' });
+      })
+      .catch(ignoreMoved);
+    tell(hint);
+  };
+
   const claim = async (id: string, binds: Binding): Promise<Receipt> => {
     const request = await get(id);
     if (!request) throw new NotClaimed('unknown');
@@ -150,15 +159,12 @@ export async function openRequests(parts: RequestParts): Promise<OpenRequests> {
     } catch (error) {
       if (error instanceof NotClaimed) throw error;
       if (error instanceof Moved) throw new NotClaimed(await stateNow(db.pool, id));
-      doubtful.set(id, async () => {
-        if (!(await end(id, 'abandoned', 'its claim could not be confirmed')))
-          await finish(id, 'unknown');
-      });
+      doubtful.set(id, () => endUnclaimed(request));
       throw error;
     }
   };
 
-  const sweep = startSweep({ db, end, finish, wake, doubtful, onError });
+  const sweep = startSweep({ db, end, wake, doubtful, onError });
 
   return {
     open,
@@ -186,6 +192,11 @@ export async function openRequests(parts: RequestParts): Promise<OpenRequests> {
       await wake.close();
     },
   };
+}
+
+/** Moved already: saying so twice changes nothing. */
+function ignoreMoved(error: unknown): undefined {
+  if (!(error instanceof Moved)) throw error;
 }
 
 function shownDigest(secret: Buffer, digest: Buffer): string {

@@ -4,7 +4,7 @@ import type { Wake } from './wake.ts';
 
 const PERIOD_MS = 1_000;
 
-type SweepParts = Pick<Requests, 'end' | 'finish'> & {
+type SweepParts = Pick<Requests, 'end'> & {
   readonly db: Database;
   readonly wake: Wake;
   readonly doubtful: Map<string, () => Promise<unknown>>;
@@ -12,8 +12,9 @@ type SweepParts = Pick<Requests, 'end' | 'finish'> & {
 };
 
 /**
- * Every second: ends what is overdue, ends what a dead gateway left, ends what an unconfirmed write may have made, and
- * wakes everybody who waits, in case a NOTIFY was lost. Any number of processes may sweep: each end is a compare-and-set.
+ * Every second: wakes everybody who waits, in case a NOTIFY was lost, ends what an unconfirmed write may have made, and
+ * ends what is overdue. Any number of processes may sweep: each end is a compare-and-set. (What a dead gateway left is
+ * ended by recovery, which looks at its records too.)
  */
 export function startSweep(parts: SweepParts): { stop(): Promise<void> } {
   let timer: NodeJS.Timeout | undefined;
@@ -39,23 +40,14 @@ export function startSweep(parts: SweepParts): { stop(): Promise<void> } {
   };
 }
 
-async function sweepOnce({ db, end, finish, wake, doubtful, onError }: SweepParts): Promise<void> {
+async function sweepOnce({ db, end, wake, doubtful, onError }: SweepParts): Promise<void> {
   wake.wake();
   for (const [id, settle] of doubtful) {
     await settle().then(() => doubtful.delete(id), onError);
   }
-  const { rows } = await db.pool.query<{ id: string; state: string; overdue: boolean }>(LEFT);
-  for (const { id, state, overdue } of rows) {
-    if (state === 'running') await finish(id, 'unknown');
-    else if (overdue) await end(id, 'expired', 'nobody decided and ran it in time');
-    else await end(id, 'abandoned', 'the gateway that held it went away');
-  }
+  const { rows } = await db.pool.query<{ id: string }>(OVERDUE);
+  for (const { id } of rows) await end(id, 'expired', 'nobody decided and ran it in time');
 }
 
-// A request whose gateway has no row at all belongs to nobody's lease; only its own expiry ends it.
-const LEFT = `select r.id, r.state, r.expires_at <= clock_timestamp() as overdue
-  from countersign.request r left join countersign.gateway g on g.name = r.gateway
-  where (r.state in ('pending', 'approved') and r.expires_at <= clock_timestamp())
-     or (r.state in ('pending', 'approved', 'running') and g.name is not null
-         and (g.epoch > r.epoch or g.lease_until <= clock_timestamp()))
-  order by r.created_at limit 100`;
+const OVERDUE = `select id from countersign.request
+  where state in ('pending', 'approved') and expires_at <= clock_timestamp() order by created_at limit 100`;

@@ -35,6 +35,7 @@ export async function startSlackKit() {
     signingSecret: SECRET,
     appId: APP,
     teams: [TEAM],
+    matchEmail: true,
     listen: { host: '127.0.0.1', port: 0 },
     apiUrl: slack.url,
   };
