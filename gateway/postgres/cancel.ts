@@ -19,7 +19,7 @@ export class Cancels {
     pid: number,
     minor: 0 | 2,
     onCancel: () => void | Promise<void>,
-  ): { readonly keyData: Buffer; unregister(): void } {
+  ): { readonly keyData: Buffer; readonly unregister: () => void } {
     const secret = randomBytes(minor === 2 ? 32 : 4);
     const live: Live = { secret, onCancel };
     const sessions = this.#live.get(pid) ?? new Set();

@@ -65,7 +65,7 @@ export type ListenOptions = {
  */
 export async function listenPostgres(
   options: ListenOptions,
-): Promise<{ port: number; close(): Promise<void> }> {
+): Promise<{ readonly port: number; readonly close: () => Promise<void> }> {
   const starting = new Set<net.Socket>();
   const secureContext = options.tls && tls.createSecureContext(options.tls);
   const { maxConnections = 1000, maxUnauthenticated = 200 } = options;

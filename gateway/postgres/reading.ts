@@ -8,13 +8,17 @@ export class GoneAway extends Error {
 
 /** Takes exactly so many bytes and leaves the rest in the (paused) socket. Rejects with GoneAway when it ends before. */
 export async function readExactly(socket: Duplex, bytes: number): Promise<Buffer> {
-  for (;;) {
-    const chunk: unknown = socket.read(bytes);
-    if (Buffer.isBuffer(chunk) && chunk.length === bytes) return chunk;
-    if (chunk !== null || socket.readableEnded || socket.destroyed)
+  let taken = Buffer.alloc(0);
+  while (taken.length < bytes) {
+    // All there is, not read(bytes): a socket that holds too little would say "readable" again and again.
+    const chunk: unknown = socket.read();
+    if (Buffer.isBuffer(chunk)) taken = Buffer.concat([taken, chunk]);
+    else if (socket.readableEnded || socket.destroyed)
       throw new GoneAway('the client closed the connection');
-    await readable(socket);
+    else await readable(socket);
   }
+  if (taken.length > bytes) socket.unshift(taken.subarray(bytes));
+  return taken.subarray(0, bytes);
 }
 
 function readable(socket: Duplex): Promise<void> {
