@@ -49,6 +49,7 @@ class Writer implements OpenAuditLog {
   #later: Draft[] = [];
   /** Under way, or of unknown fate until the lane is connected again. */
   #flight: Batch | undefined;
+  #flightSince = 0;
   #busy = false;
   #afterWithin = false;
   #linger: NodeJS.Timeout | undefined;
@@ -153,6 +154,7 @@ class Writer implements OpenAuditLog {
     const [first] = drafts;
     if (!first) return 0;
     this.#flight = batch;
+    this.#flightSince = performance.now();
     try {
       if (within) await this.#lane.transact(first, within);
       else await this.#lane.write(drafts);
@@ -239,7 +241,7 @@ class Writer implements OpenAuditLog {
     const stuck = this.#flight?.waiting.filter(late) ?? [];
     const queued = this.#hot.filter(late);
     for (const { reject } of [...stuck, ...queued]) reject(error);
-    if (stuck.length) this.#lane.drop();
+    if (this.#flight && now - this.#flightSince >= PATIENCE_MS - 1) this.#lane.drop();
     this.#hot = this.#hot.slice(queued.length);
     const next = [...(this.#flight?.waiting ?? []), ...this.#hot].find((waiting) => !late(waiting));
     this.#patience =
