@@ -75,6 +75,14 @@ const MISMATCH =
 
 const KEPT = ['S', 'V', 'C', 'P', 's', 't', 'n'] as const;
 
+// Errors of transaction state, names, syntax, rights, limits and interruption: PostgreSQL's own texts for them quote the
+// statement at most, never a row.
+const NAMES_NO_VALUE = /^(25|26|34|3B|3D|3F|40|42|53|54|55|57)/;
+
+/** May the text go out as it is? What a function raised may say anything under any code; it comes with a context. */
+export const quotesNothing = (fields: ErrorFields): boolean =>
+  NAMES_NO_VALUE.test(fields.get('C') ?? '') && !fields.has('W');
+
 /** An error or notice without its text, which may quote a value of a column that some rule hides. */
 export function withheld(fields: ErrorFields, what: 'error' | 'notice'): Buffer {
   const kept = new Map<string, string>();

@@ -141,13 +141,13 @@ export class Judge {
     for (const part of parts) this.names.expect(part);
     this.#since ??= Date.now();
     if (parts.some((part) => part.defines)) this.#defined = true;
-    if (parts.some((part) => part.changesSettings)) this.#unsettled = true;
+    if (parts.some(sets)) this.#unsettled = true;
   }
 
   /** The target has completed it. */
   completed(part: Part): void {
     this.names.completed(part);
-    if (part.changesSettings) this.#settings = undefined;
+    if (sets(part)) this.#settings = undefined;
     if (part.defines) this.#analyser.bumpEpoch();
   }
 
@@ -222,6 +222,7 @@ export class Judge {
   }
 }
 
+const sets = (part: Part): boolean => part.changesSettings || part.sets !== undefined;
 const asks = (part: Part): boolean => part.effect.accesses.length > 0;
 
 const openDefinition: Refused = {

@@ -11,7 +11,7 @@ import {
   type ErrorFields,
   type TransactionStatus,
 } from './codec.ts';
-import { type Expected, overLimit, owes, verify, withheld } from './expected.ts';
+import { type Expected, overLimit, owes, quotesNothing, verify, withheld } from './expected.ts';
 import { Masker, type Piece } from './masker.ts';
 import type { ResultPlan } from './plan.ts';
 import type { Run } from './recorder.ts';
@@ -236,7 +236,8 @@ export class Responses {
     if (plan && this.#overLimit) return this.#write(overLimit(plan));
     if (head?.instead) return this.#write(head.instead);
     if (head?.quiet && !head.loud) return undefined;
-    return plan?.withhold ? this.#write(withheld(fields, 'error')) : this.#pass(piece);
+    if (!plan?.withhold || quotesNothing(fields)) return this.#pass(piece);
+    return this.#write(withheld(fields, 'error'));
   }
 
   get #overLimit(): boolean {
