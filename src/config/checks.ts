@@ -1,6 +1,6 @@
 import { access, stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import { readSecretFile, secretProblem } from './secrets.ts';
+import { readSecretFile, secretProblem, type Surroundings } from './secrets.ts';
 import { parseAddress } from './units.ts';
 
 /** What is wrong with one key, named by its path: `targets.shop.hold.inTransaction`. */
@@ -32,9 +32,9 @@ const keysOf = (node: unknown): string[] => (isObject(node) ? Object.keys(node) 
  * What a schema cannot see: names that must exist elsewhere in the file, listeners in each other's way, files and
  * secrets that are not there. Looks at the text as it was written, so that it can speak beside the schema's problems.
  */
-export async function checkFile(raw: unknown, base: string): Promise<ConfigProblem[]> {
+export async function checkFile(raw: unknown, around: Surroundings): Promise<ConfigProblem[]> {
   const found = [...checkListeners(raw), ...checkChannels(raw), ...checkTargets(raw)];
-  found.push(...(await checkSecrets(raw, base)), ...(await checkPaths(raw, base)));
+  found.push(...(await checkSecrets(raw, around)), ...(await checkPaths(raw, around.base)));
   return found;
 }
 
@@ -105,13 +105,13 @@ const secretPaths = [
   /^chat\.slack\.(botToken|signingSecret|appToken)$/,
 ];
 
-async function checkSecrets(raw: unknown, base: string): Promise<ConfigProblem[]> {
+async function checkSecrets(raw: unknown, around: Surroundings): Promise<ConfigProblem[]> {
   const found: ConfigProblem[] = [];
   for (const { path, value } of strings(raw, [])) {
     if (!value.includes('${')) continue;
     const place = pathText(path);
     const message = secretPaths.some((pattern) => pattern.test(place))
-      ? await secretProblem(value, base)
+      ? await secretProblem(value, around)
       : 'only a secret may be a reference ${…}: write the value itself';
     if (message !== undefined) found.push({ path: place, message });
   }

@@ -6,7 +6,7 @@ import { parseDuration } from '../policy/duration.ts';
 import { checkFile, pathText, type ConfigProblem } from './checks.ts';
 import type { Address, ChatConfig, Config, Secret, TargetConfig } from './config.ts';
 import { fileSchema, type File } from './schema.ts';
-import { resolveSecret } from './secrets.ts';
+import { resolveSecret, type Surroundings } from './secrets.ts';
 import { parseAddress, parseSize } from './units.ts';
 
 export type { ConfigProblem } from './checks.ts';
@@ -28,19 +28,22 @@ export class ConfigError extends Error {
  * Reads `countersign.yaml`; paths in it are taken from its own folder. Rejects with a ConfigError that names every
  * problem by its path. Secrets of targets are looked up at each use, the others now.
  */
-export async function readConfig(path: string): Promise<Config> {
+export async function readConfig(
+  path: string,
+  env: Surroundings['env'] = process.env,
+): Promise<Config> {
   const full = resolve(path);
-  const base = dirname(full);
+  const around = { base: dirname(full), env };
   const raw = parseYaml(full, await readText(full));
   const parsed = fileSchema.safeParse(raw);
   const problems = parsed.success ? [] : parsed.error.issues.flatMap(explain);
-  problems.push(...(await checkFile(raw, base)));
+  problems.push(...(await checkFile(raw, around)));
   if (!parsed.success || problems.length > 0)
     throw new ConfigError(
       full,
       problems.toSorted((a, b) => (a.path < b.path ? -1 : 1)),
     );
-  return build(parsed.data, base).catch((error: unknown) => {
+  return build(parsed.data, around).catch((error: unknown) => {
     if (!(error instanceof Unresolved)) throw error;
     throw new ConfigError(full, [{ path: error.path, message: error.message }]);
   });
@@ -86,14 +89,15 @@ class Unresolved extends Error {
   }
 }
 
-async function build(file: File, base: string): Promise<Config> {
+async function build(file: File, around: Surroundings): Promise<Config> {
+  const { base } = around;
   const secretAt = (path: string, text: string): Promise<string> =>
-    resolveSecret(text, base).catch((cause: unknown) => {
+    resolveSecret(text, around).catch((cause: unknown) => {
       throw new Unresolved(path, cause);
     });
   const { listen, store, queue, tls, people } = file;
   const targets = await Promise.all(
-    Object.entries(file.targets).map(([name, target]) => buildTarget(name, target, base)),
+    Object.entries(file.targets).map(([name, target]) => buildTarget(name, target, around)),
   );
   const groups = Object.values(people).flatMap((person) => person.groups);
   return {
@@ -133,13 +137,13 @@ async function build(file: File, base: string): Promise<Config> {
 async function buildTarget(
   name: string,
   target: File['targets'][string],
-  base: string,
+  around: Surroundings,
 ): Promise<TargetConfig> {
   const url = new URL(target.url);
   const secret =
     (text: string): Secret =>
     () =>
-      resolveSecret(text, base);
+      resolveSecret(text, around);
   const { tls, hold, record, analyser, channel } = target;
   return {
     name,
@@ -154,7 +158,7 @@ async function buildTarget(
     analyser: { user: analyser.user, password: secret(analyser.password) },
     tls: {
       mode: tls.mode,
-      ...(tls.ca !== undefined && { ca: await readFile(resolve(base, tls.ca), 'utf8') }),
+      ...(tls.ca !== undefined && { ca: await readFile(resolve(around.base, tls.ca), 'utf8') }),
     },
     hold: { inTransactionMs: toMs(hold.inTransaction), resendMs: toMs(hold.resend) },
     record: { rows: record.rows, bytes: sure(parseSize(record.bytes)) },

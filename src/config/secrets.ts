@@ -5,18 +5,24 @@ import { promisify } from 'node:util';
 
 const run = promisify(execFile);
 const reference = /\$\{(env|file|command):([^}]+)\}/g;
+/** Where references are looked up: relative paths from `base`, variables in `env`. */
+export type Surroundings = {
+  readonly base: string;
+  readonly env: Readonly<Record<string, string | undefined>>;
+};
+
 const commandTimeoutMs = 10_000;
 
 /**
  * The text with every `${env:NAME}`, `${file:path}` and `${command:shell command}` replaced; paths are taken from
- * `base`, and one line end after a file's or command's text is cut. Throws with the cause and never with a value.
+ * the base, and one line end after a file's or command's text is cut. Throws with the cause and never with a value.
  */
-export async function resolveSecret(text: string, base: string): Promise<string> {
+export async function resolveSecret(text: string, around: Surroundings): Promise<string> {
   let result = '';
   let end = 0;
   for (const match of text.matchAll(reference)) {
     const [whole, kind = '', what = ''] = match;
-    result += text.slice(end, match.index) + (await lookUp(kind, what.trim(), base));
+    result += text.slice(end, match.index) + (await lookUp(kind, what.trim(), around));
     end = match.index + whole.length;
   }
   const rest = text.slice(end);
@@ -26,18 +32,21 @@ export async function resolveSecret(text: string, base: string): Promise<string>
 }
 
 /** Undefined when the references can be looked up; commands are not run. */
-export async function secretProblem(text: string, base: string): Promise<string | undefined> {
+export async function secretProblem(
+  text: string,
+  around: Surroundings,
+): Promise<string | undefined> {
   try {
-    await resolveSecret(text.replace(/\$\{command:[^}]+\}/g, ''), base);
+    await resolveSecret(text.replace(/\$\{command:[^}]+\}/g, ''), around);
     return undefined;
   } catch (error) {
     return error instanceof Error ? error.message : 'the secret cannot be read';
   }
 }
 
-async function lookUp(kind: string, what: string, base: string): Promise<string> {
+async function lookUp(kind: string, what: string, { base, env }: Surroundings): Promise<string> {
   if (kind === 'env') {
-    const value = process.env[what];
+    const value = env[what];
     if (value === undefined || value === '')
       throw new Error(`the environment has no ${what}: set it`);
     return value;
