@@ -4,9 +4,9 @@ import type { TargetConfig } from '#src/config/config.ts';
 import { type Cascade, Catalog, type CatalogRows } from '#src/statement/sql/catalog.ts';
 import { analyserClient } from './analyser/connection.ts';
 
-const oid = z.coerce.number().int();
+const oidNumber = z.coerce.number().int();
 const relationRow = z.object({
-  oid,
+  oid: oidNumber,
   schema: z.string(),
   name: z.string(),
   kind: z.string(),
@@ -15,19 +15,22 @@ const relationRow = z.object({
   columns: z.array(z.tuple([z.number(), z.string()])).nullable(),
 });
 const routineRow = z.object({
-  oid,
+  oid: oidNumber,
   schema: z.string(),
   name: z.string(),
   volatility: z.string(),
   version: z.string(),
 });
 const cascadeRow = z.object({
-  referenced: oid,
-  relation: oid,
+  referenced: oidNumber,
+  relation: oidNumber,
   on: z.enum(['update', 'delete']),
   does: z.enum(['write', 'delete']),
+  key: z.array(z.number()),
 });
-const pairRow = z.object({ from: oid, to: oid });
+const schemaRow = z.object({ name: z.string(), user: z.boolean(), analyser: z.boolean() });
+const generatedRow = z.object({ relation: oidNumber, attribute: z.number(), base: z.number() });
+const pairRow = z.object({ from: oidNumber, to: oidNumber });
 
 // The version of a relation moves with its row, its columns, its rules and its triggers.
 const relationsSql = `
@@ -51,9 +54,23 @@ const routinesSql = `
   from pg_proc p join pg_namespace n on n.oid = p.pronamespace`;
 
 const cascadesSql = `
-  select confrelid as referenced, conrelid as relation, w.on, case when w.does = 'c' and w.on = 'delete' then 'delete' else 'write' end as does
+  select confrelid as referenced, conrelid as relation, w.on, case when w.does = 'c' and w.on = 'delete' then 'delete' else 'write' end as does,
+    to_json(confkey) as key
   from pg_constraint, lateral (values ('delete', confdeltype), ('update', confupdtype)) as w("on", does)
   where contype = 'f' and w.does in ('c', 'n', 'd')`;
+
+// A role that does not exist (yet) sees everything as far as this is concerned.
+const schemasSql = `
+  select n.nspname as name, has_schema_privilege(n.oid, 'USAGE') as analyser,
+    coalesce((select has_schema_privilege(r.oid, n.oid, 'USAGE') from pg_roles r where r.rolname = $1), true) as user
+  from pg_namespace n`;
+
+const generatedSql = `
+  select a.attrelid as relation, a.attnum as attribute, d.refobjsubid as base
+  from pg_attribute a join pg_attrdef f on f.adrelid = a.attrelid and f.adnum = a.attnum
+  join pg_depend d on d.classid = 'pg_attrdef'::regclass and d.objid = f.oid and d.refclassid = 'pg_class'::regclass
+    and d.refobjid = a.attrelid and d.refobjsubid not in (0, a.attnum)
+  where a.attgenerated <> ''`;
 
 const operatorsSql = `select oid as "from", oprcode::oid as "to" from pg_operator where oid >= 16384`;
 
@@ -72,7 +89,6 @@ const probed = [
   'pg_rewrite',
   'pg_type',
   'pg_trigger',
-  'pg_namespace',
   'pg_operator',
   'pg_constraint',
 ];
@@ -80,10 +96,13 @@ const fingerprintSql = [
   ...probed.map((name) => count(name, 'oid')),
   count('pg_attribute', 'attrelid'),
   count('pg_inherits', 'inhrelid'),
+  // The schema public is older than the first user's object; who may look into it changes too.
+  count('pg_namespace', 'oid', 0),
+  count('pg_auth_members', 'roleid', 0),
 ].join(' union all ');
 
-function count(name: string, key: string): string {
-  return `select '${name}', count(*), max(xmin::text::bigint), sum(hashint8(xmin::text::bigint)::bigint) from pg_catalog.${name} where ${key} >= 16384`;
+function count(name: string, key: string, from = 16_384): string {
+  return `select '${name}', count(*), max(xmin::text::bigint), sum(hashint8(xmin::text::bigint)::bigint) from pg_catalog.${name} where ${key} >= ${from}`;
 }
 
 /** Loads a target's definitions, and tells cheaply whether they have changed. */
@@ -117,8 +136,8 @@ export class CatalogReader {
 
   async #rows(): Promise<CatalogRows> {
     const client = await this.#connect();
-    const all = async <T>(sql: string, shape: z.ZodType<T>): Promise<T[]> =>
-      z.array(shape).parse((await client.query(sql)).rows);
+    const all = async <T>(sql: string, shape: z.ZodType<T>, values: string[] = []): Promise<T[]> =>
+      z.array(shape).parse((await client.query(sql, values)).rows);
     const relations = await all(relationsSql, relationRow);
     const routines = await all(routinesSql, routineRow);
     const inherits = await all(
@@ -128,13 +147,12 @@ export class CatalogReader {
     const cascades = await all(cascadesSql, cascadeRow);
     const operators = await all(operatorsSql, pairRow);
     const types = await all(typesSql, pairRow);
-    const schemas = await all(
-      'select nspname as name from pg_namespace',
-      z.object({ name: z.string() }),
-    );
+    const schemas = await all(schemasSql, schemaRow, [this.#target.user]);
+    const generated = await all(generatedSql, generatedRow);
     return {
       target: this.#target.name,
-      schemas: schemas.map(({ name }) => name),
+      schemas,
+      generated: generatedBy(generated),
       relations: relations.map((row) => ({ ...row, columns: new Map(row.columns) })),
       routines,
       inherits: inherits.map(({ from, to }) => [from, to] as const),
@@ -170,6 +188,18 @@ function grouped(
   const map = new Map<number, Cascade[]>();
   for (const { referenced, ...cascade } of rows)
     map.set(referenced, [...(map.get(referenced) ?? []), cascade]);
+  return map;
+}
+
+function generatedBy(
+  rows: readonly z.infer<typeof generatedRow>[],
+): ReadonlyMap<number, ReadonlyMap<number, readonly number[]>> {
+  const map = new Map<number, Map<number, number[]>>();
+  for (const { relation, attribute, base } of rows) {
+    const columns = map.get(relation) ?? new Map<number, number[]>();
+    columns.set(attribute, [...(columns.get(attribute) ?? []), base]);
+    map.set(relation, columns);
+  }
   return map;
 }
 

@@ -31,7 +31,7 @@ export class Judge {
   readonly #path: string;
   constructor(parts: Parts) {
     this.#parts = parts;
-    this.#path = pathText(schemasOf(parts.settings));
+    this.#path = pathText(parts.catalog.usable(schemasOf(parts.settings)));
   }
 
   /** Throws Refusal or NotResolved; `keep` is false when the answer depends on more than the text. */

@@ -50,6 +50,7 @@ export class Parser {
     worker.once('messageerror', fail);
     worker.once('error', fail);
     worker.once('exit', fail);
+    // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a worker thread, not a window
     worker.postMessage(text);
     return promise;
   }

@@ -46,7 +46,7 @@ export function unitOf(
   const bytes = toBytes(text);
   const all = tokens(bytes);
   const code = all.filter(({ kind }) => kind !== 'comment');
-  const path = schemasOf(settings);
+  const path = catalog.usable(schemasOf(settings));
   const statements = outlines.map((outline) => {
     const own = code.filter(({ start }) => start >= outline.start && start < outline.end);
     const start = own[0]?.start ?? outline.start;

@@ -30,14 +30,25 @@ export type Cascade = {
   readonly relation: number;
   readonly on: 'update' | 'delete';
   readonly does: 'write' | 'delete';
+  /** Attribute numbers of the referenced key. */
+  readonly key: readonly number[];
+};
+
+export type Schema = {
+  readonly name: string;
+  /** Whether the target role, and the analyser's, may look inside: PostgreSQL skips other schemas of a path. */
+  readonly user: boolean;
+  readonly analyser: boolean;
 };
 
 export type CatalogRows = {
   readonly target: string;
-  readonly schemas: readonly string[];
+  readonly schemas: readonly Schema[];
   readonly relations: readonly Relation[];
   readonly routines: readonly Routine[];
   readonly inherits: readonly (readonly [child: number, parent: number])[];
+  /** Generated columns: relation → attribute → the attributes it is computed from. */
+  readonly generated: ReadonlyMap<number, ReadonlyMap<number, readonly number[]>>;
   /** By referenced relation. */
   readonly cascades: ReadonlyMap<number, readonly Cascade[]>;
   /** Operators that an owner made: operator → routine. */
@@ -114,7 +125,7 @@ export class Catalog {
 
   /** A relation as a statement names it: with its schema, or through the path. */
   find(schema: string | undefined, name: string, path: readonly string[]): Relation | undefined {
-    for (const candidate of schema === undefined ? ['pg_catalog', ...path] : [schema]) {
+    for (const candidate of searched(schema, path)) {
       const found = this.#byName.get(key(candidate, name));
       if (found) return found;
     }
@@ -126,13 +137,27 @@ export class Catalog {
     name: string,
     path: readonly string[],
   ): readonly Routine[] {
-    const schemas = schema === undefined ? ['pg_catalog', ...path] : [schema];
-    return schemas.flatMap((candidate) => this.#routinesByName.get(key(candidate, name)) ?? []);
+    return searched(schema, path).flatMap(
+      (candidate) => this.#routinesByName.get(key(candidate, name)) ?? [],
+    );
   }
 
   /** The schema in which a new object without a schema would be made: the first of the path that exists. */
   creationSchema(path: readonly string[]): string | undefined {
-    return path.find((name) => this.#rows.schemas.includes(name));
+    return path.find((name) => this.#rows.schemas.some((schema) => schema.name === name));
+  }
+
+  /** The schemas of a path that the target role really looks into; throws when the analyser could not look there too. */
+  usable(path: readonly string[]): readonly string[] {
+    const found = path.flatMap((name) =>
+      this.#rows.schemas.filter((schema) => schema.name === name && schema.user),
+    );
+    for (const { name, analyser } of found)
+      if (!analyser)
+        throw new NotResolved(
+          `the analyser role has no USAGE on the schema ${name} of the search_path`,
+        );
+    return found.map(({ name }) => name);
   }
 
   table(relation: Relation): Resource {
@@ -161,8 +186,19 @@ export class Catalog {
         if (member === relation || hasColumn(member, name)) found.push(this.column(member, name));
       }
       found.push(...(this.materialized.get(oid)?.get(number) ?? []));
+      for (const base of this.#generated(oid, number))
+        found.push(...this.sources(oid, base, below));
     }
     return found;
+  }
+
+  #generated(oid: number, attribute: number): readonly number[] {
+    return this.#rows.generated.get(oid)?.get(attribute) ?? [];
+  }
+
+  /** True when the attribute is stored or computed as something else than a single value that was put there. */
+  isDerived(oid: number, attribute: number): boolean {
+    return attribute === 0 || this.#generated(oid, attribute).length > 0;
   }
 
   column(relation: Relation, name: string): Resource {
@@ -198,6 +234,12 @@ export class Catalog {
 /** True for PostgreSQL's own tables and views. */
 export function isSystem(relation: Relation): boolean {
   return relation.oid < firstUserOid || systemSchemas.has(relation.schema);
+}
+
+/** PostgreSQL looks into its own schema first, unless the path says when. */
+function searched(schema: string | undefined, path: readonly string[]): readonly string[] {
+  if (schema !== undefined) return [schema];
+  return path.includes('pg_catalog') ? path : ['pg_catalog', ...path];
 }
 
 function hasColumn(relation: Relation, name: string): boolean {

@@ -55,7 +55,7 @@ function copyTable(
     const sources = catalog.sources(relation.oid, attribute, false);
     return { name, sources, verbatim: true, origin: [relation.oid, attribute] };
   });
-  const base = effect('copy', `reads ${relation.schema}.${relation.name}`, { outputs });
+  const base = effect('copy', `reads ${catalog.table(relation).path.join('.')}`, { outputs });
   const family = isSystem(relation) ? [] : catalog.family(relation.oid, false);
   const accesses = family.map(
     (member) => ({ action: 'read', resource: catalog.table(member) }) as const,
@@ -85,7 +85,7 @@ function copyIn(
   );
   const assigned = columns.flatMap(([attribute]) => catalog.sources(relation.oid, attribute, true));
   const uses = assigned.map((column): ColumnUse => ({ action: 'assign', column }));
-  const base = effect('copy', `copies rows into ${relation.schema}.${relation.name}`, {
+  const base = effect('copy', `copies rows into ${catalog.table(relation).path.join('.')}`, {
     accesses,
     columns: uses,
   });

@@ -199,7 +199,7 @@ export class Lineage {
     const below = flag(entry, 'inh') || this.#catalog.relation(oid).kind === 'p';
     return {
       sources: new Set(this.#catalog.sources(oid, attribute, below)),
-      verbatim: attribute !== 0,
+      verbatim: !this.#catalog.isDerived(oid, attribute),
     };
   }
 

@@ -23,6 +23,7 @@ const aliases: Readonly<Record<string, string>> = {
 };
 
 const closing = new Set([' ', '\n', '\t', '(', ')', '{', '}']);
+const blank = new Set([' ', '\n', '\t']);
 type Token = { readonly text: string; readonly escaped: boolean };
 
 class Reader {
@@ -36,8 +37,7 @@ class Reader {
   next(): Token | undefined {
     const text = this.#text;
     let at = this.#at;
-    while (at < text.length && (text[at] === ' ' || text[at] === '\n' || text[at] === '\t'))
-      at += 1;
+    while (blank.has(text[at] ?? '')) at += 1;
     if (at >= text.length) return undefined;
     const first = text[at] ?? '';
     if (closing.has(first)) {

@@ -5,9 +5,9 @@ import { type Plan, Refusal, type Statement, effect, simple } from './part.ts';
 type Check = (value: string) => boolean;
 const any: Check = () => true;
 const oneOf =
-  (...allowed: readonly string[]): Check =>
+  (...values: readonly string[]): Check =>
   (value) =>
-    allowed.includes(value.toLowerCase());
+    values.includes(value.toLowerCase());
 
 // Settings that decide neither what a statement means nor what may be seen of it.
 const neutral: readonly (readonly [RegExp, Check])[] = [

@@ -62,13 +62,24 @@ export class Uses {
   }
 
   /** What foreign keys do to other tables because of this change, in turn. */
-  cascade(oid: number, on: 'update' | 'delete', seen = new Set<string>()): void {
+  cascade(
+    oid: number,
+    on: 'update' | 'delete',
+    changed?: ReadonlySet<number>,
+    seen = new Set<string>(),
+  ): void {
     for (const effect of this.catalog.cascades(oid)) {
       const id = `${effect.relation}:${effect.does}`;
       if (effect.on !== on || seen.has(id)) continue;
+      if (changed && !effect.key.some((attribute) => changed.has(attribute))) continue;
       seen.add(id);
       this.write(effect.relation, effect.does, true);
-      this.cascade(effect.relation, effect.does === 'delete' ? 'delete' : 'update', seen);
+      this.cascade(
+        effect.relation,
+        effect.does === 'delete' ? 'delete' : 'update',
+        undefined,
+        seen,
+      );
     }
   }
 

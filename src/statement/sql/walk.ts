@@ -91,18 +91,23 @@ function walkRelation(uses: Uses, entry: TreeNode, varno: number, scope: Scope):
   const info = permission(scope.query, entry);
   for (const attribute of attributes(info, 'selectedCols'))
     add(uses.reads, uses.catalog.sources(oid, attribute, true));
-  const writes = number(scope.query, 'commandType') !== command.select;
-  const isTarget = numberOr0(scope.query, 'resultRelation') === varno;
   const conflict = child(scope.query, 'onConflict');
   if (conflict && numberOr0(conflict, 'exclRelIndex') === varno) return;
-  if (!writes) return uses.read(oid, true);
   // In a write, the target and the views it was written through say by their required rights what is asked of them.
   const view = uses.catalog.relation(oid).kind === 'v';
-  if (!isTarget && !view) return uses.read(oid, true);
-  const rights = numberOr0(info, 'requiredPerms');
-  if ((rights & 2) !== 0) uses.read(oid, true);
-  if (view && (rights & 5) !== 0) uses.write(oid, 'write', false);
-  if (view && (rights & 8) !== 0) uses.write(oid, 'delete', false);
+  const isTarget = numberOr0(scope.query, 'resultRelation') === varno;
+  if (number(scope.query, 'commandType') === command.select || (!isTarget && !view))
+    return uses.read(oid, true);
+  walkTarget(uses, info, oid, view);
+}
+
+const rights = { insert: 1, select: 2, update: 4, delete: 8 } as const;
+
+function walkTarget(uses: Uses, info: TreeNode, oid: number, view: boolean): void {
+  const asked = numberOr0(info, 'requiredPerms');
+  if ((asked & rights.select) !== 0) uses.read(oid, true);
+  if (view && (asked & (rights.insert | rights.update)) !== 0) uses.write(oid, 'write', false);
+  if (view && (asked & rights.delete) !== 0) uses.write(oid, 'delete', false);
   for (const key of ['insertedCols', 'updatedCols'])
     for (const attribute of attributes(info, key))
       add(uses.assign, uses.catalog.sources(oid, attribute, true));
@@ -179,17 +184,17 @@ function walkWrite(uses: Uses, scope: Scope): void {
   if (kind === command.merge) return walkMerge(uses, scope, oid);
   for (const entry of children(query, 'targetList'))
     if (!flag(entry, 'resjunk')) uses.flow(entry.fields.get('expr'), scope);
-  change(uses, oid, kind);
+  change(uses, oid, kind, children(query, 'targetList'));
   const conflict = child(query, 'onConflict');
   if (conflict) walkConflict(uses, conflict, scope, oid);
   if (kind !== command.insert && !isBounded(child(query, 'jointree')?.fields.get('quals'), varno))
     uses.bounded = false;
 }
 
-function change(uses: Uses, oid: number, kind: number): void {
+function change(uses: Uses, oid: number, kind: number, assigned: readonly TreeNode[]): void {
   uses.write(oid, kind === command.delete ? 'delete' : 'write', true);
   if (kind === command.delete) uses.cascade(oid, 'delete');
-  if (kind === command.update) uses.cascade(oid, 'update');
+  if (kind === command.update) uses.cascade(oid, 'update', attributesOf(assigned));
 }
 
 function walkConflict(uses: Uses, conflict: TreeNode, scope: Scope, oid: number): void {
@@ -198,7 +203,12 @@ function walkConflict(uses: Uses, conflict: TreeNode, scope: Scope, oid: number)
     predicate(uses, conflict.fields.get(key), scope);
   for (const entry of children(conflict, 'onConflictSet'))
     uses.flow(entry.fields.get('expr'), scope);
-  if (number(conflict, 'action') === 2) uses.cascade(oid, 'update');
+  const assigned = children(conflict, 'onConflictSet');
+  if (number(conflict, 'action') === 2) uses.cascade(oid, 'update', attributesOf(assigned));
+}
+
+function attributesOf(assigned: readonly TreeNode[]): ReadonlySet<number> {
+  return new Set(assigned.map((entry) => number(entry, 'resno')));
 }
 
 function walkMerge(uses: Uses, scope: Scope, oid: number): void {
@@ -208,7 +218,8 @@ function walkMerge(uses: Uses, scope: Scope, oid: number): void {
     for (const entry of children(action, 'targetList')) uses.flow(entry.fields.get('expr'), scope);
     const kind = number(action, 'commandType');
     // WHEN … THEN DO NOTHING is a command of its own kind.
-    if (kind >= command.update && kind <= command.delete) change(uses, oid, kind);
+    if (kind >= command.update && kind <= command.delete)
+      change(uses, oid, kind, children(action, 'targetList'));
   }
   if (!isMergeBounded(scope.query)) uses.bounded = false;
 }
@@ -233,13 +244,7 @@ function walk(uses: Uses, value: Tree | undefined, scope: Scope): void {
   }
   walkOperators(uses, value, scope);
   walkTypes(uses, value, scope);
-  if (
-    value.tag === 'AGGREF' ||
-    value.tag === 'WINDOWFUNC' ||
-    flag(value, 'funcretset') ||
-    flag(value, 'opretset')
-  )
-    walkHiddenPredicates(uses, value, scope);
+  walkHiddenPredicates(uses, value, scope);
   for (const field of value.fields.values()) walk(uses, field, scope);
 }
 
