@@ -10,7 +10,13 @@ import type { Config } from '../config/config.ts';
 import type { Hint, Queue } from './queue.ts';
 
 const NAME = 'countersign';
-const PING_MS = 3_000;
+const ANSWER_MS = 3_000;
+const HINT = {
+  attempts: 5,
+  backoff: { type: 'exponential', delay: 500 },
+  removeOnComplete: true,
+  removeOnFail: { age: 3_600, count: 1_000 },
+};
 const HintData = z.object({ outbox: z.string(), request: z.string() });
 
 /**
@@ -45,15 +51,10 @@ function over<B extends IQueueBackend, C>(
   let worker: { close(): Promise<void> } | undefined;
   return {
     async publish(hint) {
-      await queue.add('hint', hint, {
-        jobId: hint.outbox,
-        attempts: 5,
-        backoff: { type: 'exponential', delay: 500 },
-        removeOnComplete: true,
-        removeOnFail: { age: 3_600, count: 1_000 },
-      });
+      // Without a server BullMQ waits for one as long as it takes.
+      await within(ANSWER_MS, queue.add('hint', hint, { ...HINT, jobId: hint.outbox }));
     },
-    async consume(handle) {
+    consume(handle) {
       const own = new bull.Worker<Hint, void, 'hint'>(
         NAME,
         async (job) => {
@@ -63,14 +64,14 @@ function over<B extends IQueueBackend, C>(
       );
       own.on('error', onError);
       worker = own;
-      await own.waitUntilReady();
+      return Promise.resolve();
     },
     async ping() {
-      await within(PING_MS, queue.getJobCounts('waiting'));
+      await within(ANSWER_MS, queue.getJobCounts('waiting'));
     },
     async close() {
-      await worker?.close();
-      await queue.close();
+      await within(ANSWER_MS, worker?.close() ?? Promise.resolve()).catch(onError);
+      await within(ANSWER_MS, queue.close()).catch(onError);
     },
   };
 }

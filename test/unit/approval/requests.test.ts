@@ -217,11 +217,12 @@ test('a claim is refused for another statement than the one on the card', async 
   assert.equal(receipt.binds?.verdict, 'approved');
 });
 
+const is = (state: string) => (error: unknown) =>
+  error instanceof NotClaimed && error.state === state;
+
 test('a claim is refused while pending, after a withdrawal, and when the lease is gone', async () => {
   const { id } = await kit.requests.open(asked());
   const claim = () => kit.requests.claim(id, binding(STATEMENT, 'approved'));
-  const is = (state: string) => (error: unknown) =>
-    error instanceof NotClaimed && error.state === state;
   await assert.rejects(claim(), is('pending'));
   kit.lease.alive = false;
   await assert.rejects(claim(), is('lease-lost'));
