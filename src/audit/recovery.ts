@@ -45,12 +45,18 @@ export async function recover(parts: Parts & { readonly epoch: number }): Promis
   return settle({ ...parts, upTo: epoch - 1 });
 }
 
-/** The same for other gateways whose lease has lapsed. Raises their epoch first, so that none of them can come back. */
-export async function recoverLapsed(parts: Parts): Promise<Recovered> {
+/**
+ * The same for other gateways whose lease lapsed at least `graceMs` ago (default 10 s: after an outage of the store each
+ * gets the time to renew). Raises their epoch first, so that none of them can come back.
+ */
+export async function recoverLapsed(
+  parts: Parts & { readonly graceMs?: number },
+): Promise<Recovered> {
   const { rows } = await parts.db.pool.query<{ name: string; epoch: string }>(
     `update countersign.gateway set epoch = epoch + 1
-     where name <> $1 and lease_until <= clock_timestamp() and recovered < epoch returning name, epoch`,
-    [parts.gateway],
+     where name <> $1 and lease_until <= clock_timestamp() - $2 * interval '1 ms' and recovered < epoch
+     returning name, epoch`,
+    [parts.gateway, parts.graceMs ?? 10_000],
   );
   let sum: Recovered = { unknown: 0, abandoned: 0 };
   for (const { name, epoch } of rows) {

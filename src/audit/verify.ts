@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import type { Database } from '../store/database.ts';
-import { checkRecord, type Finding, type Problem, type StoredRecord } from './check.ts';
+import { checkRecord, type Finding, type StoredRecord } from './check.ts';
 
-export type { Finding, Problem };
+export type { Finding };
 
 export type WriterReport = {
   readonly writer: string;

@@ -237,7 +237,7 @@ test('two gateways that sweep at once put a lapsed one right exactly once, and i
   const logs = await Promise.all(living.map(openLog));
   const done = await Promise.all(
     logs.map((audit, i) =>
-      recoverLapsed({ db: store.db, audit, gateway: living[i]?.gateway ?? '' }),
+      recoverLapsed({ db: store.db, audit, gateway: living[i]?.gateway ?? '', graceMs: 0 }),
     ),
   );
   assert.equal(
