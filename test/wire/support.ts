@@ -11,6 +11,7 @@ import { Cancels } from '#gateway/postgres/cancel.ts';
 import * as codec from '#gateway/postgres/codec.ts';
 import { type Client, type ListenOptions, listenPostgres } from '#gateway/postgres/listener.ts';
 import { errorMessage } from '#gateway/postgres/refusal.ts';
+import type { TargetConfig } from '#src/config/config.ts';
 import type { Receipt } from '#src/audit/log.ts';
 import type { Obligations } from '#src/policy/verdict.ts';
 import { scramKeys } from '#src/identity/scram.ts';
@@ -240,4 +241,22 @@ export function permit(): Permit {
   const digest = Buffer.alloc(32, 1);
   const receipt = { record: 'r', writer: 'w', seq: 1n, binds: { digest, verdict: 'allow' } };
   return issuePermit('s', digest, receipt as unknown as Receipt, {} as Obligations);
+}
+
+export function targetConfig(port: number, password: string): TargetConfig {
+  return {
+    name: 'shop',
+    protocol: 'postgres',
+    environment: 'test',
+    timeZone: 'UTC',
+    host: '127.0.0.1',
+    port,
+    user: 'gateway',
+    password: () => Promise.resolve(password),
+    database: 'postgres',
+    analyser: { user: 'nobody', password: () => Promise.resolve('') },
+    tls: { mode: 'disable' },
+    hold: { inTransactionMs: 1000, resendMs: 1000 },
+    record: { rows: 1, bytes: 1 },
+  };
 }

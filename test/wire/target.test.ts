@@ -5,7 +5,7 @@ import * as codec from '#gateway/postgres/codec.ts';
 import { type TargetConnection, openTarget } from '#gateway/postgres/target.ts';
 import type { TargetConfig } from '#src/config/config.ts';
 import { type TestPostgres, startPostgres } from '../fakes/postgres.ts';
-import { type Certificate, makeCertificate, permit } from './support.ts';
+import { type Certificate, makeCertificate, permit, targetConfig } from './support.ts';
 import { serveCertificate } from './server-tls.ts';
 
 const PASSWORD = 'the gateway’s own secret';
@@ -23,21 +23,7 @@ describe('a target', () => {
     await admin.connect();
     await admin.query(`create role gateway login password '${PASSWORD}'`);
     await admin.end();
-    base = {
-      name: 'shop',
-      protocol: 'postgres',
-      environment: 'test',
-      timeZone: 'UTC',
-      host: '127.0.0.1',
-      port: server.port,
-      user: 'gateway',
-      password: () => Promise.resolve(PASSWORD),
-      database: 'postgres',
-      analyser: { user: 'nobody', password: () => Promise.resolve('') },
-      tls: { mode: 'disable' },
-      hold: { inTransactionMs: 1000, resendMs: 1000 },
-      record: { rows: 1, bytes: 1 },
-    };
+    base = targetConfig(server.port, PASSWORD);
   });
   after(async () => {
     for (const connection of open) connection.destroy();
