@@ -9,7 +9,7 @@ const text = (body: JsonObject | undefined, ...keys: readonly string[]): string 
   keys
     .map((key) => body?.[key])
     .map((value) => (Array.isArray(value) ? value.join(', ') : value))
-    .filter((value) => typeof value === 'string' || typeof value === 'number')
+    .filter((value) => typeof value === 'string' && value !== '')
     .join(' · ');
 
 /** What a record of each kind says in one line; its own page says all of it. */
