@@ -1,6 +1,7 @@
 import type { Action, Resource } from '../statement/effect.ts';
 import { mayConcern } from './ast.ts';
 import { TwoGenerations } from './cache.ts';
+import type { RuleBook } from './book.ts';
 import type { CedarSets, Question, SetName } from './cedar.ts';
 import { chainOf, namesOf, type Chain, type Home, type Principal } from './entities.ts';
 import { toCedar, type AskFacts, type Facts } from './facts.ts';
@@ -33,15 +34,13 @@ type Entry = {
  * target, so a changed group, grant or version begins with nothing remembered.
  */
 export class Answers {
-  readonly #sets: CedarSets;
-  readonly #rules: ReadonlyMap<string, Rule>;
+  readonly #book: RuleBook;
   readonly #principal: Principal;
   readonly #home: Home;
   readonly #entries = new Map<Action, TwoGenerations<string, Entry>>();
 
-  constructor(sets: CedarSets, rules: ReadonlyMap<string, Rule>, principal: Principal, home: Home) {
-    this.#sets = sets;
-    this.#rules = rules;
+  constructor(book: RuleBook, principal: Principal, home: Home) {
+    this.#book = book;
     this.#principal = principal;
     this.#home = home;
   }
@@ -64,13 +63,17 @@ export class Answers {
     if (!entries) this.#entries.set(action, (entries = new TwoGenerations(maxAnswers)));
     const { key } = namesOf(resource);
     let entry = entries.get(key);
+    if (entry) return entry;
+    const alike = namesOf(this.#book.alike(resource)).key;
+    entry = entries.get(alike);
     if (!entry) {
       const { keys } = chainOf(resource, this.#home);
       const facts = new Set<FactName>();
-      for (const rule of this.#rules.values())
+      for (const rule of this.#book.rules.values())
         if (mayConcern(rule.json, action, keys)) for (const fact of rule.facts) facts.add(fact);
-      entries.set(key, (entry = { facts: [...facts] }));
+      entries.set(alike, (entry = { facts: [...facts] }));
     }
+    entries.set(key, entry);
     return entry;
   }
 
@@ -78,7 +81,7 @@ export class Answers {
     const chain = chainOf(resource, this.#home);
     const all = this.#ask('all', action, chain, facts);
     if (all.kind === 'error') return all;
-    const rules = all.reasons.flatMap((id) => this.#rules.get(id) ?? []);
+    const rules = all.reasons.flatMap((id) => this.#book.rules.get(id) ?? []);
     if (all.allow) return { kind: 'permit', permits: rules };
     if (rules.length === 0) return { kind: 'none' };
     const forbids = rules.filter((rule) => !rule.terms.hold);
@@ -86,7 +89,7 @@ export class Answers {
     const hard = this.#ask('hard', action, chain, facts);
     if (hard.kind === 'error') return hard;
     if (!hard.allow) return { kind: 'none' };
-    const permits = hard.reasons.flatMap((id) => this.#rules.get(id) ?? []);
+    const permits = hard.reasons.flatMap((id) => this.#book.rules.get(id) ?? []);
     return { kind: 'hold', holds: rules, permits };
   }
 
@@ -108,6 +111,6 @@ export class Answers {
       context: toCedar(facts),
       entities: [...this.#principal.entities, ...chain.entities],
     };
-    return this.#sets.ask(set, question);
+    return this.#book.sets.ask(set, question);
   }
 }

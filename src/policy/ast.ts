@@ -34,8 +34,9 @@ export function mentions(json: PolicyJson): readonly Mention[] {
   const found: Mention[] = [];
   const collect = (node: unknown, place: Mention['place'], negated: boolean): void =>
     walk(node, (object) => {
-      for (const value of [object['entity'], object['Value']]) {
-        const named = entity(value);
+      // Heads write `entity: { type, id }`, conditions `__entity: { type, id }`, in sets too.
+      for (const value of [object['entity'], object['__entity']]) {
+        const named = isObject(value) && '__entity' in value ? undefined : entity(value);
         if (named && named.type !== 'Action') found.push({ ...named, place, negated });
       }
     });

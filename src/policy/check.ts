@@ -50,7 +50,7 @@ export function checkNames(
   if (hold?.channel !== undefined && !names.channels.has(hold.channel))
     found.push({ ...unknown('channel', hold.channel, names.channels), harmless: false });
   for (const mention of mentions(rule.json)) {
-    const complaint = checkMention(mention, names);
+    const complaint = checkPattern(mention) ?? checkMention(mention, names);
     if (complaint) found.push({ ...complaint, harmless: isHarmless(rule, mention) });
   }
   return found;
@@ -60,6 +60,16 @@ export function checkNames(
 function isHarmless(rule: Rule, mention: Mention): boolean {
   const narrows = rule.effect === 'permit' ? 'when' : 'unless';
   return mention.type === 'Group' && mention.place === narrows && !mention.negated;
+}
+
+const placeTypes = new Set(['Target', 'Schema', 'Table', 'Function', 'Column']);
+
+function checkPattern({ type, id }: Mention): Complaint | undefined {
+  if (!placeTypes.has(type) || !id.split('/').includes('*')) return undefined;
+  return {
+    message: `${type}::"${id}" is no pattern: a name is meant as it is written`,
+    hint: 'write resource in Table::"…", in Schema::"…" or in Target::"…"',
+  };
 }
 
 function checkMention({ type, id }: Mention, names: Names): Complaint | undefined {

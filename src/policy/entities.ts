@@ -26,7 +26,7 @@ export function principalsOf(subject: Subject): readonly Principal[] {
 /** A resource and its ancestors, nearest first. */
 export type Chain = { readonly keys: readonly string[]; readonly entities: readonly EntityJson[] };
 
-const parentType: Readonly<Record<ResourceType, ResourceType | undefined>> = {
+export const parentType: Readonly<Record<ResourceType, ResourceType | undefined>> = {
   Column: 'Table',
   Table: 'Schema',
   Function: 'Schema',

@@ -3,7 +3,7 @@ import type { Action, Effect, Resource } from '../statement/effect.ts';
 import { Answers, type Answer } from './answers.ts';
 import { mayConcern, principalOf } from './ast.ts';
 import { TwoGenerations } from './cache.ts';
-import { CedarSets } from './cedar.ts';
+import { RuleBook } from './book.ts';
 import { stricterMask } from './combine.ts';
 import { chainOf, namesOf, principalsOf } from './entities.ts';
 import { factsOf, type AskFacts } from './facts.ts';
@@ -22,8 +22,7 @@ type Masked = { readonly mask: Mask; readonly rules: readonly string[] };
 /** One version of the rules over Cedar, with the answers it has given. */
 export class CedarPolicy implements Policy {
   readonly version: string;
-  readonly #rules: ReadonlyMap<string, Rule>;
-  readonly #sets: CedarSets;
+  readonly #book: RuleBook;
   /** Per subject and target; a subject whose groups or grants changed is another subject. */
   readonly #scopes = new TwoGenerations<string, readonly Answers[]>(maxScopes);
   readonly #ruled = new TwoGenerations<string, { readonly ruled: boolean }>(8_192);
@@ -32,8 +31,7 @@ export class CedarPolicy implements Policy {
 
   constructor(version: string, rules: readonly Rule[]) {
     this.version = version;
-    this.#rules = new Map(rules.map((rule) => [rule.id, rule]));
-    this.#sets = new CedarSets(rules);
+    this.#book = new RuleBook(rules);
   }
 
   connect(subject: Subject, target: TargetFacts, context: Context): Verdict {
@@ -67,10 +65,21 @@ export class CedarPolicy implements Policy {
     if (known) return known.ruled;
     let ruled = true;
     try {
-      ruled = hiddenSomewhere(this.#sets, this.#rules, target, column);
+      ruled = this.#hidden(target, column);
     } catch {
       // A column that rules cannot be asked about is hidden.
     }
+    this.#ruled.set(key, { ruled });
+    return ruled;
+  }
+
+  /** Resources that rules cannot tell apart share an answer, so that a whole catalogue can be asked about. */
+  #hidden(target: TargetFacts, column: Resource): boolean {
+    const alike = this.#book.alike(column);
+    const key = `${target.name}\0${target.environment}\0${alike.path.join('\0')}\0alike`;
+    const known = this.#ruled.get(key);
+    if (known) return known.ruled;
+    const ruled = hiddenSomewhere(this.#book, target, alike);
     this.#ruled.set(key, { ruled });
     return ruled;
   }
@@ -85,9 +94,7 @@ export class CedarPolicy implements Policy {
     const key = `${target.name}\0${target.environment}\0${who}`;
     let scope = this.#scopes.get(key);
     if (!scope) {
-      scope = principalsOf(subject).map(
-        (principal) => new Answers(this.#sets, this.#rules, principal, target),
-      );
+      scope = principalsOf(subject).map((principal) => new Answers(this.#book, principal, target));
       this.#scopes.set(key, scope);
     }
     return scope;
@@ -146,7 +153,7 @@ export class CedarPolicy implements Policy {
   #whoMay(action: Action, resource: Resource): string {
     const keeper = `ask whoever keeps the rules of ${resource.path[0] ?? 'this target'} to permit it`;
     const { keys } = chainOf(resource, { name: resource.path[0] ?? '', environment: '' });
-    const groups = [...this.#rules.values()].flatMap(({ effect, json }) => {
+    const groups = [...this.#book.rules.values()].flatMap(({ effect, json }) => {
       const principal = principalOf(json);
       const named = effect === 'permit' && principal?.type === 'Group';
       return named && mayConcern(json, action, keys) ? principal.id : [];
@@ -198,7 +205,7 @@ export class CedarPolicy implements Policy {
     for (const { column } of effect.columns) add(column);
     for (const output of effect.outputs ?? []) output.sources.forEach(add);
     for (const { resource } of effect.accesses)
-      if (resource.type === 'Table') columnsNamed(this.#rules, resource).forEach(add);
+      if (resource.type === 'Table') columnsNamed(this.#book.rules, resource).forEach(add);
     for (const column of touched.values())
       for (const answers of scope) {
         const masked = maskOf(answers.about('reveal', column, facts));

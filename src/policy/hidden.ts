@@ -1,7 +1,7 @@
 import { resourceId, type Resource } from '../statement/effect.ts';
 import { Answers } from './answers.ts';
 import { mayConcern, mentions } from './ast.ts';
-import type { CedarSets } from './cedar.ts';
+import type { RuleBook } from './book.ts';
 import { chainOf, type Principal } from './entities.ts';
 import { factsOf } from './facts.ts';
 import type { TargetFacts } from './policy.ts';
@@ -31,20 +31,17 @@ const decodeName = (name: string): string =>
  * True when somebody who could read the table would not see this column. Asked for a person without groups and for
  * one in each group, role or person that a rule names; a rule over facts of the moment counts as hiding.
  */
-export function hiddenSomewhere(
-  sets: CedarSets,
-  rules: ReadonlyMap<string, Rule>,
-  target: TargetFacts,
-  column: Resource,
-): boolean {
+export function hiddenSomewhere(book: RuleBook, target: TargetFacts, column: Resource): boolean {
   const { keys } = chainOf(column, target);
   const table: Resource = { type: 'Table', path: column.path.slice(0, -1) };
-  const concerning = [...rules.values()].filter((rule) => mayConcern(rule.json, 'reveal', keys));
+  const concerning = [...book.rules.values()].filter((rule) =>
+    mayConcern(rule.json, 'reveal', keys),
+  );
   if (concerning.some((rule) => rule.facts.size > 0)) return true;
   const moment = { inTransaction: false, now: 0 };
   const facts = factsOf({ class: 'select', bounded: true }, moment, false, target.timeZone);
-  return probes(rules).some((principal) => {
-    const answers = new Answers(sets, rules, principal, target);
+  return probes(book.rules).some((principal) => {
+    const answers = new Answers(book, principal, target);
     const reveal = answers.about('reveal', column, facts);
     if (reveal.kind === 'permit') return false;
     if (reveal.kind !== 'none') return true;

@@ -180,6 +180,35 @@ test('a column that only some groups may see is ruled when others may read its t
   assert.equal(policy.isRuled(shop, column('orders.id')), false);
 });
 
+test('a whole catalogue of columns is asked about in a moment, and each gets its own answer', () => {
+  const policy = policyOf(shopText);
+  const before = process.cpuUsage();
+  const ruled: string[] = [];
+  for (let table = 0; table < 100; table += 1)
+    for (let index = 0; index < 100; index += 1)
+      if (policy.isRuled(shop, column(`t${table}.c${index}`))) ruled.push(`t${table}.c${index}`);
+  for (const name of ['id', 'card', 'ssn', 'email', 'phone'])
+    if (policy.isRuled(shop, column(`customers.${name}`))) ruled.push(name);
+  assert.deepEqual(ruled, ['card', 'ssn', 'email']);
+  const { user, system } = process.cpuUsage(before);
+  // One by one, ten thousand columns would take more than ten seconds.
+  assert.ok(user + system < 3_000_000, `${user + system} µs`);
+});
+
+test('names in the conditions of rules are told apart as those in their heads are', () => {
+  const policy = policyOf(`@id("all") permit (principal, action, resource);
+    @id("a") forbid (principal, action == Action::"reveal", resource)
+      when { [Column::"shop/public/t/a", Column::"shop/public/t/b"].contains(resource) };
+    @id("c") forbid (principal, action == Action::"reveal", resource)
+      when { resource == Column::"shop/public/t/c" || resource in [Table::"shop/public/u"] };
+    @id("d") forbid (principal, action == Action::"reveal", resource) when { resource in Schema::"shop/hr" };`);
+  const ruled = ['t.x', 't.a', 't.b', 't.c', 'u.x', 'v.a'].filter((name) =>
+    policy.isRuled(shop, column(name)),
+  );
+  assert.deepEqual(ruled, ['t.a', 't.b', 't.c', 'u.x']);
+  assert.equal(policy.isRuled(shop, { type: 'Column', path: ['shop', 'hr', 't', 'x'] }), true);
+});
+
 test('a bounded map forgets the entries that were not asked for', () => {
   const map = new TwoGenerations<number, number>(8);
   for (let key = 0; key < 100; key += 1) {

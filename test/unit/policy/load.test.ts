@@ -112,6 +112,12 @@ const cases: readonly (readonly [name: string, text: string, message: RegExp, hi
     /impossible|unable to find/,
   ],
   [
+    'a star that is meant as a pattern',
+    forbid('', reveal, 'resource == Column::"shop/public/customers/*");'),
+    /is no pattern/,
+    /in Table/,
+  ],
+  [
     'a group in the head that is not there',
     '@id("r") permit (principal in Group::"nobody", action, resource);',
     /no group "nobody"/,
