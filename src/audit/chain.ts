@@ -1,4 +1,4 @@
-import { createHash, createHmac } from 'node:crypto';
+import { createHmac, hash } from 'node:crypto';
 import { z } from 'zod';
 import { canonical } from './canonical.ts';
 
@@ -34,7 +34,7 @@ export function leafBytes(leaf: Leaf): Buffer {
 
 /** Leaf hash of RFC 6962 section 2.1: SHA-256(0x00 ‖ leaf). */
 export function leafHash(leaf: Uint8Array): Buffer {
-  return createHash('sha256').update(LEAF).update(leaf).digest();
+  return hash('sha256', Buffer.concat([LEAF, leaf]), 'buffer');
 }
 
 /** Undefined when the bytes are not a leaf of this version. */
