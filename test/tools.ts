@@ -1,0 +1,26 @@
+import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { need, TOOLS, type Tool } from './fakes/need.ts';
+
+const WANTED: readonly Tool[] = ['psql', 'chromium'];
+
+/** Installs what the end-to-end tests drive, where that is ours to do (root on a Debian); else says what will be skipped. */
+export function installTools(): void {
+  const missing = WANTED.filter((tool) => need(tool) === undefined);
+  if (missing.length === 0) return;
+  const packages = missing.map((tool) => TOOLS[tool].debian);
+  if (process.getuid?.() === 0 && existsSync('/usr/bin/apt-get')) {
+    console.log(`installing ${packages.join(', ')} for the end-to-end tests`);
+    apt('update');
+    apt('install', '--yes', '--no-install-recommends', ...packages);
+  }
+  for (const tool of WANTED.filter((one) => need(one) === undefined))
+    console.log(
+      `${tool} is not installed: tests that need it are skipped (apt-get install ${TOOLS[tool].debian})`,
+    );
+}
+
+function apt(...flags: readonly string[]): void {
+  const env = { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', DEBIAN_FRONTEND: 'noninteractive' };
+  spawnSync('/usr/bin/apt-get', ['--quiet=2', ...flags], { env, stdio: ['ignore', 2, 2] });
+}
