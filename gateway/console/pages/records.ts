@@ -1,15 +1,22 @@
-import type { JsonObject } from '#src/audit/log.ts';
+import type { Json, JsonObject } from '#src/audit/log.ts';
 import type { RecordView } from '#src/audit/reader.ts';
 import type { SessionView } from '../../api/reading.ts';
 import { html, type Html } from '../html.ts';
 import type { Page } from '../layout.ts';
 import { kindName, shortened, verdictBadge, when } from '../words.ts';
 
+const textOf = (value: Json | undefined): string => {
+  if (typeof value === 'string') return value;
+  return isTexts(value) ? value.join(', ') : '';
+};
+
+const isTexts = (value: Json | undefined): value is readonly string[] =>
+  Array.isArray(value) && value.every((each) => typeof each === 'string');
+
 const text = (body: JsonObject | undefined, ...keys: readonly string[]): string =>
   keys
-    .map((key) => body?.[key])
-    .map((value) => (Array.isArray(value) ? value.join(', ') : value))
-    .filter((value) => typeof value === 'string' && value !== '')
+    .map((key) => textOf(body?.[key]))
+    .filter((each) => each !== '')
     .join(' · ');
 
 /** What a record of each kind says in one line; its own page says all of it. */
