@@ -47,6 +47,8 @@ export class CedarSets {
       hard: texts(rules.filter((rule) => !rule.terms.hold)),
       permits: texts(rules.filter((rule) => rule.effect === 'permit')),
     };
+    // Now, so that nobody's first statement pays for it.
+    this.#prepare();
   }
 
   /** Never throws for what a rule does: an evaluation error is an answer, and it denies. */
