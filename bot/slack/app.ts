@@ -10,6 +10,7 @@ import { type ActionParts, registerActions } from './actions.ts';
 
 const FUTURE_S = 60;
 const BODY_MAX = 1_048_576;
+const CLOSE_MS = 3_000;
 const FORGET_MS = 3_600_000;
 
 const Sender = z.object({
@@ -87,7 +88,9 @@ export async function startSlackApp(
       const closed = once(server, 'close');
       server.close();
       server.closeIdleConnections();
+      const impatient = setTimeout(() => server.closeAllConnections(), CLOSE_MS);
       await closed;
+      clearTimeout(impatient);
     },
   };
 }

@@ -34,6 +34,7 @@ export async function openWake(db: Database, onError: (error: Error) => void): P
 
   const listen = async () => {
     const client = await db.connect();
+    if (closed) return await client.end();
     const again = () => {
       if (closed || listener !== own) return;
       listener = undefined;

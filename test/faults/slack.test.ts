@@ -102,7 +102,7 @@ test('a card that somebody deleted is posted again while it has to be decided', 
   assert.equal((await kit.requests.get(request.id))?.state, 'approved');
 });
 
-test('Slack being slow with a person ends the click without a decision, and the person is told', async () => {
+test('a click that Slack cannot say the person of ends without a decision, and the person is told', async () => {
   const { request, message } = await kit.hold();
   kit.slack.fault('users.info', { kind: 'error', error: 'internal_error' });
   const count = kit.slack.ephemerals.length;
@@ -110,6 +110,23 @@ test('Slack being slow with a person ends the click without a decision, and the 
   const answer = await kit.slack.until(() => kit.slack.ephemerals[count]);
   assert.match(answer.text, /could not be decided/);
   assert.equal((await kit.requests.get(request.id))?.state, 'pending');
+});
+
+test('a click and a modal that Slack makes wait longer than it waits itself still decide once', async () => {
+  const [one, two] = [await kit.hold(), await kit.hold()];
+  await kit.actor.click('UAPP', 'deny', two.message);
+  const view = await kit.slack.until(() => kit.slack.views.at(-1));
+  kit.slack.fault('users.info', { kind: 'slow', ms: 3_200 });
+  kit.slack.fault('users.info', { kind: 'slow', ms: 3_200 });
+  const soon = AbortSignal.timeout(9_000);
+  const [, approved, , denied] = await Promise.all([
+    kit.actor.click('UAPP', 'approve', one.message),
+    kit.requests.settled(one.request.id, soon),
+    kit.actor.submit('UAPP', view, 'too slow'),
+    kit.requests.settled(two.request.id, soon),
+  ]);
+  assert.deepEqual([approved.state, denied.state], ['approved', 'denied']);
+  await kit.stored(two.request.id, 2);
 });
 
 test('a channel that refuses the card is said in the log, without the statement, and holds up nobody else', async () => {
