@@ -74,7 +74,7 @@ const detectors: readonly Detector[] = [
   },
   {
     kind: 'iban',
-    pattern: /(?<![A-Za-z0-9])[A-Z]{2}\d{2}(?:[ -]?[A-Z0-9]){11,28}/gi,
+    pattern: /(?<![A-Za-z0-9])[A-Z]{2}\d{2}(?=[ -]?[A-Z0-9])/gi,
     refine: iban,
   },
   { kind: 'ssn', pattern: /(?<!\d)\d{3}-\d{2}-\d{4}(?!\d)/g },
@@ -124,14 +124,19 @@ const ibanLengths = new Map(
     ?.map((one) => [one.slice(0, 2), Number(one.slice(2))]),
 );
 
-/** As many characters as the country's numbers have: what follows an IBAN may look like part of it. */
-function iban(text: string, start: number, end: number): [number, number][] {
-  const length = ibanLengths.get(text.slice(start, start + 2).toUpperCase()) ?? Infinity;
+/** As many characters as the country's numbers have, so that the next number beside it is found too. */
+function iban(text: string, start: number): [number, number][] {
+  const length = ibanLengths.get(text.slice(start, start + 2).toUpperCase()) ?? 0;
   let compact = '';
   let to = start;
-  for (; to < end && compact.length < length; to += 1)
-    if (text[to] !== ' ' && text[to] !== '-') compact += text[to];
-  if (compact.length !== length) return [];
+  while (to < text.length && compact.length < length) {
+    const character = text[to] ?? '';
+    const separates = character === ' ' || character === '-';
+    if (!separates && !/[A-Za-z0-9]/.test(character)) return [];
+    if (!separates) compact += character;
+    to += 1;
+  }
+  if (length === 0 || compact.length !== length) return [];
   return mod97(compact.slice(4) + compact.slice(0, 4)) === 1 ? [[start, to]] : [];
 }
 

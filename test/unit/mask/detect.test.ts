@@ -31,6 +31,7 @@ suite('a detector', () => {
     ["ssn = '123-45-6789'", "ssn = '[ssn]'"],
     ['pay DE89 3704 0044 0532 0130 00 now', 'pay [iban] now'],
     ['gb82west12345698765432', '[iban]'],
+    ['gb82west12345698765432 to DE89 3704 0044 0532 0130 00', '[iban] to [iban]'],
     ['call +49 (30) 123-4567', 'call [phone]'],
     ["'+14155550123'", "'[phone]'"],
     [`bearer ${jwt}`, 'bearer [token]'],
