@@ -1,41 +1,12 @@
+import { maySet } from '#src/statement/sql/settings.ts';
 import { Fatal } from './fatal.ts';
 
-/**
- * What a client may set for its session at the start. Whatever is not here is refused by name, because a setting can
- * change whose rights count (role), what a statement means, or what is logged where.
- */
-export const SETTABLE: ReadonlySet<string> = new Set([
-  'application_name',
-  'bytea_output',
-  'datestyle',
-  'default_transaction_deferrable',
-  'default_transaction_isolation',
-  'default_transaction_read_only',
-  'extra_float_digits',
-  'geqo',
-  'idle_in_transaction_session_timeout',
-  'idle_session_timeout',
-  'intervalstyle',
-  'jit',
-  'lc_monetary',
-  'lc_numeric',
-  'lc_time',
-  'lock_timeout',
-  'search_path',
-  'statement_timeout',
-  'timezone',
-  'transaction_timeout',
-]);
-
-/** Settings that may only have these values. The first two are pinned at the target, so they are not passed on. */
-const LIMITED: ReadonlyMap<string, RegExp> = new Map([
+/** Pinned at the target anyway, so not passed on: a client that asks for it gets what it asks for. */
+const PINNED: ReadonlyMap<string, RegExp> = new Map([
   // SQL_ASCII is what psql asks for in the C locale, and means "as the bytes are".
   ['client_encoding', /^(utf-?8|unicode|sql_ascii)$/],
   ['standard_conforming_strings', /^(on|true|yes|1)$/],
-  // Lower levels carry the server's own log to the client, values and plans included.
-  ['client_min_messages', /^(notice|warning|error)$/],
 ]);
-const PINNED: ReadonlySet<string> = new Set(['client_encoding', 'standard_conforming_strings']);
 
 /** Settings of our own, without their prefix. */
 const OWN: ReadonlySet<string> = new Set(['reason', 'purpose']);
@@ -57,10 +28,9 @@ export function readSettings(parameters: ReadonlyMap<string, string>): Settings 
     const name = spelled.toLowerCase();
     if (NOT_SETTINGS.has(name) || name.startsWith('_pq_.')) continue;
     if (name.startsWith(OWN_PREFIX)) countersign.set(ownName(name), value);
-    else if (!SETTABLE.has(name) && !LIMITED.has(name)) throw notSettable(spelled);
-    else {
-      checkLimited(name, value);
-      if (!PINNED.has(name)) target.set(name, value);
+    else if (!isPinned(name, value)) {
+      if (!maySet(name, value)) throw notSettable(spelled, value);
+      target.set(name, value);
     }
   }
   return { target, countersign };
@@ -77,18 +47,17 @@ function ownName(name: string): string {
   return own;
 }
 
-function checkLimited(name: string, value: string): void {
-  const allowed = LIMITED.get(name);
-  if (!allowed || allowed.test(value.toLowerCase().replaceAll("'", ''))) return;
-  throw new Fatal('22023', `the gateway cannot work with ${name} "${value}"`, {
-    hint:
-      name === 'client_encoding' ? 'Use client_encoding=UTF8.' : `Leave ${name} at its default.`,
-  });
+function isPinned(name: string, value: string): boolean {
+  return PINNED.get(name)?.test(value.toLowerCase().replaceAll("'", '')) ?? false;
 }
 
-function notSettable(name: string): Fatal {
-  return new Fatal('42501', `the gateway does not let a client set "${name}"`, {
-    hint: 'Remove it from the connection string, PGOPTIONS or the driver’s settings.',
+function notSettable(name: string, value: string): Fatal {
+  const hint =
+    name.toLowerCase() === 'client_encoding'
+      ? 'Use client_encoding=UTF8.'
+      : 'Remove it from the connection string, PGOPTIONS or the driver’s settings.';
+  return new Fatal('22023', `the gateway does not let a client set "${name}" to "${value}"`, {
+    hint,
   });
 }
 

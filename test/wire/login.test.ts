@@ -91,7 +91,7 @@ describe('signing in', () => {
       assert.match(stranger.err, /password authentication failed/);
     }
     const latin = await psql(`${at} dbname=shop client_encoding=LATIN1`);
-    assert.match(latin.err, /client_encoding "LATIN1"/);
+    assert.match(latin.err, /"client_encoding" to "LATIN1"/);
     const ascii = await psql(`${at} dbname=shop client_encoding=SQL_ASCII`);
     assert.equal(ascii.out.trim(), 'hello');
   });

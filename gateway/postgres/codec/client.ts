@@ -105,10 +105,6 @@ export function parseExecute(body: Buffer): Execute {
   return { portal, maxRows: Math.max(0, maxRows) };
 }
 
-export function parseCopyFail(body: Buffer): string {
-  return parseQuery(body);
-}
-
 /** The startup packet behind its protocol version: `user`, `database`, `options` and settings. The last of a name counts. */
 export function parseStartup(body: Buffer): Map<string, string> {
   const reader = new Reader(body);

@@ -67,6 +67,11 @@ function set(statement: Statement, body: VariableSetStmt): Plan {
   throw refusedSetting(name);
 }
 
+/** Whether a client may begin its session with this setting: the same list as for SET. `name` in lower case. */
+export function maySet(name: string, value: string): boolean {
+  return allowed(neutral, name, value) || allowed(meaningful, name, value);
+}
+
 function allowed(list: typeof neutral, name: string, value: string | undefined): boolean {
   return list.some(
     ([pattern, check]) => pattern.test(name) && (value === undefined || check(value)),
