@@ -37,9 +37,13 @@ function parsed(line: string): Record<string, unknown> | undefined {
   }
 }
 
+/** `ECONNREFUSED connect …`, with what caused it. */
 function errorText(err: unknown): string {
-  if (typeof err !== 'object' || err === null || !('message' in err)) return '';
-  return printable(String(err.message));
+  if (typeof err !== 'object' || err === null) return '';
+  const facts: Readonly<Record<string, unknown>> = { ...err };
+  const words = [facts['code'], facts['message']].filter((word) => typeof word === 'string');
+  const cause = errorText(facts['cause']);
+  return printable(`${words.join(' ')}${cause && `, because of ${cause}`}`);
 }
 
 function short(value: unknown): string {

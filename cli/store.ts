@@ -1,18 +1,17 @@
-import { openAuditLog } from '#src/audit/writer.ts';
+import { openStore } from '#gateway/parts.ts';
 import type { AuditLog } from '#src/audit/log.ts';
+import { openAuditLog } from '#src/audit/writer.ts';
 import type { Config } from '#src/config/config.ts';
 import { openDatabase, type Database } from '#src/store/database.ts';
 import { openLease } from '#src/store/lease.ts';
+import { migrate } from '#src/store/migrate.ts';
 import { Failure } from './failure.ts';
+import { runningStore } from './running-store.ts';
 
 /** Opens the store the configuration names and closes it afterwards. Rejects with `Failure` when it does not answer. */
 export async function withStore<T>(config: Config, work: (db: Database) => Promise<T>): Promise<T> {
-  const { postgres } = config.store;
-  if (postgres === 'embedded')
-    throw new Failure('the store is embedded in the gateway, so this command cannot reach it', {
-      hint: 'set store.postgres to its URL; the demo’s configuration has one',
-    });
-  const db = openDatabase(postgres.url, { max: 2, onError: () => undefined });
+  await using store = await reachStore(config);
+  const db = openDatabase(store.url, { max: 2, onError: () => undefined });
   try {
     await db.pool.query('select 1').catch((cause: unknown) => {
       throw unreachable(cause);
@@ -21,6 +20,15 @@ export async function withStore<T>(config: Config, work: (db: Database) => Promi
   } finally {
     await db.close();
   }
+}
+
+/** An embedded store is the gateway's while that runs; otherwise it is started for this command only. */
+async function reachStore(config: Config): Promise<{ url: string } & AsyncDisposable> {
+  const running = await runningStore(config);
+  if (running !== undefined)
+    return { url: running, [Symbol.asyncDispose]: () => Promise.resolve() };
+  const store = await openStore(config, () => undefined);
+  return { url: store.url, [Symbol.asyncDispose]: () => store.stop() };
 }
 
 function unreachable(cause: unknown): Failure {
@@ -37,6 +45,7 @@ export async function withLog<T>(
   work: (db: Database, audit: AuditLog) => Promise<T>,
 ): Promise<T> {
   return withStore(config, async (db) => {
+    await migrate(db);
     // A chain has one writer at a time: a second command waits here until the first has finished.
     const lease = await openLease(db, {
       name: `${config.name}/command`,

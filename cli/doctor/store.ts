@@ -1,6 +1,7 @@
 import type { Config } from '#src/config/config.ts';
 import { openDatabase, type Database } from '#src/store/database.ts';
 import { checkDurability } from '#src/store/durability.ts';
+import { runningStore } from '../running-store.ts';
 import { failed, type Check } from './check.ts';
 
 /** More than this and expiries, which the store's clock decides, look wrong to people. */
@@ -9,16 +10,17 @@ const CLOCK_MS = 2_000;
 /** Reachable, durable, of this version, and with a clock that agrees with ours. */
 export async function checkStore(config: Config): Promise<readonly Check[]> {
   const { postgres } = config.store;
-  if (postgres === 'embedded')
+  const url = postgres === 'embedded' ? await runningStore(config) : postgres.url;
+  if (url === undefined)
     return [
       {
         what: 'store',
         state: 'warn',
-        found: 'embedded in the gateway',
-        next: 'it can only be checked while the gateway runs and when store.postgres has its URL',
+        found: 'embedded, and not running',
+        next: 'it starts with countersign serve; run the doctor again then',
       },
     ];
-  const db = openDatabase(postgres.url, { max: 2, onError: () => undefined });
+  const db = openDatabase(url, { max: 2, onError: () => undefined });
   try {
     const { rows } = await db.pool.query<{ version: string; now: Date }>(
       `select current_setting('server_version') as version, clock_timestamp() as now`,

@@ -12,11 +12,7 @@ const SECRET_KEYS = [
   'signingSecret',
   'connectionString',
   'url',
-  // PostgreSQL's errors quote values of rows, and node-postgres keeps the statement beside them.
-  'detail',
-  'where',
   'query',
-  'internalQuery',
   'parameters',
 ];
 
@@ -28,8 +24,50 @@ export function openLogger(level: string, destination?: DestinationStream): Logg
       paths: SECRET_KEYS.flatMap((key) => [key, `*.${key}`, `*.*.${key}`]),
       censor: '[redacted]',
     },
+    serializers: { err: errorFacts },
     // Process id and host name are the supervisor's to add.
     base: null,
   };
   return destination ? pino(options, destination) : pino(options);
+}
+
+/** Classes of SQLSTATE whose messages speak of servers, roles and connections, and never quote a value or a statement. */
+const PLAIN_CLASSES = new Set(['08', '28', '3D', '53', '55', '57', '58', 'XX']);
+const CAUSES = 4;
+
+type ErrorFacts = {
+  readonly type: string;
+  readonly message?: string;
+  readonly code?: string;
+  readonly stack?: string;
+  readonly cause?: ErrorFacts;
+};
+
+/**
+ * What the log may hold of an error. Only named fields: drivers hang whole connections on their errors. A database's
+ * message may quote a value of a row or a literal, so most of them are replaced by their SQLSTATE.
+ */
+export function errorFacts(error: unknown, depth = 0): ErrorFacts {
+  if (!(error instanceof Error)) return { type: typeof error };
+  const code = codeOf(error);
+  const quotes = 'severity' in error && !PLAIN_CLASSES.has(code?.slice(0, 2) ?? '');
+  const stack = framesOf(error);
+  const cause = depth < CAUSES ? error.cause : undefined;
+  return {
+    type: error.name,
+    ...(!quotes && { message: error.message }),
+    ...(code !== undefined && { code }),
+    ...(stack !== '' && { stack }),
+    ...(cause !== undefined && { cause: errorFacts(cause, depth + 1) }),
+  };
+}
+
+function codeOf(error: Error): string | undefined {
+  return 'code' in error && typeof error.code === 'string' ? error.code : undefined;
+}
+
+/** The stack without its first lines, which repeat the message. */
+function framesOf(error: Error): string {
+  const frames = error.stack?.match(/^\s+at .*$/gm) ?? [];
+  return frames.slice(0, 12).join('\n').trim();
 }

@@ -10,9 +10,10 @@ import { checkSlack } from '#cli/doctor/slack.ts';
 import { clock } from '#cli/doctor/store.ts';
 import { prettyLine } from '#cli/log.ts';
 import { main } from '#cli/main.ts';
+import { readyPort } from '#cli/running-store.ts';
 import type { Terminal } from '#cli/terminal.ts';
 import { scopesOf, stateOf } from '#cli/token.ts';
-import { openLogger } from '#src/config/logger.ts';
+import { errorFacts, openLogger } from '#src/config/logger.ts';
 
 const plain = { paint: (_: unknown, text: string) => text, width: undefined };
 
@@ -205,9 +206,29 @@ test('the log loses secrets and the values that errors of PostgreSQL quote', () 
   const lines: string[] = [];
   const log = openLogger('info', { write: (line: string) => void lines.push(line) });
   log.info({ token: 'S1', db: { url: 'S2' }, req: { headers: { authorization: 'S3' } } }, 'x');
-  log.error({ err: Object.assign(new Error('e'), { detail: 'S4', where: 'S5' }) }, 'y');
-  assert.equal(lines.length, 2);
-  assert.doesNotMatch(lines.join(''), /S[1-5]/);
+  const quoting = Object.assign(new Error('invalid input syntax: "S4"'), {
+    severity: 'ERROR',
+    code: '22P02',
+    detail: 'S5',
+    client: { secretKey: 'S6' },
+  });
+  log.error({ err: new Error('outer', { cause: quoting }) }, 'y');
+  log.error(quoting, 'z');
+  assert.equal(lines.length, 3);
+  assert.doesNotMatch(lines.join(''), /S[1-6]/);
+  assert.match(lines[1] ?? '', /"message":"outer".*"code":"22P02"/);
+});
+
+test('the log keeps the message of an error that speaks of a connection', () => {
+  const gone = Object.assign(new Error('terminating connection'), {
+    severity: 'FATAL',
+    code: '57P01',
+  });
+  assert.equal(errorFacts(gone).message, 'terminating connection');
+  assert.equal(errorFacts(new Error('plain')).message, 'plain');
+  const facts = { code: 'X', message: 'm', cause: { message: 'c' } };
+  const line = prettyLine(JSON.stringify({ level: 50, time: 0, msg: 'bad', err: facts }), plain);
+  assert.equal(line, '00:00:00 error bad X m, because of c');
 });
 
 test('the readable log has time, level, message and facts on one line', () => {
@@ -217,4 +238,25 @@ test('the readable log has time, level, message and facts on one line', () => {
     '00:00:00 warn  slow\\nstore bad port=6432',
   );
   assert.equal(prettyLine('not json\n', plain), 'not json');
+});
+
+const file = (state: string) => `4711\n/data\n1700000000\n5433\n\n127.0.0.1\n  1 2\n${state}   \n`;
+
+test('an embedded store is found by its own pid file, and only while it runs and is ready', () => {
+  assert.equal(
+    readyPort(file('ready'), (pid) => pid === 4711),
+    5433,
+  );
+  assert.equal(
+    readyPort(file('ready'), () => false),
+    undefined,
+  );
+  assert.equal(
+    readyPort(file('starting'), () => true),
+    undefined,
+  );
+  assert.equal(
+    readyPort('', () => true),
+    undefined,
+  );
 });
