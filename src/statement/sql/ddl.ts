@@ -29,6 +29,13 @@ export function planDefinition(statement: Statement, node: Node): Plan | undefin
   return whole.has(tag) ? define(statement, tag, [targetOf(statement)]) : undefined;
 }
 
+const looksAtRows = new Set([
+  'AlterTableStmt',
+  'IndexStmt',
+  'RefreshMatViewStmt',
+  'AlterDomainStmt',
+]);
+
 // Their object is named in ways that are not told apart here: the whole target is asked for.
 const whole = new Set(
   `CreateSchemaStmt CommentStmt AlterFunctionStmt AlterEnumStmt AlterDomainStmt AlterTypeStmt AlterObjectSchemaStmt
@@ -46,8 +53,13 @@ function define(statement: Statement, tag: string, objects: readonly Resource[])
   const what = effect(kind, `defines (${kind.replaceAll('-', ' ')}) in ${names}`, { accesses });
   const { catalog } = statement;
   const one = simple(statement, what, { defines: true });
-  // A rewrite of a table can fail on a value, and say so.
-  const part = makePart(statement, what, { defines: true }, (isRuled) => catalog.hasRuled(isRuled));
+  // What looks at rows can fail on a value, and say so.
+  const part = makePart(
+    statement,
+    what,
+    { defines: true },
+    (isRuled) => looksAtRows.has(tag) && catalog.hasRuled(isRuled),
+  );
   return { kind: 'judged', judged: { ...one, part, secret: true } };
 }
 

@@ -97,7 +97,7 @@ function walkRelation(uses: Uses, entry: TreeNode, varno: number, scope: Scope):
   const view = uses.catalog.relation(oid).kind === 'v';
   const isTarget = numberOr0(scope.query, 'resultRelation') === varno;
   if (number(scope.query, 'commandType') === command.select || (!isTarget && !view))
-    return uses.read(oid, true);
+    return uses.read(oid, flag(entry, 'inh') || uses.catalog.relation(oid).kind === 'p');
   walkTarget(uses, info, oid, view);
 }
 

@@ -1,0 +1,117 @@
+import assert from 'node:assert/strict';
+import { after, describe, it } from 'node:test';
+import { scanSync } from 'libpg-query';
+import { fromBytes, toBytes, tokens } from '#src/statement/sql/lexer.ts';
+import { NotResolved, parseTrees, string } from '#src/statement/sql/nodetree.ts';
+import { fitsInline } from '#src/statement/sql/parse.ts';
+import { pathText, schemasOf } from '#src/statement/sql/search-path.ts';
+import { Parser } from '#gateway/postgres/analyser/parser.ts';
+
+describe('the parser of statements', () => {
+  const parser = new Parser();
+  after(() => parser.close());
+
+  it('refuses what is too deep, and goes on parsing afterwards', async () => {
+    for (const deep of [
+      `select 1${'+1'.repeat(400_000)}`,
+      `select ${'('.repeat(50_000)}1${')'.repeat(50_000)}`,
+      `select ${'not '.repeat(300_000)}true`,
+    ]) {
+      // oxlint-disable-next-line no-await-in-loop -- one after the other is the point
+      const { refused } = await parser.parse(deep);
+      assert.ok(refused, 'a statement that deep is refused');
+      // oxlint-disable-next-line no-await-in-loop
+      assert.equal((await parser.parse('select 1')).outlines?.length, 1);
+      // oxlint-disable-next-line no-await-in-loop
+      assert.equal((await parser.parse(`select '${'x'.repeat(20_000)}'`)).outlines?.length, 1);
+    }
+  });
+
+  it('keeps what nests without brackets on this thread only where the stack holds', async () => {
+    const text = `select ${'not '.repeat(4080)}true`;
+    assert.ok(fitsInline(text));
+    assert.equal((await parser.parse(text)).outlines?.length, 1);
+    assert.equal((await parser.parse('select 1')).outlines?.length, 1);
+    assert.equal(fitsInline(`select 1${'+1'.repeat(2000)}`), false);
+  });
+
+  it('refuses a NUL character, which would hide the rest', async () => {
+    assert.equal((await parser.parse('select 1\0; drop table x')).refused?.code, '22021');
+  });
+
+  it('counts statements in bytes', async () => {
+    const text = `select 'é'; update "ü" set a = 'ß'`;
+    const bytes = toBytes(text);
+    const found = (await parser.parse(text)).outlines ?? [];
+    assert.deepEqual(
+      found.map(({ start, end }) => fromBytes(bytes.slice(start, end)).trim()),
+      [`select 'é'`, `update "ü" set a = 'ß'`],
+    );
+  });
+});
+
+describe('the lexer of statements', () => {
+  const texts = [
+    `select 1.5e3, .5, 1., 0x1F, 1_000, 'a''b', E'\\'x', $$a'b$$, $t$ $$ $t$`,
+    `select 'a'\n  'b', e'x'\n'\\'' /* /* nested */ 'no' */ from "t""x" where a<-1 and b--c\n=2`,
+    `select a.b::int[1:2], $1, $12, x#>>'{a}', 'é', ü, a$b`,
+    `select 5--1\n, 6/*x*/+7, 'a' /* ' */ 'b'`,
+  ];
+  it('takes strings with a prefix for literals as a whole', () => {
+    for (const text of [`B'01'`, `X'1F'`, `N'x'`, `U&'\\0041'`, `'a' -- c\n 'b'`])
+      assert.deepEqual(tokens(text), [{ kind: 'string', start: 0, end: text.length }]);
+    assert.deepEqual(tokens(`u&"x"`), [{ kind: 'quoted', start: 0, end: 5 }]);
+  });
+
+  for (const text of texts)
+    it(`finds the same literals as PostgreSQL in ${text.slice(0, 40)}`, () => {
+      const bytes = toBytes(text);
+      const own = tokens(bytes)
+        .filter(({ kind }) => kind === 'string' || kind === 'number' || kind === 'comment')
+        .map(({ start, end }) => `${start}-${end}`);
+      const theirs = scanSync(text)
+        .tokens.filter(({ tokenName }) =>
+          /^(SCONST|USCONST|BCONST|XCONST|ICONST|FCONST|SQL_COMMENT|C_COMMENT)$/.test(tokenName),
+        )
+        .map(({ start, end }) => `${start}-${end}`);
+      assert.deepEqual(own, theirs);
+    });
+});
+
+describe('the node tree of PostgreSQL', () => {
+  it('takes a name that looks like a field for a name', () => {
+    const [query] = parseTrees(
+      '({QUERY :resname :expr :other "a"b" :list ("x y" "\\\\<>") :none <>})',
+    );
+    assert.ok(query);
+    assert.equal(string(query, 'resname'), ':expr');
+    assert.equal(string(query, 'other'), 'a"b');
+    assert.equal(query.fields.get('none'), null);
+  });
+
+  for (const text of [
+    '',
+    '(',
+    '({QUERY :a 1)',
+    '({QUERY :a 1 2})',
+    '({QUERY a 1})',
+    '({OTHER})',
+    '({QUERY}) x',
+  ])
+    it(`does not guess at ${text || 'nothing'}`, () => {
+      assert.throws(() => parseTrees(text), NotResolved);
+    });
+});
+
+describe('the search path', () => {
+  it('reads what SHOW search_path prints', () => {
+    const schemas = schemasOf({
+      searchPath: '"$user", public, "a ""b, c", pg_catalog',
+      user: 'app',
+    });
+    assert.deepEqual(schemas, ['app', 'public', 'a "b, c', 'pg_catalog']);
+    assert.equal(pathText(schemas), '"app", "public", "a ""b, c", "pg_catalog"');
+    assert.deepEqual(schemasOf({ searchPath: '""', user: 'app' }), []);
+    assert.equal(pathText([]), '""');
+  });
+});
