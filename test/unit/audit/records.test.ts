@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
-import { after, before, test } from 'node:test';
+import { after, before, describe, test } from 'node:test';
 import { keyedDigest } from '#src/audit/chain.ts';
 import type { Entry } from '#src/audit/log.ts';
 import type { Records } from '#src/audit/reader.ts';
@@ -8,112 +8,114 @@ import { openRecords } from '#src/audit/records.ts';
 import { openAuditLog } from '#src/audit/writer.ts';
 import { startStore, type TestStore } from '../store/store.ts';
 
-let store: TestStore;
-let records: Records;
-const session = randomUUID();
-const ids: string[] = [];
-const digest = Buffer.alloc(32, 9);
+describe('records', () => {
+  let store: TestStore;
+  let records: Records;
+  const session = randomUUID();
+  const ids: string[] = [];
+  const digest = Buffer.alloc(32, 9);
 
-before(async () => {
-  store = await startStore();
-  records = openRecords(store.db);
-  const onError = assert.ifError;
-  const log = await openAuditLog({
-    db: store.db,
-    writer: 'one',
-    epoch: 3,
-    held: () => true,
-    onError,
+  before(async () => {
+    store = await startStore();
+    records = openRecords(store.db);
+    const onError = assert.ifError;
+    const log = await openAuditLog({
+      db: store.db,
+      writer: 'one',
+      epoch: 3,
+      held: () => true,
+      onError,
+    });
+    const ada = { person: 'Ada@example.com', target: 'shop' };
+    const entries: Entry[] = [
+      { kind: 'session-start', session, ...ada, body: { client: 'psql' } },
+      {
+        ...ada,
+        kind: 'statement',
+        session,
+        statement: randomUUID(),
+        verdict: 'allow',
+        body: { text: 'select "name" from customers where note like \'50%_\\\'' },
+        binds: { digest, verdict: 'allow' },
+      },
+      {
+        kind: 'statement',
+        person: 'bob@example.com',
+        target: 'shop',
+        verdict: 'deny',
+        body: { text: 'drop table orders' },
+      },
+    ];
+    for (const entry of entries) ids.push((await log.append(entry)).record);
+    await log.close();
   });
-  const ada = { person: 'Ada@example.com', target: 'shop' };
-  const entries: Entry[] = [
-    { kind: 'session-start', session, ...ada, body: { client: 'psql' } },
-    {
-      ...ada,
+  after(() => store.close());
+
+  const found = async (q: string, limit = 10) =>
+    (await records.search(q, limit)).map(({ id }) => ids.indexOf(id));
+
+  test('a record reads as it was written, with its digest keyed', async () => {
+    const view = await records.get(ids[1] ?? '');
+    const { rows } = await store.db.pool.query<{ salt: Buffer }>(
+      'select salt from countersign.record_body where id = $1',
+      [ids[1]],
+    );
+    const { id, at, hash, body, statement, ...rest } = view ?? assert.fail('no record');
+    assert.deepEqual(rest, {
+      writer: 'one',
+      seq: '2',
       kind: 'statement',
       session,
-      statement: randomUUID(),
-      verdict: 'allow',
-      body: { text: 'select "name" from customers where note like \'50%_\\\'' },
-      binds: { digest, verdict: 'allow' },
-    },
-    {
-      kind: 'statement',
-      person: 'bob@example.com',
+      person: 'Ada@example.com',
       target: 'shop',
-      verdict: 'deny',
-      body: { text: 'drop table orders' },
-    },
-  ];
-  for (const entry of entries) ids.push((await log.append(entry)).record);
-  await log.close();
-});
-after(() => store.close());
-
-const found = async (q: string, limit = 10) =>
-  (await records.search(q, limit)).map(({ id }) => ids.indexOf(id));
-
-test('a record reads as it was written, with its digest keyed', async () => {
-  const view = await records.get(ids[1] ?? '');
-  const { rows } = await store.db.pool.query<{ salt: Buffer }>(
-    'select salt from countersign.record_body where id = $1',
-    [ids[1]],
-  );
-  const { id, at, hash, body, statement, ...rest } = view ?? assert.fail('no record');
-  assert.deepEqual(rest, {
-    writer: 'one',
-    seq: '2',
-    kind: 'statement',
-    session,
-    person: 'Ada@example.com',
-    target: 'shop',
-    verdict: 'allow',
+      verdict: 'allow',
+    });
+    assert.equal(id, ids[1]);
+    assert.match(hash, /^[0-9a-f]{64}$/);
+    assert.match(`${statement} ${at}`, /^[0-9a-f-]{36} \d{4}-/);
+    assert.deepEqual(body, {
+      text: 'select "name" from customers where note like \'50%_\\\'',
+      digest: keyedDigest(rows[0]?.salt ?? Buffer.alloc(0), digest),
+    });
+    assert.equal(await records.get(randomUUID()), undefined);
+    assert.equal(await records.get('1; drop table'), undefined);
   });
-  assert.equal(id, ids[1]);
-  assert.match(hash, /^[0-9a-f]{64}$/);
-  assert.match(`${statement} ${at}`, /^[0-9a-f-]{36} \d{4}-/);
-  assert.deepEqual(body, {
-    text: 'select "name" from customers where note like \'50%_\\\'',
-    digest: keyedDigest(rows[0]?.salt ?? Buffer.alloc(0), digest),
+
+  test('a search finds by qualifiers and by text, newest first', async () => {
+    assert.deepEqual(await found(''), [2, 1, 0]);
+    assert.deepEqual(await found('', 2), [2, 1]);
+    assert.deepEqual(await found('person:ADA@example.com'), [1, 0]);
+    assert.deepEqual(await found(`session:${session} kind:statement`), [1]);
+    assert.deepEqual(await found('verdict:deny'), [2]);
+    assert.deepEqual(await found('ORDERS drop'), [2]);
+    assert.deepEqual(await found('"drop table"'), [2]);
+    assert.deepEqual(await found('"table drop"'), []);
+    assert.deepEqual(await found('target:shop customers'), [1]);
   });
-  assert.equal(await records.get(randomUUID()), undefined);
-  assert.equal(await records.get('1; drop table'), undefined);
-});
 
-test('a search finds by qualifiers and by text, newest first', async () => {
-  assert.deepEqual(await found(''), [2, 1, 0]);
-  assert.deepEqual(await found('', 2), [2, 1]);
-  assert.deepEqual(await found('person:ADA@example.com'), [1, 0]);
-  assert.deepEqual(await found(`session:${session} kind:statement`), [1]);
-  assert.deepEqual(await found('verdict:deny'), [2]);
-  assert.deepEqual(await found('ORDERS drop'), [2]);
-  assert.deepEqual(await found('"drop table"'), [2]);
-  assert.deepEqual(await found('"table drop"'), []);
-  assert.deepEqual(await found('target:shop customers'), [1]);
-});
+  test('a search takes every character as itself', async () => {
+    assert.deepEqual(await found('50%_\\'), [1]);
+    assert.deepEqual(await found('5_%'), []);
+    assert.deepEqual(await found("o'x"), []);
+    assert.deepEqual(await found('session:nonsense'), []);
+    assert.deepEqual(await found('unknown:thing'), []);
+    assert.deepEqual(await found('a\0b'), []);
+    assert.deepEqual(await found('\ud800'), []);
+  });
 
-test('a search takes every character as itself', async () => {
-  assert.deepEqual(await found('50%_\\'), [1]);
-  assert.deepEqual(await found('5_%'), []);
-  assert.deepEqual(await found("o'x"), []);
-  assert.deepEqual(await found('session:nonsense'), []);
-  assert.deepEqual(await found('unknown:thing'), []);
-  assert.deepEqual(await found('a\0b'), []);
-  assert.deepEqual(await found('\ud800'), []);
-});
+  test('a search returns no more than its bound, however much is asked for', async () => {
+    assert.equal((await records.search('', 1e9)).length, 3);
+    assert.equal((await records.search('', -1)).length, 1);
+    assert.equal((await records.search('', NaN)).length, 1);
+  });
 
-test('a search returns no more than its bound, however much is asked for', async () => {
-  assert.equal((await records.search('', 1e9)).length, 3);
-  assert.equal((await records.search('', -1)).length, 1);
-  assert.equal((await records.search('', NaN)).length, 1);
-});
-
-test('an erased record keeps its place and has no body', async () => {
-  await store.db.pool.query(
-    'update countersign.record_body set salt = null, body = null where id = $1',
-    [ids[0]],
-  );
-  const view = await records.get(ids[0] ?? '');
-  assert.equal(view?.kind, 'session-start');
-  assert.equal(view?.body, undefined);
+  test('an erased record keeps its place and has no body', async () => {
+    await store.db.pool.query(
+      'update countersign.record_body set salt = null, body = null where id = $1',
+      [ids[0]],
+    );
+    const view = await records.get(ids[0] ?? '');
+    assert.equal(view?.kind, 'session-start');
+    assert.equal(view?.body, undefined);
+  });
 });
