@@ -62,6 +62,10 @@ export class Conversation {
         completed: (plan) => this.#judge.completed(plan.part),
         failing: () => this.#extended.failing(),
         ready: (status) => this.#ready(status),
+        reopened: () => {
+          this.#judge.busy = false;
+          void this.#pump();
+        },
         cancel: () => this.#cancelTarget(),
         broken: (error) => this.#broken(error),
       },

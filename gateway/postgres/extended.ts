@@ -11,24 +11,14 @@ import {
   ProtocolViolation,
   ServerMessage,
   type Bind,
-  type Field,
 } from './codec.ts';
 import type { Judge } from './judge.ts';
 import { Withdrawal } from '../gate/holds.ts';
-import { Names, type Prepared } from './named.ts';
+import type { Portal, Prepared } from './named.ts';
 import { textOf } from './parameter.ts';
-import type { ResultPlan } from './plan.ts';
-import type { Run } from './recorder.ts';
 import { errorMessage, refusalMessage } from './refusal.ts';
 import type { Responses } from './responses.ts';
 import type { TargetConnection } from './target.ts';
-
-/** A portal that was bound under a permit. */
-type Portal = {
-  readonly plans: readonly ResultPlan[];
-  readonly run: Run;
-  fields?: readonly Field[];
-};
 
 /**
  * The extended query protocol: shape and static refusals at Parse, the verdict at Bind, because parameters are judged
@@ -39,7 +29,6 @@ export class Extended {
   readonly #judge: Judge;
   readonly #responses: Responses;
   readonly #target: TargetConnection;
-  readonly #portals = new Names<Portal>();
   #skipping = false;
 
   constructor(judge: Judge, responses: Responses, target: TargetConnection) {
@@ -57,7 +46,6 @@ export class Extended {
     // A Sync that was sent already ends the failure by itself.
     if (!this.#judge.busy) this.#skipping = true;
     this.#judge.names.settle();
-    this.#portals.settle();
     this.#judge.withdraw(
       new Withdrawal('withdrawn', 'an earlier statement of the pipeline failed'),
     );
@@ -65,13 +53,11 @@ export class Extended {
 
   ready(): void {
     this.#skipping = false;
-    this.#portals.settle();
   }
 
   async handle(type: number, body: Buffer, bytes: Buffer): Promise<void> {
     if (type === M.Sync) return this.#sync(bytes);
     if (this.#skipping) return;
-    if (this.#judge.status === 'I' && !this.#judge.pipeline) this.#portals.clear();
     try {
       await this.#message(type, body, bytes);
     } catch (error) {
@@ -141,16 +127,15 @@ export class Extended {
       return run.end();
     }
     const portal: Portal = { plans, run };
-    const taken = !this.#portals.expect(bound.portal, portal);
+    const taken = !this.#judge.names.portals.expect(bound.portal, portal);
     // Masking needs the types and formats of the result, and many drivers execute without Describe.
     const masked = plans.some((plan) => plan.masks);
     this.#target.run(permit, masked ? Buffer.concat([bytes, describe('P', bound.portal)]) : bytes);
     this.#judge.pipeline = true;
-    this.#judge.sent(analysis.parts);
     this.#responses.expect({
       kind: 'bind',
       run,
-      ...(!taken && { done: () => this.#portals.confirm(bound.portal, portal) }),
+      ...(!taken && { done: () => this.#judge.names.portals.confirm(bound.portal, portal) }),
     });
     if (masked)
       this.#responses.expect({
@@ -164,32 +149,33 @@ export class Extended {
 
   #describe(body: Buffer, bytes: Buffer): void {
     const { kind, name } = parseDescribe(body);
-    const plans = kind === 'P' ? this.#portals.get(name)?.plans : undefined;
+    const plans = kind === 'P' ? this.#judge.names.portals.get(name)?.plans : undefined;
     this.#send(bytes);
     this.#responses.expect({ kind: 'describe', ...(plans && { plans }) });
   }
 
   #execute(body: Buffer, bytes: Buffer): void {
     const { portal: name } = parseExecute(body);
-    const portal = this.#portals.get(name);
+    const portal = this.#judge.names.portals.get(name);
     if (!portal)
       return this.#fail(errorMessage('34000', { message: `portal "${name}" does not exist` }));
     this.#target.execute(bytes);
     this.#judge.pipeline = true;
     const { plans, run } = portal;
+    for (const { part } of plans) this.#judge.sent(part);
     this.#responses.expect({ kind: 'execute', plans, run, fields: () => portal.fields });
   }
 
   #close(body: Buffer, bytes: Buffer): void {
     const { kind, name } = parseClose(body);
-    const names = kind === 'P' ? this.#portals : this.#judge.names.prepared;
-    names.expect(name, undefined);
+    const { prepared, portals, cursors } = this.#judge.names;
+    const names = kind === 'P' ? [portals, cursors] : [prepared];
+    for (const kept of names) kept.expectGone(name);
     this.#send(bytes);
     this.#responses.expect({
       kind: 'close',
       done: () => {
-        names.confirm(name, undefined);
-        if (kind === 'P') this.#judge.names.cursors.confirm(name, undefined);
+        for (const kept of names) kept.confirmGone(name);
       },
     });
   }

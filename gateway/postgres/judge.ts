@@ -136,18 +136,19 @@ export class Judge {
     return true;
   }
 
-  /** A statement is on its way to the target. */
-  sent(parts: readonly Part[]): void {
-    for (const part of parts) this.names.expect(part);
+  /** A statement is on its way to the target; what comes after it is judged as if it had succeeded. */
+  sent(part: Part): void {
+    this.names.expect(part);
     this.#since ??= Date.now();
-    if (parts.some((part) => part.defines)) this.#defined = true;
-    if (parts.some(sets)) this.#unsettled = true;
+    if (part.defines) this.#defined = true;
+    const undoes = part.control !== undefined && this.#unsettled;
+    if (sets(part)) this.#unsettled = true;
+    if (sets(part) || undoes) this.#settings = undefined;
   }
 
   /** The target has completed it. */
   completed(part: Part): void {
     this.names.completed(part);
-    if (sets(part)) this.#settings = undefined;
     if (part.defines) this.#analyser.bumpEpoch();
   }
 
@@ -163,6 +164,7 @@ export class Judge {
       this.#unsettled = false;
       if (this.#defined) this.#analyser.bumpEpoch();
       this.#defined = false;
+      this.names.transactionEnded();
     }
     if (this.#responses.outstanding === 0) this.#idle?.();
   }

@@ -1,4 +1,7 @@
 import type { Analysis, NamedThings } from '#src/statement/sql/analysis.ts';
+import type { Field } from './codec.ts';
+import type { ResultPlan } from './plan.ts';
+import type { Run } from './recorder.ts';
 
 /** A prepared statement as the server has it. `sql` is one by PREPARE, whose text is that of the whole PREPARE. */
 export type Prepared = {
@@ -21,15 +24,23 @@ export class Names<Thing> {
     return this.#pending.has(name) ? this.#pending.get(name) : this.#confirmed.get(name);
   }
   /** Sent to the server, not answered yet. A name that is taken stays what it is: the server will refuse the second. */
-  expect(name: string, thing: Thing | undefined): boolean {
-    if (thing !== undefined && name !== '' && this.get(name) !== undefined) return false;
+  expect(name: string, thing: Thing): boolean {
+    if (name !== '' && this.get(name) !== undefined) return false;
     this.#pending.set(name, thing);
     return true;
   }
-  confirm(name: string, thing: Thing | undefined): void {
+  /** Sent to the server: after it, this name (`*`: every name) is free again. */
+  expectGone(which: string): void {
+    if (which !== '*') this.#pending.set(which, undefined);
+    else for (const name of this.all().keys()) this.#pending.set(name, undefined);
+  }
+  confirm(name: string, thing: Thing): void {
     if (this.#pending.get(name) === thing) this.#pending.delete(name);
-    if (thing === undefined) this.#confirmed.delete(name);
-    else this.#confirmed.set(name, thing);
+    this.#confirmed.set(name, thing);
+  }
+  confirmGone(which: string): void {
+    if (which === '*') this.#confirmed.clear();
+    else this.#confirmed.delete(which);
   }
   /** The server has answered everything, or skipped it: what was not confirmed did not happen. */
   settle(): void {
@@ -50,42 +61,71 @@ export class Names<Thing> {
   }
 }
 
-/** The names of one session. */
+/** A portal that was bound under a permit. */
+export type Portal = {
+  readonly plans: readonly ResultPlan[];
+  readonly run: Run;
+  /** What our own Describe said, where rows are masked. */
+  fields?: readonly Field[];
+};
+
+/** The names of one session. On the server, portals and cursors share their names, and end with the transaction. */
 export class SessionNames {
   readonly prepared = new Names<Prepared>();
   readonly cursors = new Names<Part>();
+  readonly portals = new Names<Portal>();
 
   /** For the analyser: what EXECUTE and FETCH speak of. */
   things(): NamedThings {
     return { prepared: texts(this.prepared.all()), cursors: this.cursors.all() };
   }
 
-  /** What a statement will have done to names once the server completes it. */
+  /** A statement is on its way: what it will have done to names if it succeeds. */
   expect(part: Part): void {
+    if (part.deallocates !== undefined) this.prepared.expectGone(part.deallocates);
+    const closes = closed(part);
+    if (closes !== undefined) {
+      this.cursors.expectGone(closes);
+      this.portals.expectGone(closes);
+    }
     if (part.prepares) this.prepared.expect(part.prepares.name, preparedBy(part.prepares.text));
     if (part.declares) this.cursors.expect(part.declares.cursor, part);
   }
 
   /** The server has completed it. */
   completed(part: Part): void {
+    if (part.deallocates !== undefined) this.prepared.confirmGone(part.deallocates);
+    const closes = closed(part);
+    if (closes !== undefined) {
+      this.cursors.confirmGone(closes);
+      this.portals.confirmGone(closes);
+    }
     if (part.prepares) this.prepared.confirm(part.prepares.name, preparedBy(part.prepares.text));
     if (part.declares) this.cursors.confirm(part.declares.cursor, part);
-    forget(this.prepared, part.deallocates);
-    forget(this.cursors, part.closes);
   }
 
   settle(): void {
     this.prepared.settle();
     this.cursors.settle();
+    this.portals.settle();
+  }
+
+  /** No transaction is open: no portal or cursor is left. (One WITH HOLD is, and cannot be fetched from any more.) */
+  transactionEnded(): void {
+    this.cursors.clear();
+    this.portals.clear();
   }
 }
 
-const preparedBy = (text: string): Prepared => ({ text, types: [], sql: true });
+const KEEPS_PORTALS: readonly Part['control'][] = ['begin', 'savepoint', 'release'];
 
-function forget(names: Names<unknown>, which: string | undefined): void {
-  if (which === '*') names.clear();
-  else if (which !== undefined) names.confirm(which, undefined);
+/** Whose portals and cursors are gone afterwards; the end of a (sub)transaction takes them all along. */
+function closed(part: Part): string | undefined {
+  const ends = part.control !== undefined && !KEEPS_PORTALS.includes(part.control);
+  return ends ? '*' : part.closes;
 }
+
+const preparedBy = (text: string): Prepared => ({ text, types: [], sql: true });
 
 const none: NamedThings['prepared'] = new Map();
 function texts(prepared: ReadonlyMap<string, Prepared>): NamedThings['prepared'] {

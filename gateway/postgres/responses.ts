@@ -22,6 +22,8 @@ export type ResponsesHooks = {
   /** An error came inside an extended pipeline: the target skips everything until Sync. */
   failing(): void;
   ready(status: TransactionStatus): void;
+  /** A Sync that was sent does not count: the pipeline goes on. */
+  reopened(): void;
   /** Ends what runs on the target now. */
   cancel(): void;
   /** What came cannot be let through; the session must end. */
@@ -169,6 +171,15 @@ export class Responses {
       (type === M.CopyInResponse && copy !== 'in') ||
       type === M.CopyBothResponse;
     if (wrong) throw unasked('a COPY');
+    if (type === M.CopyInResponse) this.#swallowSync();
+  }
+
+  /** A target that waits for COPY data ignores the Sync that came before it; the client sends another one. */
+  #swallowSync(): void {
+    const at = this.#queue.findIndex((expected) => expected.kind === 'sync');
+    if (at < 0) return;
+    this.#queue.splice(at, 1);
+    this.#hooks.reopened();
   }
 
   #row(head: Expected, piece: Piece): void {

@@ -55,7 +55,7 @@ export class Simple {
       throw error;
     }
     this.#judge.busy = true;
-    this.#judge.sent(analysis.parts);
+    for (const part of analysis.parts) this.#judge.sent(part);
     this.#responses.expect({ kind: 'query', run, plans });
   }
 
