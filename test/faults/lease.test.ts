@@ -22,6 +22,13 @@ async function until(condition: () => boolean | Promise<boolean>): Promise<void>
 type Ids = { readonly session: string; readonly statement: string };
 const ids = (session: string): Ids => ({ session, statement: randomUUID() });
 
+const about = ({ session, statement }: Ids): Omit<Entry, 'kind' | 'body'> => ({
+  session,
+  statement,
+  person: 'ada@example.com',
+  target: 'shop',
+});
+
 describe('faults of a lease', () => {
   let store: TestStore;
 
@@ -93,13 +100,6 @@ describe('faults of a lease', () => {
     await lock.end();
     await until(() => lease.held());
     await lease.release();
-  });
-
-  const about = ({ session, statement }: Ids): Omit<Entry, 'kind' | 'body'> => ({
-    session,
-    statement,
-    person: 'ada@example.com',
-    target: 'shop',
   });
 
   /** A gateway that dies with one statement of every kind under way. */
