@@ -68,6 +68,7 @@ function codeOf(error: Error): string | undefined {
 
 /** The stack without its first lines, which repeat the message. */
 function framesOf(error: Error): string {
-  const frames = error.stack?.match(/^\s+at .*$/gm) ?? [];
+  // The message may hold lines that look like frames.
+  const frames = error.stack?.replace(error.message, '').match(/^\s+at .*$/gm) ?? [];
   return frames.slice(0, 12).join('\n').trim();
 }
