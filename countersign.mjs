@@ -181,10 +181,20 @@ function run(argv) {
   process.on('SIGINT', () => process.stdin.isTTY || child.kill('SIGINT'));
   process.on('SIGTERM', () => child.kill('SIGTERM'));
   process.on('SIGHUP', () => child.kill('SIGHUP'));
+  const watch = watchNpm(() => child.kill('SIGTERM'));
   return wait(child).then((ending) => {
+    clearInterval(watch);
     ['SIGINT', 'SIGTERM', 'SIGHUP'].forEach((signal) => process.removeAllListeners(signal));
     return ending;
   });
+}
+
+/** A killed npm tells nobody: whoever it had started would hold the ports for ever. */
+function watchNpm(onGone) {
+  // oxlint-disable-next-line node/no-process-env -- npm tells us in no other way
+  if (process.env.npm_lifecycle_event === undefined) return undefined;
+  const parent = process.ppid;
+  return setInterval(() => process.ppid === parent || onGone(), 500);
 }
 
 /** In a published package npm may have put `node` beside us instead of below. */
