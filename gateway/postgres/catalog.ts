@@ -46,7 +46,7 @@ const relationsSql = `
     from pg_attribute where attrelid = c.oid and attnum > 0 and not attisdropped
       and c.oid >= 16384 and n.nspname not in ('pg_catalog', 'information_schema', 'pg_toast')
   ) a on true
-  where c.relkind in ('r', 'p', 'v', 'm', 'f', 'S', 't', 'c')`;
+  where c.relpersistence <> 't' and c.relkind in ('r', 'p', 'v', 'm', 'f', 'S', 't', 'c')`;
 
 const routinesSql = `
   select p.oid, n.nspname as schema, p.proname as name, p.provolatile as volatility,
@@ -83,26 +83,26 @@ const typesSql = `
   join pg_depend d on d.classid = 'pg_constraint'::regclass and d.objid = c.oid and d.refclassid = 'pg_proc'::regclass
   where c.contypid <> 0 and d.refobjid >= 16384`;
 
-const probed = [
-  'pg_class',
-  'pg_proc',
-  'pg_rewrite',
-  'pg_type',
-  'pg_trigger',
-  'pg_operator',
-  'pg_constraint',
-];
+// Temporary tables of others come and go all the time, and mean nothing here.
 const fingerprintSql = [
-  ...probed.map((name) => count(name, 'oid')),
-  count('pg_attribute', 'attrelid'),
-  count('pg_inherits', 'inhrelid'),
+  count('pg_class', `oid >= 16384 and relpersistence <> 't'`),
+  count(
+    'pg_attribute',
+    `attrelid >= 16384 and exists (select from pg_class c where c.oid = attrelid and c.relpersistence <> 't')`,
+  ),
+  count('pg_type', `oid >= 16384 and typtype <> 'c' and typcategory <> 'A'`),
+  count('pg_constraint', `contype = 'f' or contypid <> 0`),
+  ...['pg_proc', 'pg_rewrite', 'pg_trigger', 'pg_operator'].map((name) =>
+    count(name, 'oid >= 16384'),
+  ),
+  count('pg_inherits', 'inhrelid >= 16384'),
   // The schema public is older than the first user's object; who may look into it changes too.
-  count('pg_namespace', 'oid', 0),
-  count('pg_auth_members', 'roleid', 0),
+  count('pg_namespace', `nspname !~ '^pg_(toast_)?temp_'`),
+  count('pg_auth_members', 'true'),
 ].join(' union all ');
 
-function count(name: string, key: string, from = 16_384): string {
-  return `select '${name}', count(*), max(xmin::text::bigint), sum(hashint8(xmin::text::bigint)::bigint) from pg_catalog.${name} where ${key} >= ${from}`;
+function count(name: string, which: string): string {
+  return `select '${name}', count(*), max(xmin::text::bigint), sum(hashint8(xmin::text::bigint)::bigint) from pg_catalog.${name} where ${which}`;
 }
 
 /** Loads a target's definitions, and tells cheaply whether they have changed. */

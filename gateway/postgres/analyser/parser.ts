@@ -2,6 +2,8 @@ import { Worker } from 'node:worker_threads';
 import { type Parsed, fitsInline, parse, tooDeep } from '#src/statement/sql/parse.ts';
 
 const parseMs = 10_000;
+// Characters. Rows in bulk go through COPY.
+const longest = 8 << 20;
 
 /** PostgreSQL's parser: on this thread for what is small, in a worker with a large stack for everything else. */
 export class Parser {
@@ -11,6 +13,10 @@ export class Parser {
   #inlineBroken = false;
 
   async parse(text: string): Promise<Parsed> {
+    if (text.length > longest)
+      return {
+        refused: { ...tooDeep, message: 'the statement is too long to be judged', code: '54000' },
+      };
     if (text.includes('\0'))
       return {
         refused: { ...tooDeep, message: 'the statement holds a NUL character', code: '22021' },

@@ -47,8 +47,12 @@ export function unitOf(
   const all = tokens(bytes);
   const code = all.filter(({ kind }) => kind !== 'comment');
   const path = catalog.usable(schemasOf(settings));
+  let at = 0;
   const statements = outlines.map((outline) => {
-    const own = code.filter(({ start }) => start >= outline.start && start < outline.end);
+    while ((code[at]?.start ?? outline.start) < outline.start) at += 1;
+    const first = at;
+    while ((code[at]?.start ?? outline.end) < outline.end) at += 1;
+    const own = code.slice(first, at);
     const start = own[0]?.start ?? outline.start;
     const end = Math.max(start, own.at(-1)?.end ?? start);
     const statement: Statement = {
@@ -67,16 +71,27 @@ export function unitOf(
   return { bytes, tokens: all, statements };
 }
 
+const ends = new Set<Part['control']>([
+  'commit',
+  'rollback',
+  'rollback-to',
+  'commit-and-chain',
+  'rollback-and-chain',
+]);
+
 /** Refuses strings whose later statements would be judged under names or settings that an earlier one changes. */
 export function checkOrder(before: readonly Part[], next: Part): void {
   if (next.control || next.class === 'transaction') return;
-  const blocking = before.find((part) => part.changesSettings || part.defines);
+  // The end of a transaction takes back what was set or defined in it.
+  const blocking = before.find(
+    (part) => part.changesSettings || part.defines || ends.has(part.control),
+  );
   if (!blocking) return;
-  // Several changes of settings, or of definitions, in a row depend on nothing that was judged.
+  // Changes of settings in a row depend on nothing that was judged.
   if (blocking.changesSettings && next.changesSettings) return;
   throw new Refusal(
     'one-by-one',
-    'a statement after one that changes settings or definitions cannot be judged in the same string',
+    'a statement after one that changes settings or definitions, or ends a transaction, cannot be judged in the same string',
     'Send the statements one by one.',
   );
 }

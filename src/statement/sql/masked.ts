@@ -36,8 +36,11 @@ function maskedBody(unit: Unit, shows: readonly Shows[]): Rendered {
   let text = '';
   let at = 0;
   let hides = false;
+  let index = 0;
   for (const token of unit.tokens) {
-    const shown = maskedToken(unit, token, shows);
+    while (index < shows.length - 1 && token.start >= (unit.statements[index]?.statement.end ?? 0))
+      index += 1;
+    const shown = maskedToken(unit, token, shows[index]);
     hides ||= shown.hides;
     text += fromBytes(unit.bytes.slice(at, token.start)) + shown.text;
     at = token.end;
@@ -48,14 +51,13 @@ function maskedBody(unit: Unit, shows: readonly Shows[]): Rendered {
   return { text: clean, hides: hides || clean !== text };
 }
 
-function maskedToken(unit: Unit, token: SqlToken, shows: readonly Shows[]): Rendered {
+function maskedToken(unit: Unit, token: SqlToken, shows: Shows | undefined): Rendered {
   // Comments can carry anything and mean nothing.
   if (token.kind === 'comment') return { text: ' ', hides: false };
   const raw = fromBytes(unit.bytes.slice(token.start, token.end));
   if (token.kind !== 'string' && token.kind !== 'number') return { text: raw, hides: false };
   const isText = token.kind === 'string';
-  const index = unit.statements.findIndex(({ statement }) => token.start < statement.end);
-  if (shows[index]?.literal(token.start, raw, isText)) return { text: raw, hides: false };
+  if (shows?.literal(token.start, raw, isText)) return { text: raw, hides: false };
   return { text: isText ? `'${hidden}'` : hidden, hides: true };
 }
 
