@@ -24,7 +24,8 @@ import { openStore, readPolicy } from './parts.ts';
 import { openAnalyser, type Analyser } from './postgres/analyser.ts';
 import { Cancels } from './postgres/cancel.ts';
 import { listenPostgres } from './postgres/listener.ts';
-import { Sessions, type SessionDeps } from './postgres/session.ts';
+import type { SessionDeps } from './postgres/deps.ts';
+import { Sessions } from './postgres/session.ts';
 
 export type Running = {
   readonly console: string;
@@ -32,6 +33,8 @@ export type Running = {
   readonly api: string;
   readonly postgres: { readonly host: string; readonly port: number };
   readonly tokens: Tokens;
+  /** Another process has taken this gateway's name: everything is refused from then on, and this one should stop. */
+  readonly lost: Promise<Error>;
   /** Refuses new sessions, withdraws holds, lets what runs end, then closes everything; 8 s at most. */
   stop(): Promise<void>;
 };
@@ -40,22 +43,33 @@ const DRAIN_MS = 5_000;
 const SWEEP_MS = 5_000;
 const GRANTS_MS = 1_000;
 
-/** Starts gateway, console and bot in this process (`failpoint` is for fault tests). Rejects with the first thing that is wrong, and leaves nothing running. */
+export type ServeOptions = {
+  readonly log: Logger;
+  /** The process that held this gateway's name before is known to be dead: its lease is not waited for. */
+  readonly takeOver?: boolean;
+  /** For fault tests. */
+  readonly failpoint?: Failpoint;
+};
+
+/** Starts gateway, console and bot in this process. Rejects with the first thing that is wrong, and leaves nothing running. */
 export async function serve(
   config: Config,
-  { log, failpoint }: { readonly log: Logger; readonly failpoint?: Failpoint },
+  { log, failpoint, takeOver = config.store.postgres === 'embedded' }: ServeOptions,
 ): Promise<Running> {
   const onError = (error: unknown): void =>
     log.error({ err: error }, 'a part of the gateway failed');
   await using opened = new AsyncDisposableStack();
+  const lost = Promise.withResolvers<Error>();
+  lost.promise.then(onError, onError);
   const policy = await readPolicy(config);
 
   const store = opened.adopt(await openStore(config, (text) => log.info(text)), (s) => s.stop());
   const db = opened.adopt(openDatabase(store.url, { max: 20, onError }), (d) => d.close());
   await checkDurability(db);
   await migrate(db);
-  const lease = opened.adopt(await openLease(db, { name: config.name, onLost: onError }), (held) =>
-    held.release(),
+  const lease = opened.adopt(
+    await openLease(db, { name: config.name, takeOver, onLost: lost.resolve }),
+    (held) => held.release(),
   );
   const { gateway, epoch } = lease;
   const held = (): boolean => lease.held();
@@ -165,6 +179,7 @@ export async function serve(
     api: `${http.url}/api/v1`,
     postgres: { host: config.listen.postgres.host, port: listener.port },
     tokens,
+    lost: lost.promise,
     stop: () => parts.disposeAsync(),
   };
 }

@@ -1,6 +1,5 @@
 import { randomBytes } from 'node:crypto';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import type { Config } from '#src/config/config.ts';
 import { readPolicyFiles } from '#src/config/policies.ts';
@@ -32,7 +31,7 @@ export async function readPolicy(config: Config): Promise<Policy> {
   return loaded.policy;
 }
 
-/** The store's URL; an embedded one is started first, and stopped by `stop`. */
+/** The store's URL. An embedded one is started first, on the port after the one for PostgreSQL clients. */
 export async function openStore(
   config: Config,
   say: (text: string) => void,
@@ -42,7 +41,7 @@ export async function openStore(
   const password = await ownPassword(config.dataDir);
   const store = await startStore({
     dir: config.dataDir,
-    port: await freePort(),
+    port: config.listen.postgres.port + 1,
     log: say,
     password,
   });
@@ -57,15 +56,4 @@ async function ownPassword(dataDir: string): Promise<string> {
     if (error.code !== 'EEXIST') throw error;
   });
   return await readFile(path, 'utf8');
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.on('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      server.close(() => resolve(typeof address === 'object' && address ? address.port : 0));
-    });
-  });
 }

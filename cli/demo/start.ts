@@ -21,7 +21,10 @@ export type Gateway = {
   /** Drains, withdraws what is held, and ends. */
   stop(): Promise<void>;
 };
-export type ServeGateway = (config: Config, options: { log: pino.Logger }) => Promise<Gateway>;
+export type ServeGateway = (
+  config: Config,
+  options: { log: pino.Logger; takeOver: boolean },
+) => Promise<Gateway>;
 
 export type DemoOptions = {
   /** `.countersign` of the clone. */
@@ -69,7 +72,11 @@ export async function startDemo(options: DemoOptions): Promise<Demo> {
   say('starting the gateway');
   await writeConfig(places, ports);
   const log = pino({ level: 'info' }, pino.destination({ dest: places.log, mode: 0o600 }));
-  const running = await options.serve(await options.readConfig(places.config), { log });
+  const running = await options.serve(await options.readConfig(places.config), {
+    log,
+    // The store was just taken over from whatever a killed run left behind.
+    takeOver: true,
+  });
   started.defer(() => withinDrainTime(running.stop(), say));
   signal.throwIfAborted();
 

@@ -4,7 +4,6 @@ import type { Subject } from '#src/identity/person.ts';
 import type { Context, Policy, TargetFacts } from '#src/policy/policy.ts';
 import type { Obligations } from '#src/policy/verdict.ts';
 import type { Look, Protocol, Refused } from '#src/statement/statement.ts';
-import type { Holds } from './holds.ts';
 import type { Permit } from './permit.ts';
 
 export type GateDeps = {
@@ -13,7 +12,8 @@ export type GateDeps = {
   readonly policy: () => Policy;
   /** The person as the directory knows them now, with the roles of their live grants. */
   readonly subject: (email: string) => Promise<Subject | undefined>;
-  readonly holds: Holds;
+  /** Keeps what waits, for reviewers. */
+  readonly holds: { add(request: string, asked: Asked): void; remove(request: string): void };
   readonly publicUrl: string;
   /** Hears the cause when a statement was refused because the store or the queue failed. */
   readonly onFailure: (error: unknown) => void;

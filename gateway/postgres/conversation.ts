@@ -1,6 +1,4 @@
-import type { TargetConfig } from '#src/config/config.ts';
 import { Withdrawal } from '../gate/holds.ts';
-import type { SessionFacts } from '../gate/asked.ts';
 import {
   bodyOf,
   bytesOf,
@@ -10,22 +8,12 @@ import {
   type Frame,
   type TransactionStatus,
 } from './codec.ts';
+import type { ConversationParts } from './deps.ts';
 import { Extended } from './extended.ts';
 import { Judge } from './judge.ts';
-import type { Client } from './listener.ts';
 import { fatalMessage } from './refusal.ts';
 import { Responses } from './responses.ts';
-import type { SessionDeps } from './session.ts';
 import { Simple } from './simple.ts';
-import type { TargetConnection } from './target.ts';
-
-export type ConversationParts = {
-  readonly deps: SessionDeps;
-  readonly config: TargetConfig;
-  readonly facts: SessionFacts;
-  readonly client: Client;
-  readonly target: TargetConnection;
-};
 
 /** What a client may send while a hold waits; beyond it, the hold ends. */
 const WHILE_HOLDING = 1024 * 1024;

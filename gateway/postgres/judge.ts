@@ -6,7 +6,7 @@ import { bind } from '../gate/binding.ts';
 import type { Permit } from '../gate/permit.ts';
 import type { Analyser } from './analyser.ts';
 import type { TransactionStatus } from './codec.ts';
-import type { ConversationParts } from './conversation.ts';
+import type { ConversationParts } from './deps.ts';
 import { Looks, type Sent, type Surroundings } from './look.ts';
 import { SessionNames } from './named.ts';
 import { readSettings, SETTINGS_STATEMENT, type SessionSettings } from './own.ts';

@@ -1,27 +1,14 @@
 import { randomUUID } from 'node:crypto';
-import type { Config, TargetConfig } from '#src/config/config.ts';
-import type { Database } from '#src/store/database.ts';
+import type { TargetConfig } from '#src/config/config.ts';
 import { endSession, startSession } from '#src/store/sessions.ts';
-import type { GateDeps, SessionFacts } from '../gate/gate.ts';
+import type { SessionFacts } from '../gate/gate.ts';
 import { ofSession } from '../gate/record.ts';
-import type { Analyser } from './analyser.ts';
-import type { Cancels } from './cancel.ts';
 import { Conversation } from './conversation.ts';
+import type { SessionDeps } from './deps.ts';
 import { parameterStatus, readyForQuery } from './codec.ts';
 import { Fatal } from './fatal.ts';
 import type { Client } from './listener.ts';
 import { openTarget, TargetUnavailable, type TargetConnection } from './target.ts';
-
-export type SessionDeps = GateDeps & {
-  readonly targets: Config['targets'];
-  /** The analyser of a target's database; shared by all its sessions. */
-  readonly analyser: (target: TargetConfig, database: string) => Analyser;
-  readonly db: Database;
-  readonly gateway: { readonly gateway: string; readonly epoch: number };
-  readonly cancels: Cancels;
-  /** Key of hash masks. */
-  readonly maskKey: Buffer;
-};
 
 /** The sessions of this process, so that it can stop them. */
 export class Sessions {

@@ -1,0 +1,28 @@
+import type { Config, TargetConfig } from '#src/config/config.ts';
+import type { Database } from '#src/store/database.ts';
+import type { GateDeps, SessionFacts } from '../gate/asked.ts';
+import type { Analyser } from './analyser.ts';
+import type { Cancels } from './cancel.ts';
+import type { Client } from './listener.ts';
+import type { TargetConnection } from './target.ts';
+
+/** What sessions ask of the rest of the gateway. */
+export type SessionDeps = GateDeps & {
+  readonly targets: Config['targets'];
+  /** The analyser of a target's database; shared by all its sessions. */
+  readonly analyser: (target: TargetConfig, database: string) => Analyser;
+  readonly db: Database;
+  readonly gateway: { readonly gateway: string; readonly epoch: number };
+  readonly cancels: Cancels;
+  /** Key of hash masks. */
+  readonly maskKey: Buffer;
+};
+
+/** One client, one target, and what is fixed between them. */
+export type ConversationParts = {
+  readonly deps: SessionDeps;
+  readonly config: TargetConfig;
+  readonly facts: SessionFacts;
+  readonly client: Client;
+  readonly target: TargetConnection;
+};
