@@ -73,10 +73,15 @@ function casesFor(script: string): Case[] {
       },
       load,
     })),
-    {
-      pair: { name: `psql, ${bulk}`, unit: 'seconds' as const, direct: [], gateway: [] },
-      sql: 'select line from bench.bulk',
-    },
+    ...(
+      [
+        ['select', 'select line from bench.bulk'],
+        ['copy', 'copy (select line from bench.bulk) to stdout'],
+      ] as const
+    ).map(([name, sql]) => ({
+      pair: { name: `psql ${name}, ${bulk}`, unit: 'seconds' as const, direct: [], gateway: [] },
+      sql,
+    })),
   ];
 }
 
