@@ -191,7 +191,7 @@ async function cardOf(deps: GateDeps, asked: Asked, verdict: Hold): Promise<Omit
     database: session.database,
     masked: look.masked,
     hidesWrite: look.hidesWrite,
-    words: look.effects.map((effect) => effect.words),
+    words: look.words,
     rules: verdict.rules,
     message: verdict.message,
     client: session.client,

@@ -41,7 +41,7 @@ export function statementBody(asked: Asked, policy: Policy): JsonObject {
   const { session, look, context } = asked;
   return {
     text: look.masked,
-    words: look.effects.map((effect) => effect.words),
+    words: look.words,
     class: look.effects.map((effect) => effect.class),
     policy: policy.version,
     database: session.database,

@@ -25,7 +25,7 @@ export type Sent = {
   readonly params?: readonly (string | null | undefined)[];
 };
 
-type Shown = Pick<Look, 'effects' | 'masked' | 'hidesWrite'> & { readonly bound: string };
+type Shown = Omit<Look, 'digest' | 'refused'> & { readonly bound: string };
 
 /** Looks of one session. What does not depend on parameters is worked out once for each analysis and version of rules. */
 export class Looks {
@@ -57,9 +57,10 @@ export class Looks {
       shown.bound,
       analysis.definitions,
     ]);
-    const { effects, masked, hidesWrite } = shown;
+    const { effects, words, masked, hidesWrite } = shown;
     return {
       effects,
+      words,
       masked,
       hidesWrite,
       digest,
@@ -74,19 +75,16 @@ export class Looks {
       this.#version = version;
     }
     const known = this.#shown.get(analysis);
-    if (!params?.length) return known ?? this.#keep(analysis, this.#fresh(analysis, undefined));
-    // Values are one call's own: only what the statement binds is kept.
-    return this.#fresh(analysis, params, known?.bound);
+    const still = known ?? this.#keep(analysis, this.#fresh(analysis, undefined));
+    // Values are one call's own: they are never kept.
+    return params?.length ? this.#fresh(analysis, params, still) : still;
   }
 
-  #fresh(analysis: Analysis, params: Sent['params'], bound?: string): Shown {
+  #fresh(analysis: Analysis, params: Sent['params'], known?: Shown): Shown {
     const { text, hidesWrite, words } = analysis.masked(this.isRuled, params);
-    const effects = analysis.parts.map(({ effect }, i) => ({
-      ...effect,
-      words: words[i] ?? effect.words,
-    }));
-    bound ??= JSON.stringify(analysis.parts.map((part) => part.effect));
-    return { effects, masked: text, hidesWrite, bound };
+    const effects = known?.effects ?? analysis.parts.map((part) => part.effect);
+    const bound = known?.bound ?? JSON.stringify(effects);
+    return { effects, words, masked: text, hidesWrite, bound };
   }
 
   #keep(analysis: Analysis, shown: Shown): Shown {

@@ -4,7 +4,10 @@ export type Protocol = 'postgres' | 'ssh' | 'kubernetes' | 'tool';
 
 /** What the analyser saw when it looked at a statement. Two looks with the same `digest` would do the same. */
 export type Look = {
+  /** The analyser's own objects: what was worked out for them once need not be worked out again. */
   readonly effects: readonly Effect[];
+  /** What each of them does, for people; literals only where they may be shown. */
+  readonly words: readonly string[];
   /** The statement as people other than its author may read it. */
   readonly masked: string;
   /** True when `masked` hides part of a write, so that only the console can show it whole. */
