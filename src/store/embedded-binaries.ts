@@ -1,4 +1,15 @@
-import { cp, mkdir, readFile, readlink, rename, rm, stat, symlink } from 'node:fs/promises';
+import {
+  chmod,
+  cp,
+  mkdir,
+  mkdtemp,
+  readFile,
+  readlink,
+  rename,
+  rm,
+  stat,
+  symlink,
+} from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { basename, dirname, join } from 'node:path';
 import { z } from 'zod';
@@ -43,9 +54,11 @@ function locatePackage(): string {
 
 async function copyOnce(root: string, folder: string): Promise<void> {
   if (await stat(folder).catch(() => undefined)) return;
-  const fresh = `${folder}.${process.pid}`;
+  let fresh = '';
   try {
     await mkdir(dirname(folder), { recursive: true, mode: 0o711 });
+    fresh = await mkdtemp(`${folder}-`);
+    await chmod(fresh, 0o755);
     await cp(join(root, 'native'), fresh, { recursive: true, verbatimSymlinks: true });
     await linkLibraries(root, fresh);
     // The rename is what publishes it: a copy that was cut short is never used.
@@ -55,7 +68,7 @@ async function copyOnce(root: string, folder: string): Promise<void> {
   } catch (error) {
     throw explain(error, `copy PostgreSQL to ${folder}`);
   } finally {
-    await rm(fresh, { recursive: true, force: true });
+    if (fresh !== '') await rm(fresh, { recursive: true, force: true });
   }
 }
 
