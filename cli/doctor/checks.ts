@@ -44,15 +44,20 @@ function checkConfig(config: Config): readonly Check[] {
     found: notice,
     next: notice,
   }));
-  const open = [config.listen.console, config.listen.postgres].some(
-    ({ host }) => !isLoopback(host),
-  );
-  if (open && !config.tls)
+  const { console, postgres } = config.listen;
+  if (!isLoopback(postgres.host) && !config.tls)
     checks.push({
       what: 'encryption',
       state: 'warn',
-      found: 'listens beyond this machine without TLS',
-      next: 'set tls.key and tls.cert, or put a TLS proxy in front',
+      found: 'PostgreSQL clients come from beyond this machine without TLS',
+      next: 'set tls.key and tls.cert',
+    });
+  if (!isLoopback(console.host))
+    checks.push({
+      what: 'encryption',
+      state: 'warn',
+      found: 'the console speaks plain HTTP beyond this machine',
+      next: 'listen on 127.0.0.1 and put an HTTPS proxy in front; set publicUrl to its address',
     });
   return checks;
 }
