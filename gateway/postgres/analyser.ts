@@ -68,19 +68,39 @@ class TargetAnalyser implements Analyser {
   ): Promise<Analysis> {
     const types = options.parameterTypes ?? [];
     const key = `${settings.user}\0${settings.searchPath}\0${types.join()}`;
-    if (!options.fresh) {
+    const state = this.#definitions.state;
+    if (!options.fresh && state !== 'unusable') {
       const known = this.#cache.get(key, text);
-      if (known) {
-        if (this.#definitions.stale) this.#definitions.current().catch(this.#onError);
-        return known;
-      }
+      if (known && state === 'stale') this.#definitions.current().catch(this.#onError);
+      if (known) return known;
+    }
+    return this.#miss(key, text, settings, named, options);
+  }
+
+  async #miss(
+    key: string,
+    text: string,
+    settings: SqlSettings,
+    named: NamedThings,
+    options: AnalyseOptions,
+  ): Promise<Analysis> {
+    if (!options.fresh) {
+      // After a pause the definitions are looked at first, which empties the memory if they have changed.
+      await this.#definitions.current().catch(() => undefined);
+      const known = this.#definitions.state === 'unusable' ? undefined : this.#cache.get(key, text);
+      if (known) return known;
     }
     const epoch = this.#epoch;
-    const judged = this.#judge(text, settings, named, types, options.fresh === true);
-    return judged.then(({ analysis, keep }) => {
-      if (keep && epoch === this.#epoch) this.#cache.set(key, text, Promise.resolve(analysis));
-      return analysis;
-    });
+    const types = options.parameterTypes ?? [];
+    const { analysis, keep } = await this.#judge(
+      text,
+      settings,
+      named,
+      types,
+      options.fresh === true,
+    );
+    if (keep && epoch === this.#epoch) this.#cache.set(key, text, Promise.resolve(analysis));
+    return analysis;
   }
 
   async #judge(

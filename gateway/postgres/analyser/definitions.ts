@@ -2,6 +2,7 @@ import type { Catalog } from '#src/statement/sql/catalog.ts';
 import type { CatalogReader } from '../catalog.ts';
 
 const probeMs = 1000;
+const unusableMs = 2000;
 
 /** The target's definitions, kept current: looked at about once a second while they are used. */
 export class Definitions {
@@ -9,7 +10,8 @@ export class Definitions {
   readonly #changed: () => void;
   #catalog: Catalog | undefined;
   #fingerprint = '';
-  #probed = 0;
+  #probed = -Infinity;
+  #expired = 0;
   #running: Promise<Catalog> | undefined;
 
   constructor(reader: CatalogReader, changed: () => void) {
@@ -17,14 +19,17 @@ export class Definitions {
     this.#changed = changed;
   }
 
-  /** True when the last look is too old to rely on. */
-  get stale(): boolean {
-    return performance.now() - this.#probed > probeMs;
+  /** `stale`: time to look again, meanwhile what is known may be used. `unusable`: not before looking. */
+  get state(): 'current' | 'stale' | 'unusable' {
+    const age = performance.now() - this.#probed;
+    if (age <= probeMs) return 'current';
+    return age <= unusableMs ? 'stale' : 'unusable';
   }
 
-  /** The next `current()` looks again. */
+  /** The next `current()` looks again; a look that is under way began too early to count. */
   expire(): void {
-    this.#probed = 0;
+    this.#probed = -Infinity;
+    this.#expired += 1;
   }
 
   /** Definitions no older than a second, or with `now` as they are after this call. */
@@ -33,7 +38,7 @@ export class Definitions {
       await this.#running?.catch(() => undefined);
       return this.#look();
     }
-    if (this.#catalog && !this.stale) return this.#catalog;
+    if (this.#catalog && this.state === 'current') return this.#catalog;
     return this.#look();
   }
 
@@ -44,6 +49,7 @@ export class Definitions {
 
   async #probe(): Promise<Catalog> {
     const started = performance.now();
+    const expired = this.#expired;
     try {
       const fingerprint = await this.#reader.fingerprint();
       if (!this.#catalog || fingerprint !== this.#fingerprint) {
@@ -51,7 +57,7 @@ export class Definitions {
         this.#catalog = await this.#reader.load();
         this.#fingerprint = fingerprint;
       }
-      this.#probed = started;
+      if (expired === this.#expired) this.#probed = started;
       return this.#catalog;
     } catch (error) {
       // What was judged before can no longer be relied on.

@@ -10,6 +10,7 @@ import { NotResolved } from '#src/statement/sql/nodetree.ts';
 import type { Outline } from '#src/statement/sql/outline.ts';
 import { type Judged, type Question, Refusal, type Statement } from '#src/statement/sql/part.ts';
 import { plan } from '#src/statement/sql/plan.ts';
+import { scrub } from '#src/statement/sql/scrub.ts';
 import { pathText, schemasOf } from '#src/statement/sql/search-path.ts';
 import { type Described, type QueryFacts, queryFacts } from '#src/statement/sql/tree.ts';
 import type { CatalogReader } from '../catalog.ts';
@@ -166,5 +167,5 @@ function refusalOf(rejected: Rejected, statement: Statement, start: number): Ref
   const before = Buffer.from(statement.bytes.slice(0, start), 'latin1').toString().length;
   const hint =
     position === undefined ? 'Check the statement.' : `Look at character ${position + before}.`;
-  return new Refusal('not-resolved', message, hint, code);
+  return new Refusal('not-resolved', scrub(message, code), hint, code);
 }

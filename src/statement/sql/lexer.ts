@@ -27,7 +27,8 @@ const numeral =
 const parameter = /\$[0-9]+/y;
 const dollarQuote = /\$(?:[A-Za-z_\x80-\xff][A-Za-z0-9_\x80-\xff]*)?\$/y;
 // A string goes on after white space that holds a line break (and line comments).
-const continuation = /(?:[ \t\f\v]|--[^\n\r]*)*[\n\r](?:[ \t\n\r\f\v]|--[^\n\r]*[\n\r])*'/y;
+const continuation =
+  /(?:[ \t\f\v]|--[^\n\r]*(?=[\n\r]))*[\n\r](?:[ \t\n\r\f\v]|--[^\n\r]*[\n\r])*'/y;
 const plainString = /(?:[bBxXnN]|[uU]&)?'/y;
 const escapeString = /[eE]'/y;
 const quotedName = /(?:[uU]&)?"/y;

@@ -1,6 +1,7 @@
 import { SqlError, loadModule, parseSync } from 'libpg-query';
 import type { Refused } from '../statement.ts';
 import { type Outline, outlines } from './outline.ts';
+import { scrub } from './scrub.ts';
 
 export type Parsed =
   | { readonly outlines: readonly Outline[]; readonly refused?: undefined }
@@ -24,7 +25,7 @@ function syntaxError(error: SqlError): Refused {
   const position = error.sqlDetails?.cursorPosition ?? 0;
   return {
     rule: 'countersign/not-parsed',
-    message: error.message,
+    message: scrub(error.message, '42601'),
     hint: position > 0 ? `Look at character ${position}.` : 'Check the statement.',
     code: '42601',
   };

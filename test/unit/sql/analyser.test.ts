@@ -94,6 +94,17 @@ describe('the analyser of a target', () => {
     assert.notEqual(renamed.definitions, old.definitions);
   });
 
+  it('looks again before it answers from memory after a pause', async ({ mock }) => {
+    await target.sql('create table pausing (id int, note text)');
+    const sql = 'select note from pausing';
+    await target.analyse(sql, { fresh: true });
+    await target.analyse(sql);
+    await target.sql('alter table pausing rename note to remark');
+    const now = performance.now.bind(performance);
+    mock.method(performance, 'now', () => now() + 3000);
+    assert.match(brief(await target.analyse(sql)), /^refused not-resolved 42703/);
+  });
+
   it('binds the definition of a view, of a function and of a trigger', async () => {
     const change = async (sql: string, ddl: string): Promise<void> => {
       const old = await target.analyse(sql, { fresh: true });

@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
 import { after, describe, it } from 'node:test';
+import fc from 'fast-check';
 import { scanSync } from 'libpg-query';
 import { fromBytes, toBytes, tokens } from '#src/statement/sql/lexer.ts';
 import { NotResolved, parseTrees, string } from '#src/statement/sql/nodetree.ts';
 import { fitsInline } from '#src/statement/sql/parse.ts';
+import { scrub } from '#src/statement/sql/scrub.ts';
 import { pathText, schemasOf } from '#src/statement/sql/search-path.ts';
 import { Parser } from '#gateway/postgres/analyser/parser.ts';
 
@@ -76,6 +78,105 @@ describe('the lexer of statements', () => {
         .map(({ start, end }) => `${start}-${end}`);
       assert.deepEqual(own, theirs);
     });
+});
+
+describe('the lexer on any text', () => {
+  const pieces = [
+    `'`,
+    `''`,
+    `"`,
+    `""`,
+    `E'`,
+    `\\`,
+    `\\'`,
+    `$$`,
+    `$a$`,
+    `--`,
+    `/*`,
+    `*/`,
+    `\n`,
+    ` `,
+    `1`,
+    `.5`,
+    `1e3`,
+    `0x1f`,
+    `a`,
+    `é`,
+    `U&'`,
+    `b'`,
+    `x`,
+    `+`,
+    `(`,
+    `)`,
+    `;`,
+    `$1`,
+    `::`,
+    `n'`,
+  ];
+  it('misses no literal that PostgreSQL sees', () => {
+    let scanned = 0;
+    fc.assert(
+      fc.property(fc.array(fc.constantFrom(...pieces), { maxLength: 14 }), (parts) => {
+        const text = parts.join('');
+        const theirs = scan(text);
+        if (!theirs) return;
+        scanned += 1;
+        const own = tokens(toBytes(text)).filter(
+          ({ kind }) => kind === 'string' || kind === 'number',
+        );
+        for (const { start, end } of theirs)
+          assert.ok(
+            own.some((token) => token.start <= start && end <= token.end),
+            `${text} at ${start}-${end}`,
+          );
+      }),
+      { numRuns: 3000 },
+    );
+    assert.ok(scanned > 100);
+  });
+
+  it('takes time in proportion to the text', () => {
+    const started = performance.now();
+    for (const text of [
+      `'a' ${'-- '.repeat(50_000)}`,
+      `'a'${' '.repeat(200_000)}`,
+      "'a'\n".repeat(50_000),
+      '1_'.repeat(100_000),
+    ])
+      tokens(text);
+    assert.ok(performance.now() - started < 5000);
+  });
+});
+
+const literal = /^(SCONST|USCONST|BCONST|XCONST|ICONST|FCONST)$/;
+function scan(
+  text: string,
+): readonly { readonly start: number; readonly end: number }[] | undefined {
+  try {
+    return scanSync(text).tokens.filter(
+      ({ tokenName, text: own }) => literal.test(tokenName) || /^(?:[bxn]|u&)?'/i.test(own),
+    );
+  } catch {
+    return undefined;
+  }
+}
+
+describe('messages about a statement', () => {
+  it('do not repeat its literals', () => {
+    assert.equal(
+      scrub('invalid input syntax for type integer: "12"3"', '22P02'),
+      'invalid input syntax for type integer: "•••"',
+    );
+    assert.equal(
+      scrub(`unterminated quoted string at or near "'123"`, '42601'),
+      'unterminated quoted string at or near "•••"',
+    );
+    assert.equal(
+      scrub('syntax error at or near "selec"', '42601'),
+      'syntax error at or near "selec"',
+    );
+    assert.equal(scrub('column "nope" does not exist', '42703'), 'column "nope" does not exist');
+  });
 });
 
 describe('the node tree of PostgreSQL', () => {
