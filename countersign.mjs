@@ -73,6 +73,7 @@ function npmInstall() {
     '--no-save',
     '--no-audit',
     '--no-fund',
+    '--no-update-notifier',
     '--prefer-offline',
     '--include=dev',
     '--include=optional',
