@@ -86,6 +86,7 @@ export async function serve(
   );
   const recovered = await recover({ db, audit, gateway, epoch });
   log.info({ gateway, epoch, ...recovered }, 'the log is open');
+  await audit.append({ kind: 'policy', body: { version: policy.version, gateway, epoch } });
 
   const directory = directoryOf(config.people);
   const tokens = await openTokens(db, audit);
