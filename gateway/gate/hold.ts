@@ -32,6 +32,13 @@ export async function hold(deps: GateDeps, held: Held): Promise<Admitted> {
   try {
     asked.onHeld(noticeOf(deps, request, asked));
     return await decided(deps, held, request);
+  } catch (error) {
+    // Nobody waits for it any more, so nobody should be asked. When the store is gone this fails too: the request then
+    // ends by its expiry or with this gateway's lease.
+    deps.requests
+      .end(request.id, 'abandoned', 'the gateway could not go on with it')
+      .catch(deps.onFailure);
+    throw error;
   } finally {
     deps.holds.remove(request.id);
   }
@@ -89,6 +96,7 @@ function covers(satisfied: Requirement, asked: Requirement): boolean {
     asked.groups.every(({ group, quorum }) =>
       satisfied.groups.some((had) => had.group === group && had.quorum >= quorum),
     ) &&
+    (!asked.reasonRequired || satisfied.reasonRequired) &&
     (asked.stepUpMs === undefined || (satisfied.stepUpMs ?? Infinity) <= asked.stepUpMs)
   );
 }
@@ -99,19 +107,15 @@ async function withdraw(
   request: Request,
   cause: unknown,
 ): Promise<Admitted> {
-  const why = cause instanceof Withdrawal ? cause : undefined;
-  const state = why?.state ?? 'abandoned';
-  // When the store is gone this fails too: the request then ends by its expiry or with this gateway's lease.
-  const ended = await deps.requests
-    .end(request.id, state, why?.message ?? 'the gateway could not go on waiting')
-    .catch(deps.onFailure);
-  if (!why) throw cause;
+  if (!(cause instanceof Withdrawal)) throw cause;
+  const { state, message } = cause;
+  const ended = await deps.requests.end(request.id, state, message).catch(deps.onFailure);
   if (ended === false) {
     const now = await deps.requests.get(request.id).catch(() => undefined);
     if (now && now.state !== 'approved' && now.state !== 'pending')
       return refuse(endedBy(now, now.state));
   }
-  return refuse({ ...endedBy(request, state), message: `countersign: ${why.message}` });
+  return refuse({ ...endedBy(request, state), message: `countersign: ${message}` });
 }
 
 const refuse = (refusal: GateRefusal): Admitted => ({ kind: 'refuse', refusal });

@@ -10,7 +10,8 @@ export type Permit = {
   readonly [issued]: true;
 };
 
-const spent = new WeakSet<Permit>();
+/** Issued and not used yet. */
+const valid = new WeakSet<Permit>();
 
 /** Throws when the receipt does not stand for this digest with a verdict that lets it run. */
 export function issuePermit(
@@ -24,11 +25,13 @@ export function issuePermit(
   if (binds.verdict !== 'allow' && binds.verdict !== 'approved')
     throw new Error(`the receipt stands for the verdict ${binds.verdict}`);
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the one place a Permit is made
-  return { statement, receipt, obligations } as Permit;
+  const permit = { statement, receipt, obligations } as Permit;
+  valid.add(permit);
+  return permit;
 }
 
 /** Marks a permit as used; throws on the second use. Every target calls it before the first byte goes out. */
 export function spend(permit: Permit): void {
-  if (spent.has(permit)) throw new Error('this permit has been used');
-  spent.add(permit);
+  if (!valid.delete(permit))
+    throw new Error('this permit has been used, or was not made by the gate');
 }
