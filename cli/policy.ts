@@ -15,14 +15,19 @@ const OPTIONS = {
     value: 'DIR',
     about: 'check: rules of this folder instead of the configured one',
   },
+  offline: {
+    type: 'boolean',
+    about: 'check: without asking the targets for their tables and columns',
+  },
   json: { type: 'boolean', about: 'print JSON' },
 } as const satisfies Options;
 
 export const policyCommand: Command = {
   usage: ['policy check [--config FILE] [--dir DIR]', 'policy schema'],
   about:
-    'check reads the rules as the gateway does and prints everything that is wrong with them, with file and line;\n' +
-    'it exits 2 when the gateway would refuse them. schema prints the Cedar schema, for editors.',
+    'check reads the rules as the gateway does and prints everything that is wrong with them, with file and line,\n' +
+    'also tables and columns that the targets do not have; it exits 2 when something is wrong.\n' +
+    'schema prints the Cedar schema, for editors.',
   options: OPTIONS,
   run: policy,
 };
@@ -45,7 +50,8 @@ async function policy(argv: readonly string[], terminal: Terminal): Promise<numb
   const files = await readPolicyFiles(dir).catch((error: unknown) => {
     throw usageFailure(error instanceof Error ? error.message : String(error));
   });
-  const loaded = loadPolicy(files, namesOf(config));
+  const columns = values.offline ? [] : await columnsOf(config, terminal);
+  const loaded = loadPolicy(files, { ...namesOf(config), columns });
   const problems = loaded.ok ? [] : loaded.problems;
   const warnings = loaded.ok ? loaded.warnings : [];
   if (values.json)
@@ -58,7 +64,22 @@ async function policy(argv: readonly string[], terminal: Terminal): Promise<numb
   return loaded.ok ? EXIT.done : EXIT.usage;
 }
 
-/** What the rules may name; columns are only known to a running gateway. */
+/** Columns of every target that answers; one that does not is said, and its tables are not checked. */
+async function columnsOf(config: Config, terminal: Terminal): Promise<string[]> {
+  const { columnIds } = await import('#gateway/postgres/columns.ts');
+  const known = [...config.targets.values()].map(async (target) => {
+    try {
+      return await columnIds(target);
+    } catch (error) {
+      const cause = error instanceof Error ? error.message : String(error);
+      terminal.err(`${target.name} cannot be asked, so its tables are not checked: ${cause}`);
+      return [];
+    }
+  });
+  return (await Promise.all(known)).flat();
+}
+
+/** What the rules may name, beside the targets' columns. */
 export function namesOf(config: Config): KnownNames {
   return {
     groups: config.groups,
@@ -80,6 +101,6 @@ const count = (n: number, word: string): string => `${n} ${word}${n === 1 ? '' :
 function summary(dir: string, files: number, problems: number, warnings: number): string {
   const also = warnings > 0 ? `, ${count(warnings, 'warning')}` : '';
   return problems > 0
-    ? `${count(problems, 'problem')} in ${dir}; a gateway would refuse these rules`
+    ? `${count(problems, 'problem')} in ${dir}`
     : `${count(files, 'file')} in ${dir}: no problems${also}`;
 }

@@ -101,6 +101,18 @@ export class Catalog {
     return found;
   }
 
+  /** Every column that rules can speak of: those of relations which are not PostgreSQL's own. */
+  ruleable(): Resource[] {
+    return this.#rows.relations
+      .filter(({ schema }) => !systemSchemas.has(schema))
+      .flatMap(({ schema, name, columns }) =>
+        [...columns.values()].map((column): Resource => ({
+          type: 'Column',
+          path: [this.target, schema, name, column],
+        })),
+      );
+  }
+
   routine(oid: number): Routine {
     const found = this.#routines.get(oid);
     if (!found) throw new NotInCatalog(`the function ${oid} is not in the catalog`);
