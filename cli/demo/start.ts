@@ -2,6 +2,7 @@ import { chmod, mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pino } from 'pino';
 import type { Config } from '#src/config/config.ts';
+import { openLogger } from '#src/config/logger.ts';
 import type { Tokens } from '#src/identity/token.ts';
 import { removeCluster } from '#src/store/embedded.ts';
 import { startStore } from '#src/store/embedded-store.ts';
@@ -71,7 +72,7 @@ export async function startDemo(options: DemoOptions): Promise<Demo> {
 
   say('starting the gateway');
   await writeConfig(places, ports);
-  const log = pino({ level: 'info' }, pino.destination({ dest: places.log, mode: 0o600 }));
+  const log = openLogger('info', pino.destination({ dest: places.log, mode: 0o600 }));
   const running = await options.serve(await options.readConfig(places.config), {
     log,
     // The store was just taken over from whatever a killed run left behind.
