@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { chmod, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -15,7 +15,10 @@ let ports: Ports;
 let demo: Demo | undefined;
 
 before(async () => {
-  folder = join(await mkdtemp(join(tmpdir(), 'countersign-demo-')), '.countersign');
+  const home = await mkdtemp(join(tmpdir(), 'countersign-demo-'));
+  // As root the databases run as another user; out of its reach they would lie outside this folder.
+  await chmod(home, 0o711);
+  folder = join(home, '.countersign');
   const [console, postgres, store, shop] = [
     await freePort(),
     await freePort(),
