@@ -75,9 +75,9 @@ const MISMATCH =
 
 const KEPT = ['S', 'V', 'C', 'P', 's', 't', 'n'] as const;
 
-// Errors of transaction state, names, syntax, rights, limits and interruption: PostgreSQL's own texts for them quote the
-// statement at most, never a row.
-const NAMES_NO_VALUE = /^(25|26|34|3B|3D|3F|40|42|53|54|55|57)/;
+// Errors of transaction state, of prepared statements and cursors, of rights, limits and interruption: PostgreSQL's own
+// texts for them quote the statement at most, never a row. Unknown names do not belong here: `ssn::regclass` quotes a value.
+const NAMES_NO_VALUE = /^(25|26|34|3B|40|42501|53|54|55|57)/;
 
 /** May the text go out as it is? What a function raised may say anything under any code; it comes with a context. */
 export const quotesNothing = (fields: ErrorFields): boolean =>

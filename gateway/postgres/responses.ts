@@ -46,6 +46,8 @@ export class Responses {
   /** After an error of our own that the target does not know of: nothing goes out until it is ready. */
   #mute = false;
   #status: TransactionStatus = 'I';
+  /** Something of this transaction may leave a value for later: deferred triggers speak at its end. */
+  #tainted = false;
   #injected: Buffer[] = [];
   // Bytes that go out and lie in one buffer, not written yet.
   #out: Piece | undefined;
@@ -106,6 +108,16 @@ export class Responses {
     return this.#queue[0]?.plans?.[this.#result];
   }
 
+  /** May the text of an error or notice that comes now quote a value that some rule hides? */
+  get #withholds(): boolean {
+    const part = this.#plan?.part;
+    if (this.#plan?.withhold) return true;
+    const runsDeferred = part
+      ? part.control !== undefined || part.class === 'set'
+      : (this.#queue[0]?.kind ?? 'sync') === 'sync';
+    return this.#tainted && runsDeferred;
+  }
+
   #begin(): void {
     this.#result = 0;
     this.#failed = false;
@@ -132,7 +144,7 @@ export class Responses {
       case M.NotificationResponse:
         return this.#pass(piece);
       case M.NoticeResponse:
-        if (!this.#plan?.withhold) return this.#pass(piece);
+        if (!this.#withholds) return this.#pass(piece);
         return this.#write(withheld(parseError(bodyOf(frame(piece))), 'notice'));
       case M.ErrorResponse:
         return this.#error(piece);
@@ -209,6 +221,7 @@ export class Responses {
       const { tag, rows } = parseCommandComplete(bodyOf(frame(piece)));
       head.run?.completed(tag, rows);
     }
+    if (plan?.withhold) this.#tainted = true;
     if (plan) this.#hooks.completed(plan);
     if (over && plan) {
       head.run?.failed('54000');
@@ -247,7 +260,7 @@ export class Responses {
     if (plan && this.#overLimit) return this.#write(overLimit(plan));
     if (head?.instead) return this.#write(head.instead);
     if (head?.quiet && !head.loud) return undefined;
-    if (!plan?.withhold || quotesNothing(fields)) return this.#pass(piece);
+    if (!this.#withholds || quotesNothing(fields)) return this.#pass(piece);
     return this.#write(withheld(fields, 'error'));
   }
 
@@ -279,6 +292,7 @@ export class Responses {
     if (!head || !ends(head, M.ReadyForQuery)) throw unasked('ReadyForQuery');
     this.#status = parseReadyForQuery(bodyOf(frame(piece)));
     this.#mute = false;
+    if (this.#status === 'I') this.#tainted = false;
     if (!head.quiet) this.#pass(piece);
     this.#flush();
     for (const run of this.#runs)
