@@ -1,18 +1,11 @@
 import type { Refused } from '../statement.ts';
-import type { Analysis, NamedThings, Part, PreparedText, SqlSettings } from './analysis.ts';
+import type { Analysis, Masked, NamedThings, Part, PreparedText, SqlSettings } from './analysis.ts';
 import type { Catalog } from './catalog.ts';
-import { type SqlToken, fromBytes, toBytes, tokens } from './lexer.ts';
-import { maskedText } from './masked.ts';
+import { fromBytes, toBytes, tokens } from './lexer.ts';
+import { maskerOf } from './masked.ts';
 import type { Outline } from './outline.ts';
-import { type Judged, Refusal, type Statement } from './part.ts';
+import { type Judged, Refusal, type Statement, type Unit } from './part.ts';
 import { schemasOf } from './search-path.ts';
-
-/** A string split into its statements, ready to be judged one after the other. */
-export type Unit = {
-  readonly bytes: string;
-  readonly tokens: readonly SqlToken[];
-  readonly statements: readonly { readonly statement: Statement; readonly outline: Outline }[];
-};
 
 /** Prepared statements and cursors as they will be when the next statement of the same string runs. */
 export class Overlay implements NamedThings {
@@ -107,9 +100,12 @@ export function analysisOf(
     parts: judged.map(({ part }) => part),
     definitions: definitions(judged, catalog),
     parameterTypes: types,
-    masked: (isRuled, params) => maskedText(unit, judged, catalog, isRuled, params ?? []),
+    masker: (isRuled) => maskerOf(unit, judged, catalog, isRuled),
+    masked: (isRuled, params) => maskerOf(unit, judged, catalog, isRuled)(params),
   };
 }
+
+const unreadable: Masked = { text: '•••', hidesWrite: true, words: [] };
 
 export function refusedAnalysis(refused: Refused): Analysis {
   return {
@@ -118,7 +114,8 @@ export function refusedAnalysis(refused: Refused): Analysis {
     definitions: '',
     parameterTypes: [],
     // What could not be understood may carry anything.
-    masked: () => ({ text: '•••', hidesWrite: true, words: [] }),
+    masker: () => () => unreadable,
+    masked: () => unreadable,
   };
 }
 

@@ -75,4 +75,6 @@ export type Analysis = {
   readonly parameterTypes: readonly number[];
   /** The string as others may read it. `params` are the values of $1, $2 …, as text. */
   masked(isRuled: IsRuled, params?: readonly (string | null | undefined)[]): Masked;
+  /** The same for many calls under the same rules: what does not depend on the values is worked out once. */
+  masker?(isRuled: IsRuled): (params?: readonly (string | null | undefined)[]) => Masked;
 };

@@ -10,12 +10,16 @@ export type TokenKind =
 /** `start` and `end` are bytes of the UTF-8 text. */
 export type SqlToken = { readonly kind: TokenKind; readonly start: number; readonly end: number };
 
+const ascii = /^[\0-\x7f]*$/;
+
 /** The UTF-8 bytes of a text, one character a byte, so that PostgreSQL's byte offsets are string indexes. */
 export function toBytes(text: string): string {
+  if (ascii.test(text)) return text;
   return Buffer.from(text, 'utf8').toString('latin1');
 }
 
 export function fromBytes(bytes: string): string {
+  if (ascii.test(bytes)) return bytes;
   return Buffer.from(bytes, 'latin1').toString('utf8');
 }
 

@@ -3,6 +3,7 @@ import type { Refused } from '../statement.ts';
 import type { IsRuled, NamedThings, Part, PreparedText, SqlSettings } from './analysis.ts';
 import type { Catalog } from './catalog.ts';
 import type { SqlToken } from './lexer.ts';
+import type { Outline } from './outline.ts';
 import type { QueryFacts } from './tree.ts';
 
 /** A statement that is refused before any rule is asked. */
@@ -29,6 +30,13 @@ export type Statement = {
   /** The schemas of the search path. */
   readonly path: readonly string[];
   readonly named: NamedThings;
+};
+
+/** A string split into its statements, ready to be judged one after the other. */
+export type Unit = {
+  readonly bytes: string;
+  readonly tokens: readonly SqlToken[];
+  readonly statements: readonly { readonly statement: Statement; readonly outline: Outline }[];
 };
 
 /** What to ask the target: `start` is the byte of the whole string where `text` begins. */

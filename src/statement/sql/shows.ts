@@ -12,7 +12,11 @@ export class Shows {
   readonly #ruled: boolean;
   readonly #ruledView: boolean;
 
-  constructor(judged: Judged, catalog: Catalog, isRuled: IsRuled) {
+  readonly #clean: boolean;
+
+  /** `clean`: no detector hits anywhere in the string. */
+  constructor(judged: Judged, catalog: Catalog, isRuled: IsRuled, clean: boolean) {
+    this.#clean = clean;
     this.#judged = judged;
     this.#isRuled = isRuled;
     const { relations } = judged;
@@ -25,7 +29,7 @@ export class Shows {
   }
 
   literal(start: number, raw: string, isText: boolean): boolean {
-    if (detect(raw) || (this.#judged.secret === true && isText)) return false;
+    if ((!this.#clean && detect(raw)) || (this.#judged.secret === true && isText)) return false;
     if (!this.#ruled) return true;
     const { facts, factsStart } = this.#judged;
     return (

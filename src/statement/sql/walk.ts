@@ -75,9 +75,12 @@ function walkEntry(uses: Uses, entry: TreeNode, varno: number, scope: Scope): vo
     case rteKind.values:
       return walk(uses, entry.fields.get('values_lists'), scope);
     case rteKind.join:
+    case rteKind.group:
+      // Since PostgreSQL 18 what is grouped by stands here, and the outputs only point to it.
+      walk(uses, entry.fields.get('joinaliasvars'), scope);
+      return walk(uses, entry.fields.get('groupexprs'), scope);
     case rteKind.cte:
     case rteKind.result:
-    case rteKind.group:
       return;
     default:
       throw new NotResolved('a range table entry is of an unknown kind');
