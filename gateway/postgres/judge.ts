@@ -188,7 +188,8 @@ export class Judge {
     const { deps, facts, target } = this.#parts;
     try {
       const permit = await admitOwn(deps, facts, SETTINGS_STATEMENT);
-      this.#settings = await readSettings(target, this.#responses, permit, this.pipeline);
+      const run = new Run(deps, facts, permit, undefined);
+      this.#settings = await readSettings(target, this.#responses, run, this.pipeline);
     } catch (error) {
       deps.onFailure(error);
     }

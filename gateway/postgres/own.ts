@@ -1,5 +1,5 @@
 import { bind, close, execute, flush, parse, parseDataRow, ServerMessage, sync } from './codec.ts';
-import type { Permit } from '../gate/permit.ts';
+import type { Run } from './recorder.ts';
 import type { Responses } from './responses.ts';
 import type { TargetConnection } from './target.ts';
 
@@ -31,7 +31,7 @@ const NAME = 'countersign settings';
 export function readSettings(
   target: TargetConnection,
   responses: Responses,
-  permit: Permit,
+  run: Run,
   inPipeline: boolean,
 ): Promise<SessionSettings | undefined> {
   return new Promise((resolve) => {
@@ -39,10 +39,11 @@ export function readSettings(
     const failed = (): void => resolve(undefined);
     const quiet = { quiet: true, loud: inPipeline, failed };
     responses.expect({ kind: 'parse', ...quiet });
-    responses.expect({ kind: 'bind', ...quiet });
+    responses.expect({ kind: 'bind', ...quiet, run });
     responses.expect({
       kind: 'execute',
       ...quiet,
+      run,
       see: (type, body) => {
         if (type === ServerMessage.DataRow) row = parseDataRow(body);
       },
@@ -51,7 +52,7 @@ export function readSettings(
     const done = (): void => resolve(settingsOf(row));
     responses.expect({ kind: 'close', ...quiet, ...(inPipeline && { done }) });
     target.run(
-      permit,
+      run.permit,
       Buffer.concat([
         parse(NAME, SETTINGS_STATEMENT),
         bind({ portal: NAME, statement: NAME, formats: [], values: [], resultFormats: [] }),
