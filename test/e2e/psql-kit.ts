@@ -45,7 +45,7 @@ export async function startPsqlKit(options: TestGatewayOptions = {}) {
     },
     /** psql at a terminal of its own, as a person has it. */
     async atTerminal(who: Who): Promise<Program> {
-      const args = ['-qfec', `${PSQL} -X "${kit.where(who)}"`, '/dev/null'];
+      const args = ['-qfec', `${PSQL} -X -P pager=off "${kit.where(who)}"`, '/dev/null'];
       return launch('script', args, await envOf(who, { TERM: 'dumb', SHELL: '/bin/sh' }));
     },
     /** How many statements with this text have reached the target. */
