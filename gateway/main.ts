@@ -204,17 +204,19 @@ function subjects(
   find: (email: string) => Promise<Person | undefined>,
   rolesOf: (email: string) => Promise<string[]>,
 ): (email: string) => Promise<Subject | undefined> {
-  const cache = new Map<string, { readonly until: number; readonly roles: Promise<string[]> }>();
+  const cache = new Map<string, { readonly until: number; readonly subject: Promise<Subject> }>();
   return async (email) => {
     const person = await find(email);
     if (!person) return undefined;
-    const now = performance.now();
-    let known = cache.get(person.email);
-    if (!known || known.until <= now) {
-      known = { until: now + GRANTS_MS, roles: rolesOf(person.email) };
-      known.roles.catch(() => cache.delete(person.email));
-      cache.set(person.email, known);
+    const known = cache.get(person.email);
+    // The same object as long as nothing changed: verdicts are cached by it.
+    if (known && known.until > performance.now()) {
+      const subject = await known.subject;
+      if (subject.person === person) return subject;
     }
-    return { person, roles: await known.roles };
+    const subject = rolesOf(person.email).then((roles) => ({ person, roles }));
+    subject.catch(() => cache.delete(person.email));
+    cache.set(person.email, { until: performance.now() + GRANTS_MS, subject });
+    return await subject;
   };
 }

@@ -120,6 +120,7 @@ export class CedarPolicy implements Policy {
     for (const output of effect.outputs ?? [])
       for (const column of output.sources) this.#reveal(tally, scope, column, facts);
     for (const column of effect.flows ?? []) this.#flow(tally, scope, column, facts);
+    for (const column of effect.computed ?? []) this.#computed(tally, scope, column, facts);
     if (effect.opaque) this.#opaque(tally, scope, effect, facts);
   }
 
@@ -188,6 +189,12 @@ export class CedarPolicy implements Policy {
       const hint = `only a permit for assign on this very column (resource == Column::"…") allows it`;
       tally.deny([ownRules.maskedAssign, ...masked.rules], message, hint);
     }
+  }
+
+  /** Computing with a hidden column tells as much as a condition on it, so it asks for the same right. */
+  #computed(tally: Tally, scope: readonly Answers[], column: Resource, facts: AskFacts): void {
+    const hidden = scope.some((answers) => maskOf(answers.about('reveal', column, facts)));
+    if (hidden) this.#count(tally, scope, 'filter', column, facts);
   }
 
   #flow(tally: Tally, scope: readonly Answers[], column: Resource, facts: AskFacts): void {

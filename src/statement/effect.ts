@@ -44,6 +44,8 @@ export type Effect = {
   readonly estimatedRows?: number;
   /** Base columns whose values flow into what the statement writes, sends or sets: INSERT … SELECT, CTAS, NOTIFY, a setting. */
   readonly flows?: readonly Resource[];
+  /** Base columns that some expression computes with: it can tell their values by failing, or by the time it takes. */
+  readonly computed?: readonly Resource[];
   /** It runs code whose effect cannot be seen: a function that is not allow-listed, DO, dynamic SQL. */
   readonly opaque?: boolean;
   /** An insert that may change a row that is there already: ON CONFLICT … DO UPDATE. Its `assign` is judged like an update's. */

@@ -102,6 +102,7 @@ export function effectOf(facts: QueryFacts): Omit<Effect, 'class' | 'words' | 'o
     columns,
     bounded: uses.bounded,
     ...(uses.flows.size > 0 && { flows: [...uses.flows] }),
+    ...(uses.computed.size > 0 && { computed: [...uses.computed] }),
     ...(uses.opaque && { opaque: true }),
     ...(facts.upsert && { upsert: true }),
   };

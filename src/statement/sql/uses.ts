@@ -1,7 +1,7 @@
 import type { AccessAction, Access, Resource } from '../effect.ts';
 import { type Catalog, type Relation, isSystem } from './catalog.ts';
 import { functionKind, holdsOthersValues } from './functions.ts';
-import type { Tree } from './nodetree.ts';
+import { type Tree, isList, isNode, number } from './nodetree.ts';
 import type { Lineage, Scope } from './lineage.ts';
 
 /** What a statement was found to do; filled while its tree is walked. */
@@ -12,6 +12,7 @@ export class Uses {
   readonly join = new Set<Resource>();
   readonly assign = new Set<Resource>();
   readonly flows = new Set<Resource>();
+  readonly computed = new Set<Resource>();
   /** Everything read at all, also where it leads to nothing: an error can show it. */
   readonly reads = new Set<Resource>();
   /** Relations the statement touches, for its definition and the question whether they are ruled. */
@@ -114,10 +115,24 @@ export class Uses {
     add(this.join, this.lineage.of(value, scope).sources);
   }
 
+  /** Anything but a plain reference can fail for some values and not for others. */
+  computes(value: Tree | undefined, scope: Scope): void {
+    if (isReference(value)) return;
+    add(this.computed, this.lineage.of(value, scope).sources);
+  }
+
   /** The value goes somewhere it can be read again from. */
   flow(value: Tree | undefined, scope: Scope): void {
     add(this.flows, this.lineage.of(value, scope).sources);
   }
+}
+
+/** A column, or a sub-query's only output, whose own expression is looked at where that query is walked. */
+function isReference(value: Tree | undefined): boolean {
+  if (!isNode(value)) return !isList(value);
+  if (value.tag === 'VAR') return true;
+  if (value.tag === 'SUBLINK') return number(value, 'subLinkType') === 4;
+  return value.tag === 'RELABELTYPE' && isReference(value.fields.get('arg'));
 }
 
 export function add<T>(to: Set<T>, from: Iterable<T>): void {

@@ -73,6 +73,8 @@ function walkEntry(uses: Uses, entry: TreeNode, varno: number, scope: Scope): vo
       predicate(uses, entry.fields.get('functions'), scope);
       return predicate(uses, entry.fields.get('tablefunc'), scope);
     case rteKind.values:
+      for (const row of items(entry.fields.get('values_lists')))
+        for (const value of items(row)) uses.computes(value, scope);
       return walk(uses, entry.fields.get('values_lists'), scope);
     case rteKind.join:
     case rteKind.group:
@@ -156,6 +158,7 @@ function walkOutputs(uses: Uses, scope: Scope): void {
   for (const key of ['targetList', 'returningList']) {
     for (const entry of children(scope.query, key)) {
       walk(uses, entry.fields.get('expr'), scope);
+      uses.computes(entry.fields.get('expr'), scope);
       // ORDER BY, GROUP BY, DISTINCT and windows name their columns by this number.
       if (numberOr0(entry, 'ressortgroupref') !== 0) uses.filters(entry.fields.get('expr'), scope);
     }
@@ -226,6 +229,8 @@ function walkMerge(uses: Uses, scope: Scope, oid: number): void {
   }
   if (!isMergeBounded(scope.query)) uses.bounded = false;
 }
+
+const items = (value: Tree | undefined): readonly Tree[] => (isList(value) ? value : []);
 
 function predicate(uses: Uses, value: Tree | undefined, scope: Scope): void {
   walk(uses, value, scope);
