@@ -20,6 +20,8 @@ export class Uses {
   /** Relations whose rows it changes: an error can show such a row. */
   readonly written = new Set<number>();
   readonly routines = new Set<number>();
+  /** Views' own expressions are their owner's, not the statement's. */
+  insideViews = 0;
   opaque = false;
   bounded = true;
   readonly #accesses = new Map<string, Access>();
@@ -117,7 +119,7 @@ export class Uses {
 
   /** Anything but a plain reference can fail for some values and not for others. */
   computes(value: Tree | undefined, scope: Scope): void {
-    if (isReference(value)) return;
+    if (this.insideViews > 0 || isReference(value)) return;
     add(this.computed, this.lineage.of(value, scope).sources);
   }
 

@@ -134,7 +134,9 @@ function walkSubquery(uses: Uses, entry: TreeNode, scope: Scope): void {
   if (view !== undefined) uses.read(view, false);
   // PostgreSQL's own views are judged by their name; what they are made of is not the statement's doing.
   if (view !== undefined && isSystem(uses.catalog.relation(view))) return;
+  if (view !== undefined) uses.insideViews += 1;
   walkQuery(uses, { query, outer: scope });
+  if (view !== undefined) uses.insideViews -= 1;
 }
 
 function walkFrom(uses: Uses, node: TreeNode, scope: Scope): void {
