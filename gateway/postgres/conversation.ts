@@ -135,7 +135,7 @@ export class Conversation {
       this.#broken(error instanceof Error ? error : new Error(String(error)));
     } finally {
       this.#pumping = false;
-      if (this.#closed && this.#responses.outstanding === 0) this.#end();
+      if (this.#closed && this.#nothingToCome) this.#end();
       else if (this.#stopping && this.#judge.idle) this.#goodbye();
       this.#flow();
     }
@@ -230,13 +230,18 @@ export class Conversation {
     this.#end();
   }
 
+  /** Without a Sync nothing of a pipeline can be completed: the target rolls it back as soon as we leave. */
+  get #nothingToCome(): boolean {
+    return this.#responses.outstanding === 0 || (this.#judge.pipeline && !this.#judge.busy);
+  }
+
   /** What runs goes on for a while, so that its outcome can be recorded; nothing else does. */
   #clientGone(): void {
     if (this.#closed) return;
     this.#judge.withdraw(new Withdrawal('withdrawn', 'the client went away'));
     this.#closed = true;
     const { target } = this.#parts;
-    if (this.#responses.outstanding === 0 && !this.#pumping) return this.#end();
+    if (this.#nothingToCome && !this.#pumping) return this.#end();
     target.resume();
     const timer = setTimeout(() => target.destroy(), LINGER_MS);
     target.onClose(() => clearTimeout(timer));
