@@ -132,6 +132,7 @@ export class Extended {
     const masked = plans.some((plan) => plan.masks);
     this.#target.run(permit, masked ? Buffer.concat([bytes, describe('P', bound.portal)]) : bytes);
     this.#judge.pipeline = true;
+    for (const { part } of plans) this.#judge.bound(part);
     this.#responses.expect({
       kind: 'bind',
       run,

@@ -146,6 +146,13 @@ export class Judge {
     if (sets(part) || undoes) this.#settings = undefined;
   }
 
+  /** A Bind is on its way: planning it can run functions already. */
+  bound(part: Part): void {
+    if (part.effect.opaque !== true) return;
+    this.#unsettled = true;
+    this.#settings = undefined;
+  }
+
   /** The target has completed it. */
   completed(part: Part): void {
     this.names.completed(part);
@@ -225,7 +232,9 @@ export class Judge {
   }
 }
 
-const sets = (part: Part): boolean => part.changesSettings || part.sets !== undefined;
+/** Code that cannot be seen may have called set_config. */
+const sets = (part: Part): boolean =>
+  part.changesSettings || part.sets !== undefined || part.effect.opaque === true;
 const asks = (part: Part): boolean => part.effect.accesses.length > 0;
 
 const openDefinition: Refused = {

@@ -119,10 +119,13 @@ export class SessionNames {
 
 const KEEPS_PORTALS: readonly Part['control'][] = ['begin', 'savepoint', 'release'];
 
-/** Whose portals and cursors are gone afterwards; the end of a (sub)transaction takes them all along. */
+/**
+ * Whose portals and cursors are gone afterwards; the end of a (sub)transaction takes them all along, and a procedure
+ * can end one. To forget one that is still there is safe: the server refuses a second of its name.
+ */
 function closed(part: Part): string | undefined {
   const ends = part.control !== undefined && !KEEPS_PORTALS.includes(part.control);
-  return ends ? '*' : part.closes;
+  return ends || part.class === 'call' || part.class === 'do' ? '*' : part.closes;
 }
 
 const preparedBy = (text: string): Prepared => ({ text, types: [], sql: true });

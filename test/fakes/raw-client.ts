@@ -27,7 +27,7 @@ export class RawClient {
   #socket: net.Socket;
   #wake: () => void = () => undefined;
   /** `processID`, `secretKey`. */
-  key: Heard | undefined;
+  key: Heard;
 
   private constructor(socket: net.Socket) {
     this.#socket = socket;
