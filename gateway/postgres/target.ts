@@ -169,14 +169,21 @@ async function cancel(config: TargetConfig, pid: number, secret?: Buffer): Promi
   }
 }
 
+const READ_BYTES = 64 * 1024;
+
 /** A socket ready for the first packet, encrypted as configured. */
 async function dial(config: TargetConfig, signal: AbortSignal): Promise<net.Socket> {
-  const socket = net.connect({
+  const socket: net.Socket = net.connect({
     host: config.host,
     port: config.port,
     noDelay: true,
     keepAlive: true,
     keepAliveInitialDelay: 10_000,
+    // V8 soon frees young buffers that it has allocated itself; those of a plain read pile up to over 64 MB first.
+    onread: {
+      buffer: Buffer.allocUnsafeSlow(READ_BYTES),
+      callback: (read, buffer) => socket.push(Buffer.from(buffer.subarray(0, read))),
+    },
   });
   try {
     await once(socket, 'connect', { signal });
