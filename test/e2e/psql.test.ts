@@ -169,7 +169,7 @@ test(
     await kit.gateway.decide('approve');
     await terminal.prints('DELETE 1');
     terminal.type('\\q\n');
-  await terminal.done;
+    await terminal.done;
     assert.equal(await kit.ran('id = 45'), 0);
   },
 );
