@@ -34,7 +34,7 @@ export type OpenRequests = Requests & Pick<Wake, 'watch'> & { close(): Promise<v
 export async function openRequests(parts: RequestParts): Promise<OpenRequests> {
   const { db, audit, queue, lease, onError } = parts;
   const wake = await openWake(db, onError);
-  // Writes whose fate is unknown: what may have been opened or claimed by them can never run, so it is ended.
+  // Writes that failed, or whose fate is unknown: what they opened, claimed or ended can never run, so it is ended.
   const doubtful = new Map<string, () => Promise<unknown>>();
 
   const tell = (hint: Hint | undefined) => {
@@ -45,7 +45,7 @@ export async function openRequests(parts: RequestParts): Promise<OpenRequests> {
 
   const get = async (id: string) => (await findRequest(db.pool, id))?.request;
 
-  const end = async (id: string, state: EndState, why: string) => {
+  const end = async (id: string, state: EndState, why: string): Promise<boolean> => {
     const request = await get(id);
     if (!request) return false;
     let hint: Hint | undefined;
@@ -55,6 +55,8 @@ export async function openRequests(parts: RequestParts): Promise<OpenRequests> {
       });
     } catch (error) {
       if (error instanceof Moved) return false;
+      // Whoever ends it does not wait for it any more, so approvers must not be left with it until it expires.
+      if (!doubtful.has(id)) doubtful.set(id, () => end(id, state, why));
       throw error;
     }
     tell(hint);
