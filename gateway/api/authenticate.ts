@@ -14,9 +14,9 @@ export type CookieCaller = (request: FastifyRequest) => Promise<Caller | undefin
 const BEARER = /^Bearer ([\x21-\x7e]{1,512})$/iu;
 const OTHERS: readonly Scope[] = ['read', 'decide', 'connect'];
 
-/** Throws the 429 while an address has failed too often. */
-export function limitFailures(failures: Failures, address: string): void {
-  const seconds = failures.wait(address);
+/** Throws the 429 while an address has failed too often, unless the token has been good before. */
+export function limitFailures(failures: Failures, address: string, token: string): void {
+  const seconds = failures.wait(address, token);
   if (seconds > 0)
     throw new Problem(
       429,
@@ -57,6 +57,7 @@ export function makeAuthenticate(
     for (const each of [scope, ...OTHERS.filter((other) => other !== scope)]) {
       const info = await deps.tokens.check(token, each);
       if (!info) continue;
+      failures.wasGood(token);
       demandScope(info.scopes, scope);
       return { person: await personOf(deps, info.person), scopes: info.scopes };
     }
@@ -76,9 +77,9 @@ export function makeAuthenticate(
         'This needs a token. Send it as "Authorization: Bearer <token>".',
       );
     }
-    limitFailures(failures, request.ip);
-    const token = BEARER.exec(header)?.[1];
-    const caller = token === undefined ? undefined : await checkBearer(token, scope);
+    const token = BEARER.exec(header)?.[1] ?? '';
+    limitFailures(failures, request.ip, token);
+    const caller = token === '' ? undefined : await checkBearer(token, scope);
     if (caller) return caller;
     failures.add(request.ip);
     throw new Problem(

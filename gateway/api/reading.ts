@@ -123,6 +123,7 @@ export async function readSession(
     ...(start.target && { target: start.target }),
     ...(start.kind === 'session-start' && { startedAt: start.at }),
     ...(end && { endedAt: end.at }),
-    records: found.toReversed(),
+    // Who looked at it, and who tried to vote, is not the requester's to see.
+    records: found.filter((record) => maySeeRecord(reader.person, record)).toReversed(),
   };
 }

@@ -42,6 +42,8 @@ export class Live {
 
     reply.hijack();
     const out = reply.raw;
+    // Gone while we asked who it is: its 'close' has been, and would never take the stream off the list.
+    if (request.raw.socket.destroyed) return;
     for (const [name, value] of Object.entries(reply.getHeaders()))
       if (value !== undefined) out.setHeader(name, value);
     out.writeHead(200, { 'content-type': 'text/event-stream' });
@@ -55,7 +57,11 @@ export class Live {
       drop: () => out.destroy(),
     };
     const beat = setInterval(() => {
-      stream.write(': still here\n\n');
+      // A token that was revoked or has expired ends the stream too, when nothing else is asked of it.
+      this.#guard.signedIn(request).then(
+        (still) => (still ? stream.write(': still here\n\n') : stream.drop()),
+        () => stream.drop(),
+      );
     }, BEAT_MS).unref();
     out.on('close', () => {
       clearInterval(beat);

@@ -39,10 +39,13 @@ export function signInRoutes(app: FastifyInstance, parts: ConsoleParts): void {
   app.post('/sign-in', async (request, reply) => {
     const form = parse(signInForm, request.body, 'form');
     guard.demandOwnForm(request, form.csrf);
-    limitFailures(parts.failures, request.ip);
+    limitFailures(parts.failures, request.ip, form.token);
     const signedIn = await signIn(parts, request, reply, form.token);
     const next = nextPage(form.next);
-    if (signedIn) return reply.redirect(next, 303);
+    if (signedIn) {
+      parts.failures.wasGood(form.token);
+      return reply.redirect(next, 303);
+    }
     parts.failures.add(request.ip);
     const problem =
       'This token opens nothing here: it is unknown, expired or revoked, or lacks the scopes read and decide. Issue another one.';

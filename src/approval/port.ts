@@ -20,6 +20,8 @@ export type Vote = {
   readonly via: 'api' | 'console' | 'slack' | 'teams';
   /** The version the person looked at, when the door knows it; a different one is refused as `stale`. */
   readonly version?: number;
+  /** The person may see the exact statement through this door; without it a write that the card hides is not approved. */
+  readonly reviewed?: boolean;
 };
 
 export type Decided =

@@ -66,7 +66,7 @@ function lacking(request: Request, vote: Vote): Refusal | undefined {
   if (requirement.reasonRequired && vote.reason.trim() === '')
     return refuse('reason-required', 'The rule asks for a reason: decide again and give one.');
   if (vote.decision === 'deny') return undefined;
-  if (card.hidesWrite && (vote.via === 'slack' || vote.via === 'teams'))
+  if (card.hidesWrite && vote.reviewed !== true)
     return refuse(
       'must-review',
       'Part of this write is hidden here. Review it in the console, where you can see it whole.',

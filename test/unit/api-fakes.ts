@@ -221,8 +221,13 @@ export function makeWorld(publicUrl = 'http://127.0.0.1:8080'): World {
               .slice(0, limit),
           ),
         decide(id, voter, vote) {
-          votes.push({ id, person: voter.email, vote });
           const request = requests.get(id);
+          if (request?.card.hidesWrite && vote.decision === 'approve' && !vote.reviewed)
+            return Promise.resolve({
+              ok: false,
+              refusal: { code: 'must-review', message: 'It is hidden.' },
+            });
+          votes.push({ id, person: voter.email, vote });
           if (world.refuse) return Promise.resolve({ ok: false, refusal: world.refuse });
           if (!request)
             return Promise.resolve({

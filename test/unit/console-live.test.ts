@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { connect } from 'node:net';
 import { after, test } from 'node:test';
 import { pino } from 'pino';
 import { listenHttp } from '#gateway/api/listener.ts';
@@ -110,6 +112,40 @@ test('the stream ends once its person has signed out, and tells nothing more', a
   const request = makeRequest();
   place.put(request);
   assert.ok(!(await open.ended()).includes(request.id));
+});
+
+test('a reader who left while the sign-in was looked up leaves no stream behind', async () => {
+  const place = await listen();
+  const { cookie } = await cookieOf(place.url, 'approver-read');
+  const asked = Promise.withResolvers<void>();
+  const answer = Promise.withResolvers<void>();
+  const { list } = place.deps.tokens;
+  place.deps.tokens.list = async (email) => {
+    asked.resolve();
+    await answer.promise;
+    return list(email);
+  };
+  const leaving = connect(Number(new URL(place.url).port), '127.0.0.1');
+  leaving.write(`GET /events HTTP/1.1\r\nhost: x\r\ncookie: ${cookie}\r\n\r\n`);
+  await asked.promise;
+  leaving.resetAndDestroy();
+  await once(leaving, 'close');
+  place.deps.tokens.list = list;
+  // Another exchange over the wire: the server has seen the end of the first by then.
+  const open = await stream(place.url, cookie);
+  answer.resolve();
+  await fetch(place.url, { headers: { cookie } });
+  // The directory is asked once for each stream that is open.
+  let finds = 0;
+  const { find } = place.deps.directory;
+  place.deps.directory.find = (email) => {
+    finds += 1;
+    return find(email);
+  };
+  const request = makeRequest();
+  place.put(request);
+  await open.until(request.id);
+  assert.equal(finds, 1);
 });
 
 test('a person who left the directory hears nothing more', async () => {

@@ -117,6 +117,13 @@ const cases: [Refusal['code'], string, NewRequest, Person, Vote][] = [
     person('approver'),
     { ...approve, via: 'slack' },
   ],
+  [
+    'must-review',
+    'an approval over the API of a write that nobody has shown whole',
+    asked({}, { hidesWrite: true }),
+    person('approver'),
+    approve,
+  ],
 ];
 for (const [code, what, wanted, who, vote] of cases)
   test(`a vote is refused as ${code} when ${what}`, async () => {
