@@ -28,6 +28,8 @@ export class RawClient {
   #wake: () => void = () => undefined;
   /** `processID`, `secretKey`. */
   key: Heard;
+  /** What came until the session was ready, or was refused. */
+  greeting: readonly Heard[] = [];
 
   private constructor(socket: net.Socket) {
     this.#socket = socket;
@@ -62,7 +64,7 @@ export class RawClient {
       client.#wake();
     });
     client.send(serialize.startup({ user, database: 'shop', ...more }));
-    await client.until('readyForQuery', 'error', 'closed');
+    client.greeting = await client.until('readyForQuery', 'error', 'closed');
     return client;
   }
 
