@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
-import { chmod, chown, mkdir, stat } from 'node:fs/promises';
+import { chmod, lchown, lstat, mkdir, stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { canReach, type RunAs } from './embedded-user.ts';
-import { explain } from './start-error.ts';
+import { explain, StartError } from './start-error.ts';
 
 /** Where root keeps what another user must reach, when the installation itself lies under a closed folder. */
 export const SYSTEM_FOLDER = '/var/lib/countersign';
@@ -19,11 +19,18 @@ export async function clusterFolder(
     await mkdir(dirname(folder), { recursive: true, mode: as ? 0o711 : 0o700 });
     if (as) await chmod(dirname(folder), 0o711);
     await mkdir(folder, { recursive: true, mode: 0o700 });
-    if (as) await chown(folder, as.uid, as.gid);
+    if (as) await giveTo(folder, as);
     return folder;
   } catch (error) {
     throw explain(error, `write ${folder}`);
   }
+}
+
+/** As root a link is not followed: what it leads to would be given away. */
+async function giveTo(folder: string, as: RunAs): Promise<void> {
+  if ((await lstat(folder)).isSymbolicLink())
+    throw new StartError(`${folder} is a link.`, 'As root, name the real folder as dataDir.');
+  await lchown(folder, as.uid, as.gid);
 }
 
 async function clusterHome(dir: string, as: RunAs | undefined): Promise<string> {

@@ -1,7 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { chown, open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { open, readFile, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Binaries, findBinaries } from './embedded-binaries.ts';
@@ -38,6 +39,8 @@ type Place = {
   readonly binaries: Binaries;
   readonly as: RunAs | undefined;
 };
+
+const { O_APPEND, O_CREAT, O_NOFOLLOW, O_WRONLY } = constants;
 
 /** How long a start may take: after a crash the write-ahead log is replayed first. */
 const START_MS = 120_000;
@@ -111,8 +114,7 @@ async function initialise(
   const fresh = `${data}.new`;
   const passwordFile = join(folder, 'password');
   await rm(fresh, { recursive: true, force: true });
-  await writeFile(passwordFile, randomBytes(32).toString('base64url'), { mode: 0o600 });
-  if (as) await chown(passwordFile, as.uid, as.gid);
+  await writeAnew(passwordFile, randomBytes(32).toString('base64url'), as);
   const flags = [
     `--pgdata=${fresh}`,
     '--username=postgres',
@@ -164,7 +166,22 @@ async function startServer(
 async function openLog(path: string) {
   const size = (await stat(path).catch(() => undefined))?.size ?? 0;
   if (size > 16 * 1024 * 1024) await rename(path, `${path}.1`);
-  return open(path, 'a', 0o600);
+  return open(path, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW, 0o600);
+}
+
+/**
+ * A new file that belongs to `as`. The folder is theirs, so as root nothing in it may be followed or taken over: a link
+ * that was put there would have us write, and give away, a file elsewhere.
+ */
+async function writeAnew(path: string, text: string, as: RunAs | undefined): Promise<void> {
+  await rm(path, { force: true });
+  const file = await open(path, 'wx', 0o600);
+  try {
+    await file.writeFile(text);
+    if (as) await file.chown(as.uid, as.gid);
+  } finally {
+    await file.close();
+  }
 }
 
 /** The server writes its state into postmaster.pid; false when it ended instead. */

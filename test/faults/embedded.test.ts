@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { chmod, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { chmod, mkdtemp, readFile, rename, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { once } from 'node:events';
 import { tmpdir } from 'node:os';
@@ -113,4 +113,24 @@ test('a cluster that another live process owns is neither started nor removed', 
   // The same number with another start time is another process, long gone.
   await writeFile(join(dir, 'one', 'owner'), `${process.ppid} 1`);
   await (await start()).stop();
+});
+
+test('links that the server’s user put into its folder lead to no write elsewhere', async () => {
+  await (await start()).stop();
+  const [elsewhere, folder] = [join(dir, 'elsewhere'), join(dir, 'one')];
+  await writeFile(elsewhere, 'untouched');
+  const owner = (await stat(elsewhere)).uid;
+
+  await rm(join(folder, 'password'));
+  await symlink(elsewhere, join(folder, 'password'));
+  await rename(join(folder, 'data'), join(folder, 'away'));
+  await (await start()).stop();
+  assert.equal(await readFile(elsewhere, 'utf8'), 'untouched');
+  assert.equal((await stat(elsewhere)).uid, owner);
+
+  await rm(join(folder, 'log'));
+  await symlink(elsewhere, join(folder, 'log'));
+  await assert.rejects(start(), StartError);
+  assert.equal(await readFile(elsewhere, 'utf8'), 'untouched');
+  await rm(join(folder, 'log'));
 });

@@ -119,7 +119,7 @@ test('a reader who left while the sign-in was looked up leaves no stream behind'
   const { cookie } = await cookieOf(place.url, 'approver-read');
   const asked = Promise.withResolvers<void>();
   const answer = Promise.withResolvers<void>();
-  const { list } = place.deps.tokens;
+  const list = place.deps.tokens.list.bind(place.deps.tokens);
   place.deps.tokens.list = async (email) => {
     asked.resolve();
     await answer.promise;
@@ -137,7 +137,7 @@ test('a reader who left while the sign-in was looked up leaves no stream behind'
   await fetch(place.url, { headers: { cookie } });
   // The directory is asked once for each stream that is open.
   let finds = 0;
-  const { find } = place.deps.directory;
+  const find = place.deps.directory.find.bind(place.deps.directory);
   place.deps.directory.find = (email) => {
     finds += 1;
     return find(email);
