@@ -1,4 +1,4 @@
-import { createHmac, hash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { z } from 'zod';
 import { canonical } from './canonical.ts';
 
@@ -49,10 +49,26 @@ export function parseLeaf(bytes: Uint8Array): Leaf | undefined {
 
 /** HMAC-SHA256(salt, body): binds the body without revealing it, and stays valid when body and salt are erased. */
 export function commitment(salt: Uint8Array, body: string): string {
-  return createHmac('sha256', salt).update(body).digest('base64');
+  return hmac(salt, Buffer.from(body), 'base64');
 }
 
 /** The form in which a bound digest may leave the gateway's memory: HMAC-SHA256(salt, digest), hex. */
 export function keyedDigest(salt: Uint8Array, digest: Uint8Array): string {
-  return createHmac('sha256', salt).update(digest).digest('hex');
+  return hmac(salt, digest, 'hex');
+}
+
+const BLOCK = 64;
+
+/** RFC 2104 over two one-shot hashes: `createHmac` makes a key object each time, which costs more than the hashing. */
+function hmac(key: Uint8Array, data: Uint8Array, encoding: 'base64' | 'hex'): string {
+  const short = key.length > BLOCK ? hash('sha256', key, 'buffer') : key;
+  const inner = Buffer.alloc(BLOCK + data.length, 0x36);
+  const outer = Buffer.alloc(BLOCK + 32, 0x5c);
+  for (const [at, byte] of short.entries()) {
+    inner[at] = byte ^ 0x36;
+    outer[at] = byte ^ 0x5c;
+  }
+  inner.set(data, BLOCK);
+  outer.set(hash('sha256', inner, 'buffer'), BLOCK);
+  return hash('sha256', outer, encoding);
 }

@@ -45,14 +45,15 @@ test('what is not a leaf of version 1 is not read as one', () => {
   assert.equal(parseLeaf(Buffer.from(JSON.stringify({ v: 1, ...LEAF, seq: 0 }))), undefined);
 });
 
-test('commitments and keyed digests are HMACs under the record salt', () => {
-  const salt = Buffer.alloc(32, 7);
-  assert.equal(
-    commitment(salt, '{"é":1}'),
-    createHmac('sha256', salt).update(Buffer.from('{"é":1}')).digest('base64'),
-  );
-  assert.equal(
-    keyedDigest(salt, Buffer.alloc(32, 1)),
-    createHmac('sha256', salt).update(Buffer.alloc(32, 1)).digest('hex'),
-  );
-});
+for (const length of [0, 1, 32, 64, 65, 200])
+  test(`commitments and keyed digests are HMACs under a salt of ${length} bytes`, () => {
+    const salt = Buffer.alloc(length, 7);
+    assert.equal(
+      commitment(salt, '{"é":1}'),
+      createHmac('sha256', salt).update(Buffer.from('{"é":1}')).digest('base64'),
+    );
+    assert.equal(
+      keyedDigest(salt, Buffer.alloc(32, 1)),
+      createHmac('sha256', salt).update(Buffer.alloc(32, 1)).digest('hex'),
+    );
+  });
