@@ -8,8 +8,8 @@ export type Program = {
   /** The exit code; -1 when a signal ended it. */
   readonly done: Promise<number>;
   type(text: string): void;
-  /** Resolves once `words` stand in its output (both streams); rejects after 20 s, or when it has ended without them. */
-  prints(words: string | RegExp): Promise<string>;
+  /** Resolves once `words` stand in its output (both streams); rejects after `ms` (20 s), or when it has ended without them. */
+  prints(words: string | RegExp, ms?: number): Promise<string>;
 };
 
 /** A program as a user runs it: environment, input and signals are the caller's. */
@@ -42,13 +42,15 @@ export function startProgram(
     said,
     done,
     type: (text) => void child.stdin.write(text),
-    async prints(words) {
-      const signal = AbortSignal.timeout(20_000);
+    async prints(words, ms = 20_000) {
+      const signal = AbortSignal.timeout(ms);
       for (;;) {
         const text = said.out + said.err;
         if (typeof words === 'string' ? text.includes(words) : words.test(text)) return text;
         if (over || signal.aborted)
-          throw new Error(`${over ? 'ended' : '20 s'} without ${String(words)}; printed: ${text}`);
+          throw new Error(
+            `${over ? 'ended' : `${ms} ms`} without ${String(words)}; printed: ${text}`,
+          );
         await new Promise<void>((resolve) => {
           wake = resolve;
           signal.addEventListener('abort', () => resolve(), { once: true });
