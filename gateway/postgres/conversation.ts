@@ -50,6 +50,7 @@ export class Conversation {
         completed: (plan) => this.#judge.completed(plan.part),
         failing: () => this.#extended.failing(),
         ready: (status) => this.#ready(status),
+        reported: () => this.#judge.reported(),
         reopened: () => {
           this.#judge.busy = false;
           void this.#pump();

@@ -153,6 +153,11 @@ export class Judge {
     this.#settings = undefined;
   }
 
+  /** The target reported a setting: a trigger or a reload may have changed it, and others with it. */
+  reported(): void {
+    this.#settings = undefined;
+  }
+
   /** The target has completed it. */
   completed(part: Part): void {
     this.names.completed(part);
@@ -180,6 +185,8 @@ export class Judge {
     sent: Sent & { readonly exact: string; readonly types?: readonly number[] },
   ): Promise<Look> {
     const text = sent.prepared ?? sent.exact;
+    // A reload of the target's configuration changes the settings of a session that only waits.
+    this.#settings = undefined;
     const analysis = await this.analyse(text, sent.types, true);
     return this.#looks.at(analysis, sent, this.#around(this.#settings));
   }
@@ -264,6 +271,6 @@ function unresolved(text: string): Analysis {
     },
     definitions: bind([text]).toString('hex'),
     parameterTypes: [],
-    masked: () => ({ text: `(${length} bytes, not analysed)`, hidesWrite: true, words: [] }),
+    masker: () => () => ({ text: `(${length} bytes, not analysed)`, hidesWrite: true, words: [] }),
   };
 }

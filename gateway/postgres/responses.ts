@@ -22,6 +22,8 @@ export type ResponsesHooks = {
   /** An error came inside an extended pipeline: the target skips everything until Sync. */
   failing(): void;
   ready(status: TransactionStatus): void;
+  /** The target reported the value of a setting. */
+  reported(): void;
   /** A Sync that was sent does not count: the pipeline goes on. */
   reopened(): void;
   /** Ends what runs on the target now. */
@@ -141,6 +143,8 @@ export class Responses {
   #message(type: number, piece: Piece): void {
     switch (type) {
       case M.ParameterStatus:
+        this.#hooks.reported();
+        return this.#pass(piece);
       case M.NotificationResponse:
         return this.#pass(piece);
       case M.NoticeResponse:
