@@ -1,6 +1,6 @@
 import type { Policy, TargetFacts } from '#src/policy/policy.ts';
 import type { Resource } from '#src/statement/effect.ts';
-import type { Analysis, IsRuled } from '#src/statement/sql/analysis.ts';
+import type { Analysis, IsRuled, Masked } from '#src/statement/sql/analysis.ts';
 import type { Look } from '#src/statement/statement.ts';
 import { bind } from '../gate/binding.ts';
 
@@ -25,7 +25,13 @@ export type Sent = {
   readonly params?: readonly (string | null | undefined)[];
 };
 
-type Shown = Omit<Look, 'digest' | 'refused'> & { readonly bound: string };
+type Params = NonNullable<Sent['params']>;
+/** What is the same whatever the parameters are. */
+type Shown = {
+  readonly effects: Look['effects'];
+  readonly bound: string;
+  readonly mask: (params?: Params) => Masked;
+};
 
 /** Looks of one session. What does not depend on parameters is worked out once for each analysis and version of rules. */
 export class Looks {
@@ -42,7 +48,8 @@ export class Looks {
   isRuled: IsRuled = (column: Resource) => this.#policy().isRuled(this.#target, column);
 
   at(analysis: Analysis, sent: Sent, around: Surroundings): Look {
-    const shown = this.#show(analysis, sent.params);
+    const { effects, bound, mask } = this.#show(analysis);
+    const { text, words, hidesWrite } = mask(sent.params);
     const digest = bind([
       'postgres',
       sent.bytes,
@@ -54,41 +61,32 @@ export class Looks {
       around.role,
       around.settings,
       around.named,
-      shown.bound,
+      bound,
       analysis.definitions,
     ]);
-    const { effects, words, masked, hidesWrite } = shown;
     return {
       effects,
       words,
-      masked,
+      masked: text,
       hidesWrite,
       digest,
       ...(analysis.refused && { refused: analysis.refused }),
     };
   }
 
-  #show(analysis: Analysis, params: Sent['params']): Shown {
+  #show(analysis: Analysis): Shown {
     const { version } = this.#policy();
     if (version !== this.#version) {
       this.#shown = new WeakMap();
       this.#version = version;
     }
-    const known = this.#shown.get(analysis);
-    const still = known ?? this.#keep(analysis, this.#fresh(analysis, undefined));
-    // Values are one call's own: they are never kept.
-    return params?.length ? this.#fresh(analysis, params, still) : still;
-  }
-
-  #fresh(analysis: Analysis, params: Sent['params'], known?: Shown): Shown {
-    const { text, hidesWrite, words } = analysis.masked(this.isRuled, params);
-    const effects = known?.effects ?? analysis.parts.map((part) => part.effect);
-    const bound = known?.bound ?? JSON.stringify(effects);
-    return { effects, words, masked: text, hidesWrite, bound };
-  }
-
-  #keep(analysis: Analysis, shown: Shown): Shown {
-    this.#shown.set(analysis, shown);
+    let shown = this.#shown.get(analysis);
+    if (!shown) {
+      const effects = analysis.parts.map((part) => part.effect);
+      const mask = analysis.masker(this.isRuled);
+      shown = { effects, bound: JSON.stringify(effects), mask };
+      this.#shown.set(analysis, shown);
+    }
     return shown;
   }
 }

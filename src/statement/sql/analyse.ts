@@ -101,7 +101,6 @@ export function analysisOf(
     definitions: definitions(judged, catalog),
     parameterTypes: types,
     masker: (isRuled) => maskerOf(unit, judged, catalog, isRuled),
-    masked: (isRuled, params) => maskerOf(unit, judged, catalog, isRuled)(params),
   };
 }
 
@@ -115,7 +114,6 @@ export function refusedAnalysis(refused: Refused): Analysis {
     parameterTypes: [],
     // What could not be understood may carry anything.
     masker: () => () => unreadable,
-    masked: () => unreadable,
   };
 }
 

@@ -73,8 +73,9 @@ export type Analysis = {
   readonly definitions: string;
   /** Parameter type OIDs as the server resolved them. */
   readonly parameterTypes: readonly number[];
-  /** The string as others may read it. `params` are the values of $1, $2 …, as text. */
-  masked(isRuled: IsRuled, params?: readonly (string | null | undefined)[]): Masked;
-  /** The same for many calls under the same rules: what does not depend on the values is worked out once. */
-  masker?(isRuled: IsRuled): (params?: readonly (string | null | undefined)[]) => Masked;
+  /**
+   * The string as others may read it; `params` are the values of $1, $2 …, as text. What does not depend on them is
+   * worked out once, so keep what it returns for as long as the rules stay the same.
+   */
+  masker(isRuled: IsRuled): (params?: readonly (string | null | undefined)[]) => Masked;
 };

@@ -189,7 +189,7 @@ describe('the analyser of a target', () => {
       brief(analysis),
       'insert write customers | assign customers.id, assign customers.name ! ruled',
     );
-    assert.match(analysis.masked(isRuled).text, /\(2999, 'name 2999'\)$/);
+    assert.match(analysis.masker(isRuled)().text, /\(2999, 'name 2999'\)$/);
   });
 
   it('refuses everything when the target cannot be asked', async () => {

@@ -99,12 +99,12 @@ describe('the effect of SQL', () => {
   ];
   for (const [sql, text, hidesWrite, params] of masked)
     it(`others read of ${sql}`, async () => {
-      const found = (await target.analyse(sql)).masked(isRuled, params);
+      const found = (await target.analyse(sql)).masker(isRuled)(params);
       assert.deepEqual({ text: found.text, hidesWrite: found.hidesWrite }, { text, hidesWrite });
     });
 
   const words = async (sql: string): Promise<readonly string[]> =>
-    (await target.analyse(sql)).masked(isRuled).words;
+    (await target.analyse(sql)).masker(isRuled)().words;
   it('words say what bounds a write, without the literals that are hidden', async () => {
     assert.deepEqual(
       await words('update orders set status = 1 where id = 42 /* x */ and\n true returning id'),
