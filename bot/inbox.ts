@@ -6,6 +6,8 @@ import type { Database } from '#src/store/database.ts';
 
 const SWEEP_MS = 1_000;
 const BATCH = 20;
+/** Who stops waits no longer for a chat that does not answer: the card is claimed for a minute, then tried again. */
+const CLOSE_MS = 1_500;
 
 /** Thrown by a platform that says when to come back. */
 export class RetryAfter extends Error {
@@ -33,6 +35,7 @@ export type InboxParts = {
 export async function startInbox(parts: InboxParts): Promise<{ close(): Promise<void> }> {
   const { db, queue, onError } = parts;
   const running = new Set<Promise<void>>();
+  const { promise: givenUp, resolve: giveUp } = Promise.withResolvers<void>();
   let closed = false;
   let timer: NodeJS.Timeout | undefined;
 
@@ -42,7 +45,7 @@ export async function startInbox(parts: InboxParts): Promise<{ close(): Promise<
       .catch(onError)
       .finally(() => running.delete(work));
     running.add(work);
-    return work;
+    return Promise.race([work, givenUp]);
   };
 
   const sweep = async () => {
@@ -64,7 +67,9 @@ export async function startInbox(parts: InboxParts): Promise<{ close(): Promise<
     async close() {
       closed = true;
       clearTimeout(timer);
-      await Promise.all(running);
+      const late = setTimeout(giveUp, CLOSE_MS);
+      await Promise.race([Promise.all(running), givenUp]);
+      clearTimeout(late);
     },
   };
 }

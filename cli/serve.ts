@@ -19,6 +19,7 @@ export const serveCommand: Command = {
 
 /** After a signal the gateway drains; a supervisor that waits longer than this would kill it anyway. */
 const STOP_MS = 10_000;
+const LINGER_MS = 500;
 
 async function runServe(argv: readonly string[], terminal: Terminal): Promise<number> {
   const { values, positionals } = parse(argv, OPTIONS);
@@ -42,6 +43,8 @@ async function runServe(argv: readonly string[], terminal: Terminal): Promise<nu
   clearTimeout(late);
   stop.dispose();
   log.info('stopped');
+  // A call to a chat that does not answer would keep the process until it times out.
+  setTimeout(() => process.exit(EXIT.done), LINGER_MS).unref();
   return EXIT.done;
 }
 

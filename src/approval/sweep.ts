@@ -22,7 +22,7 @@ export function startSweep(parts: SweepParts): { stop(): Promise<void> } {
   let stopped = false;
   const schedule = () => {
     timer = setTimeout(() => {
-      running = sweepOnce(parts)
+      running = sweepOnce(parts, () => stopped)
         .catch(parts.onError)
         .finally(() => {
           if (!stopped) schedule();
@@ -40,13 +40,21 @@ export function startSweep(parts: SweepParts): { stop(): Promise<void> } {
   };
 }
 
-async function sweepOnce({ db, end, wake, doubtful, onError }: SweepParts): Promise<void> {
+async function sweepOnce(
+  { db, end, wake, doubtful, onError }: SweepParts,
+  stopped: () => boolean,
+): Promise<void> {
   wake.wake();
+  // Each may wait for a store that is away; who stops does not wait for all of them.
   for (const [id, settle] of doubtful) {
+    if (stopped()) return;
     await settle().then(() => doubtful.delete(id), onError);
   }
   const { rows } = await db.pool.query<{ id: string }>(OVERDUE);
-  for (const { id } of rows) await end(id, 'expired', 'nobody decided and ran it in time');
+  for (const { id } of rows) {
+    if (stopped()) return;
+    await end(id, 'expired', 'nobody decided and ran it in time');
+  }
 }
 
 const OVERDUE = `select id from countersign.request
