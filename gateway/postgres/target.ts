@@ -18,7 +18,7 @@ const PINNED: ReadonlyMap<string, string> = new Map([
   ['standard_conforming_strings', 'on'],
 ]);
 
-/** One connection to a target, logged in as the gateway's role, paused until `resume()`. Each call is one write. */
+/** One connection to a target, logged in as the gateway's role, paused until `resume()`. */
 export type TargetConnection = {
   /** ParameterStatus as the target reported it at the start. */
   readonly parameters: ReadonlyMap<string, string>;
@@ -116,6 +116,19 @@ function connection(
   socket.on('error', (error) => {
     failure ??= error;
   });
+  let corked = false;
+  // What is sent in one turn goes out in one write: Bind, Execute and Sync come together more often than not.
+  const send = (bytes: Buffer): boolean => {
+    if (!corked) {
+      corked = true;
+      socket.cork();
+      process.nextTick(() => {
+        corked = false;
+        socket.uncork();
+      });
+    }
+    return socket.write(bytes);
+  };
   const write = (
     bytes: Buffer,
     allowed: 'nothing' | 'execute' | 'one-statement',
@@ -124,7 +137,7 @@ function connection(
     if (!socket.writable) throw new Error('the target has closed the connection');
     outgoing.check(bytes, allowed);
     if (permit) spend(permit);
-    return socket.write(bytes);
+    return send(bytes);
   };
   return {
     parameters,
@@ -138,7 +151,7 @@ function connection(
     execute: (bytes) => write(bytes, 'execute'),
     fail: () => {
       outgoing.checkWhole();
-      return socket.write(failing);
+      return send(failing);
     },
     onData: (listener) => void socket.on('data', listener).pause(),
     onDrain: (listener) => void socket.on('drain', listener),
