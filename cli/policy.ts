@@ -36,15 +36,19 @@ async function policy(argv: readonly string[], terminal: Terminal): Promise<numb
   const { values, positionals } = parse(argv, OPTIONS);
   const [action, ...more] = positionals;
   if (more.length > 0) throw usageFailure(`what is ${more.join(' ')}?`, 'see --help');
-  if (action === 'schema') {
-    terminal.out(schemaText.trimEnd());
-    return EXIT.done;
-  }
-  if (action !== 'check')
+  if (action === 'check') return check(values, terminal);
+  if (action !== 'schema')
     throw usageFailure(
       action === undefined ? 'which action?' : `unknown action ${action}`,
       'it is check or schema',
     );
+  terminal.out(schemaText.trimEnd());
+  return EXIT.done;
+}
+
+type Asked = { config?: string; dir?: string; offline?: boolean; json?: boolean };
+
+async function check(values: Asked, terminal: Terminal): Promise<number> {
   const { config } = await openConfig(values.config);
   const dir = values.dir === undefined ? config.policies : resolve(values.dir);
   const files = await readPolicyFiles(dir).catch((error: unknown) => {

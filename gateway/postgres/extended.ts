@@ -3,8 +3,7 @@ import {
   ClientMessage as M,
   describe,
   parseBind,
-  parseClose,
-  parseDescribe,
+  parseNamed,
   parseExecute,
   parseParse,
   parseRowDescription,
@@ -149,7 +148,7 @@ export class Extended {
   }
 
   #describe(body: Buffer, bytes: Buffer): void {
-    const { kind, name } = parseDescribe(body);
+    const { kind, name } = parseNamed(body);
     const plans = kind === 'P' ? this.#judge.names.portals.get(name)?.plans : undefined;
     this.#send(bytes);
     this.#responses.expect({ kind: 'describe', ...(plans && { plans }) });
@@ -168,7 +167,7 @@ export class Extended {
   }
 
   #close(body: Buffer, bytes: Buffer): void {
-    const { kind, name } = parseClose(body);
+    const { kind, name } = parseNamed(body);
     const { prepared, portals, cursors } = this.#judge.names;
     const names = kind === 'P' ? [portals, cursors] : [prepared];
     for (const kept of names) kept.expectGone(name);

@@ -112,16 +112,20 @@ export class CedarPolicy implements Policy {
   #judgeEffect(tally: Tally, scope: readonly Answers[], effect: Effect, facts: AskFacts): void {
     for (const { action, resource } of effect.accesses)
       this.#count(tally, scope, action, resource, facts);
+    this.#judgeColumns(tally, scope, effect, facts);
+    if (effect.opaque) this.#opaque(tally, scope, effect, facts);
+  }
+
+  #judgeColumns(tally: Tally, scope: readonly Answers[], effect: Effect, facts: AskFacts): void {
     for (const { action, column } of effect.columns) {
       if (action === 'reveal') this.#reveal(tally, scope, column, facts);
       else this.#count(tally, scope, action, column, facts);
       if (action === 'assign') this.#assign(tally, scope, effect, column, facts);
     }
-    for (const output of effect.outputs ?? [])
-      for (const column of output.sources) this.#reveal(tally, scope, column, facts);
+    const revealed = effect.outputs?.flatMap(({ sources }) => sources) ?? [];
+    for (const column of revealed) this.#reveal(tally, scope, column, facts);
     for (const column of effect.flows ?? []) this.#flow(tally, scope, column, facts);
     for (const column of effect.computed ?? []) this.#computed(tally, scope, column, facts);
-    if (effect.opaque) this.#opaque(tally, scope, effect, facts);
   }
 
   /** Counts one answer per principal, so that an agent never gets more than its person. */

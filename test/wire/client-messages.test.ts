@@ -71,7 +71,7 @@ describe('client messages', () => {
     assert.deepEqual(codec.describe('P', 'x'), serialize.describe({ type: 'P', name: 'x' }));
     assert.deepEqual(codec.execute('x', 7), serialize.execute({ portal: 'x', rows: 7 }));
     assert.deepEqual(codec.close('S', 'x'), serialize.close({ type: 'S', name: 'x' }));
-    assert.deepEqual(codec.parseDescribe(body(codec.describe('S', 'é'))), { kind: 'S', name: 'é' });
+    assert.deepEqual(codec.parseNamed(body(codec.describe('S', 'é'))), { kind: 'S', name: 'é' });
     assert.deepEqual(codec.parseExecute(body(codec.execute('p', -1))), { portal: 'p', maxRows: 0 });
     assert.deepEqual(codec.saslResponse('abc'), serialize.sendSCRAMClientFinalMessage('abc'));
     assert.deepEqual(
@@ -98,7 +98,7 @@ describe('client messages', () => {
       [body(codec.query('select 1')), codec.parseQuery],
       [body(codec.parse('n', 'select $1', [23, 25])), codec.parseParse],
       [body(codec.bind(bound)), codec.parseBind],
-      [body(codec.describe('P', 'p')), codec.parseDescribe],
+      [body(codec.describe('P', 'p')), codec.parseNamed],
       [body(codec.execute('p', 1)), codec.parseExecute],
     ];
     for (const [bytes, parse] of cases) {
@@ -113,7 +113,7 @@ describe('client messages', () => {
       codec.parseQuery,
       codec.parseParse,
       codec.parseBind,
-      codec.parseDescribe,
+      codec.parseNamed,
       codec.parseExecute,
       codec.parseRowDescription,
       codec.parseError,

@@ -83,7 +83,8 @@ export function parseBind(body: Buffer): Bind {
   return { portal, statement, formats, values, resultFormats };
 }
 
-export function parseDescribe(body: Buffer): Named {
+/** Describe and Close have one form. */
+export function parseNamed(body: Buffer): Named {
   const reader = new Reader(body);
   const kind = reader.byte();
   if (kind !== 0x53 && kind !== 0x50)
@@ -92,9 +93,6 @@ export function parseDescribe(body: Buffer): Named {
   reader.end();
   return { kind: kind === 0x53 ? 'S' : 'P', name };
 }
-
-/** Close has the form of Describe. */
-export const parseClose: (body: Buffer) => Named = parseDescribe;
 
 export function parseExecute(body: Buffer): Execute {
   const reader = new Reader(body);
