@@ -3,6 +3,7 @@ import type { Logger } from 'pino';
 import { startBot } from '#bot/main.ts';
 import { openQueue } from '#src/approval/bullmq.ts';
 import { openRequests } from '#src/approval/requests.ts';
+import { CHANNEL } from '#src/approval/wake.ts';
 import { openRecords } from '#src/audit/records.ts';
 import { recover, recoverLapsed } from '#src/audit/recovery.ts';
 import type { Failpoint } from '#src/audit/lane.ts';
@@ -17,6 +18,7 @@ import { openDatabase } from '#src/store/database.ts';
 import { checkDurability } from '#src/store/durability.ts';
 import { openLease } from '#src/store/lease.ts';
 import { migrate } from '#src/store/migrate.ts';
+import { openNotices } from '#src/store/notices.ts';
 import { installationSecret } from '#src/store/secrets.ts';
 import { listenHttp } from './api/listener.ts';
 import { Holds, mayReveal } from './gate/holds.ts';
@@ -39,6 +41,7 @@ export type Running = {
   stop(): Promise<void>;
 };
 
+const CANCEL = 'countersign_cancel';
 const DRAIN_MS = 5_000;
 const SWEEP_MS = 5_000;
 const GRANTS_MS = 1_000;
@@ -91,8 +94,11 @@ export async function serve(
   const directory = directoryOf(config.people);
   const tokens = await openTokens(db, audit);
   const queue = opened.adopt(openQueue(config.queue, store.url, onError), (q) => q.close());
+  const notices = opened.adopt(await openNotices(db, [CHANNEL, CANCEL], onError), (open) =>
+    open.close(),
+  );
   const requests = opened.adopt(
-    await openRequests({ db, audit, queue, lease, directory, onError }),
+    openRequests({ db, notices, audit, queue, lease, directory, onError }),
     (open) => open.close(),
   );
   const sweep = setInterval(() => {
@@ -109,7 +115,11 @@ export async function serve(
   });
   const secret = await installationSecret(db.pool, 'console');
   const holds = new Holds();
-  const cancels = new Cancels();
+  const cancels = new Cancels({
+    key: await installationSecret(db.pool, 'cancel'),
+    tell: (mark) => void notices.send(CANCEL, mark).catch(onError),
+  });
+  notices.on(CANCEL, (mark) => void (mark && cancels.heard(mark).catch(onError)));
   const subject = subjects(
     (email) => directory.find(email),
     (email) => liveRoles(db, email),

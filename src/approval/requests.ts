@@ -2,6 +2,7 @@ import { createHmac, randomBytes, randomUUID, timingSafeEqual } from 'node:crypt
 import type { AuditLog, Binding, Receipt } from '../audit/log.ts';
 import type { Directory } from '../identity/person.ts';
 import type { Database, Sql } from '../store/database.ts';
+import type { Notices } from '../store/notices.ts';
 import { Moved, announce, entryFor, move } from './moves.ts';
 import { type EndState, type NewRequest, NotClaimed, type Requests } from './port.ts';
 import type { Hint, Queue } from './queue.ts';
@@ -20,6 +21,7 @@ export type RequestLease = {
 
 export type RequestParts = {
   readonly db: Database;
+  readonly notices: Notices;
   readonly audit: AuditLog;
   readonly queue: Queue;
   readonly lease: RequestLease;
@@ -31,9 +33,9 @@ export type RequestParts = {
 export type OpenRequests = Requests & Pick<Wake, 'watch'> & { close(): Promise<void> };
 
 /** Opens the requests of the store, with the sweep that ends what is overdue. `close` stops waking and sweeping. */
-export async function openRequests(parts: RequestParts): Promise<OpenRequests> {
+export function openRequests(parts: RequestParts): OpenRequests {
   const { db, audit, queue, lease, onError } = parts;
-  const wake = await openWake(db, onError);
+  const wake = openWake(parts.notices);
   // Writes that failed, or whose fate is unknown: what they opened, claimed or ended can never run, so it is ended.
   const doubtful = new Map<string, () => Promise<unknown>>();
 
@@ -191,7 +193,7 @@ export async function openRequests(parts: RequestParts): Promise<OpenRequests> {
     watch: (listener) => wake.watch(listener),
     async close() {
       await sweep.stop();
-      await wake.close();
+      wake.close();
     },
   };
 }

@@ -1,4 +1,4 @@
-import type { Database } from '../store/database.ts';
+import type { Notices } from '../store/notices.ts';
 
 export const CHANNEL = 'countersign_request';
 
@@ -10,21 +10,13 @@ export type Wake = {
   wake(id?: string): void;
   /** Calls `listener` with each id that is woken (undefined: any may have changed); returns how to stop. */
   watch(listener: (id: string | undefined) => void): () => void;
-  close(): Promise<void>;
+  close(): void;
 };
 
-type Listener = { readonly end: () => Promise<void> };
-
-/**
- * Wakes by LISTEN on one dedicated connection and by `wake()` in this process; the caller's poll covers what both miss.
- * A broken connection is opened again, and everybody is woken afterwards, since a NOTIFY may have been missed.
- */
-export async function openWake(db: Database, onError: (error: Error) => void): Promise<Wake> {
+/** Wakes by NOTIFY and by `wake()` in this process; the caller's poll covers what both miss. */
+export function openWake(notices: Notices): Wake {
   const waiting = new Map<string, Set<() => void>>();
   let closed = false;
-  let listener: Listener | undefined;
-  let retry: NodeJS.Timeout | undefined;
-
   const watchers = new Set<(id: string | undefined) => void>();
   const wake = (id?: string) => {
     for (const watcher of watchers) watcher(id);
@@ -32,39 +24,7 @@ export async function openWake(db: Database, onError: (error: Error) => void): P
     for (const set of sets) for (const call of set) call();
   };
 
-  const listen = async () => {
-    const client = await db.connect();
-    if (closed) return await client.end();
-    const again = () => {
-      if (closed || listener !== own) return;
-      listener = undefined;
-      schedule();
-    };
-    const own: Listener = { end: () => client.end() };
-    client.on('notification', (note) => wake(note.payload));
-    client.on('end', again);
-    listener = own;
-    try {
-      await client.query(`listen ${CHANNEL}`);
-    } catch (error) {
-      listener = undefined;
-      await client.end().catch(() => {});
-      throw error;
-    }
-    wake();
-  };
-
-  const schedule = () => {
-    if (closed) return;
-    retry = setTimeout(() => {
-      listen().catch((error: Error) => {
-        onError(error);
-        schedule();
-      });
-    }, 500).unref();
-  };
-
-  await listen();
+  const stop = notices.on(CHANNEL, wake);
   return {
     wake,
     watch(watcher) {
@@ -98,11 +58,10 @@ export async function openWake(db: Database, onError: (error: Error) => void): P
         if (set.size === 0) waiting.delete(id);
       }
     },
-    async close() {
+    close() {
       closed = true;
-      clearTimeout(retry);
+      stop();
       wake();
-      await listener?.end();
     },
   };
 }

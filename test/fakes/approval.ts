@@ -9,10 +9,12 @@ import {
 import type { NewRequest } from '#src/approval/port.ts';
 import type { Hint, Queue } from '#src/approval/queue.ts';
 import { openRequests, type RequestParts } from '#src/approval/requests.ts';
+import { CHANNEL } from '#src/approval/wake.ts';
 import type { Directory, Person } from '#src/identity/person.ts';
 import type { Requirement } from '#src/policy/verdict.ts';
 import { type Database, openDatabase } from '#src/store/database.ts';
 import { migrate } from '#src/store/migrate.ts';
+import { openNotices } from '#src/store/notices.ts';
 import { startPostgres } from './postgres.ts';
 
 export type Fault = 'before' | 'after';
@@ -168,8 +170,10 @@ export async function startRequests(db: Database, changes: Partial<RequestParts>
   const directory = fakeDirectory();
   const errors: Error[] = [];
   const lease = { gateway: 'test', epoch: 1n, alive: true, held: () => lease.alive };
-  const requests = await openRequests({
+  const notices = await openNotices(db, [CHANNEL], (error) => void errors.push(error));
+  const requests = openRequests({
     db,
+    notices,
     audit,
     queue,
     directory,
@@ -177,5 +181,9 @@ export async function startRequests(db: Database, changes: Partial<RequestParts>
     onError: (error) => void errors.push(error),
     ...changes,
   });
-  return { requests, audit, queue, directory, lease, errors };
+  const close = async () => {
+    await requests.close();
+    await notices.close();
+  };
+  return { requests: { ...requests, close }, audit, queue, directory, lease, errors };
 }
