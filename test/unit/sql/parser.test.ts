@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
 import { after, describe, it } from 'node:test';
+import { promisify } from 'node:util';
 import fc from 'fast-check';
 import { scanSync } from 'libpg-query';
 import { fromBytes, toBytes, tokens } from '#src/statement/sql/lexer.ts';
@@ -12,6 +14,19 @@ import { Parser } from '#gateway/postgres/analyser/parser.ts';
 describe('the parser of statements', () => {
   const parser = new Parser();
   after(() => parser.close());
+
+  it('is not optimised at the price of hundreds of megabytes', async () => {
+    const parse = import.meta.resolve('#src/statement/sql/parse.ts');
+    const script = `
+      const { parse } = await import(${JSON.stringify(parse)});
+      for (let n = 0; n < 2000; n++) parse('select a, ' + n + ' from b where c = 3 order by 1');
+      console.log(process.resourceUsage().maxRSS);`;
+    // What V8 would do beside, it does at once.
+    const flags = ['--wasm-sync-tier-up', '--input-type=module', '-e', script];
+    const { stdout } = await promisify(execFile)(process.execPath, flags, { timeout: 60_000 });
+    const megabytes = Number(stdout) / 1024;
+    assert.ok(megabytes > 20 && megabytes < 250, `${megabytes} MB`);
+  });
 
   it('refuses what is too deep, and goes on parsing afterwards', async () => {
     for (const deep of [
