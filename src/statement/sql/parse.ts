@@ -1,4 +1,3 @@
-import { setFlagsFromString } from 'node:v8';
 import { SqlError, loadModule, parseSync } from 'libpg-query';
 import type { Refused } from '../statement.ts';
 import { type Outline, outlines } from './outline.ts';
@@ -9,7 +8,6 @@ export type Parsed =
   | { readonly refused: Refused; readonly outlines?: undefined };
 
 await loadModule();
-parseOnce();
 
 /** Parses with PostgreSQL's own parser. Throws anything but a syntax error: the instance must not be used again then. */
 export function parse(text: string): Parsed {
@@ -21,18 +19,6 @@ export function parse(text: string): Parsed {
     if (!(error instanceof SqlError)) throw error;
     return { refused: syntaxError(error) };
   }
-}
-
-/**
- * V8 compiles a function at its first call, and again when it is called often; to optimise the grammar, which is one
- * function of 100 kB, it takes 600 MB for half a second, and a parse is 5 us faster then. So the first call comes
- * while V8 may not optimise, which holds for the functions called here, and in every thread.
- */
-function parseOnce(): void {
-  const flags = ['wasm-tier-up', 'wasm-dynamic-tiering'];
-  for (const flag of flags) setFlagsFromString(`--no-${flag}`);
-  parseSync('select 1');
-  for (const flag of flags) setFlagsFromString(`--${flag}`);
 }
 
 function syntaxError(error: SqlError): Refused {
