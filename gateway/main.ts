@@ -3,6 +3,7 @@ import type { Logger } from 'pino';
 import { startBot } from '#bot/main.ts';
 import { openQueue } from '#src/approval/bullmq.ts';
 import { openRequests } from '#src/approval/requests.ts';
+import { consoleOfHolder } from '#src/approval/rows.ts';
 import { CHANNEL } from '#src/approval/wake.ts';
 import { openRecords } from '#src/audit/records.ts';
 import { recover, recoverLapsed } from '#src/audit/recovery.ts';
@@ -71,7 +72,12 @@ export async function serve(
   await checkDurability(db);
   await migrate(db);
   const lease = opened.adopt(
-    await openLease(db, { name: config.name, takeOver, onLost: lost.resolve }),
+    await openLease(db, {
+      name: config.name,
+      console: config.publicUrl,
+      takeOver,
+      onLost: lost.resolve,
+    }),
     (held) => held.release(),
   );
   const { gateway, epoch } = lease;
@@ -156,10 +162,13 @@ export async function serve(
       },
       review: async (id: string, person: Person) => {
         const reader = await subject(person.email);
-        return holds.review(
+        const review = holds.review(
           id,
           (asked) => reader !== undefined && mayReveal(policy, reader, asked),
         );
+        if (review.kind !== 'elsewhere') return review;
+        const there = await consoleOfHolder(db.pool, id, config.publicUrl);
+        return { ...review, ...(there !== undefined && { at: `${there}/requests/${id}` }) };
       },
       ready: async () => {
         const missing: string[] = [];

@@ -7,12 +7,12 @@ import type { Tokens } from '#src/identity/token.ts';
 
 /**
  * What an approver may read of a held statement here: the exact text, only the masked one, or nothing more because
- * another gateway holds it.
+ * another gateway holds it, whose page of the request is at `at`.
  */
 export type Review =
   | { readonly kind: 'whole'; readonly text: string }
   | { readonly kind: 'masked' }
-  | { readonly kind: 'elsewhere' };
+  | { readonly kind: 'elsewhere'; readonly at?: string };
 
 /** Everything that the API and the console ask of the rest of the gateway. */
 export type HttpDeps = {

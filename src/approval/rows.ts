@@ -121,3 +121,17 @@ function read(row: unknown): Found {
   };
   return { request, overdue };
 }
+
+/** The console of the gateway that holds this request's statement, if that is another address than `own`. */
+export async function consoleOfHolder(
+  sql: Sql,
+  id: string,
+  own: string,
+): Promise<string | undefined> {
+  const { rows } = await sql.query<{ console: string }>(
+    `select g.console from countersign.request r join countersign.gateway g on g.name = r.gateway
+       where r.id = $1 and g.console <> $2`,
+    [id, own],
+  );
+  return rows[0]?.console;
+}

@@ -14,6 +14,8 @@ export type Lease = {
 
 export type LeaseOptions = {
   readonly name: string;
+  /** Where this gateway's own console is; other gateways send reviewers there. */
+  readonly console?: string;
   readonly ttlMs?: number;
   /** Takes over at once, when it is known that the old process is dead. */
   readonly takeOver?: boolean;
@@ -37,12 +39,13 @@ async function take(db: Database, options: LeaseOptions, ttlMs: number) {
   for (;;) {
     const until = untilFromNow(ttlMs);
     const { rows } = await db.pool.query<{ epoch: string }>(
-      `insert into countersign.gateway as g (name, epoch, lease_until)
-       values ($1, 1, clock_timestamp() + $2 * interval '1 ms')
-       on conflict (name) do update set epoch = g.epoch + 1, lease_until = excluded.lease_until
+      `insert into countersign.gateway as g (name, epoch, lease_until, console)
+       values ($1, 1, clock_timestamp() + $2 * interval '1 ms', $4)
+       on conflict (name) do update
+         set epoch = g.epoch + 1, lease_until = excluded.lease_until, console = excluded.console
          where g.lease_until <= clock_timestamp() or $3
        returning epoch`,
-      [options.name, ttlMs, options.takeOver ?? false],
+      [options.name, ttlMs, options.takeOver ?? false, options.console ?? null],
     );
     if (rows[0]) return { epoch: Number(rows[0].epoch), until };
     await sleep(Math.min(ttlMs / 10, 500), undefined, { signal: options.signal });

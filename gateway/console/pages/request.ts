@@ -101,12 +101,14 @@ function outcome({ request }: RequestView): Html {
 }
 
 /** Why this approver cannot approve, although it waits for them. */
-function obstacle({ request, review }: RequestView): string | undefined {
+function obstacle({ request, review }: RequestView): Html | string | undefined {
   if (request.requirement.stepUpMs !== undefined)
     return 'The rule asks for a fresh sign-in for this request, which this console does not offer yet. You can deny it.';
   if (!request.card.hidesWrite || review?.kind === 'whole') return undefined;
   return review?.kind === 'elsewhere'
-    ? 'Part of what it writes is hidden, and the exact statement is at another gateway. Open this request there, or deny it.'
+    ? html`Part of what it writes is hidden, and the exact statement is at another gateway.
+      ${review.at === undefined ? 'Open this request there' : html`<a href="${review.at}">Open this request there</a>`},
+      or deny it.`
     : 'Part of what it writes is hidden from you, so you can only deny it. Somebody who may see the values can approve it.';
 }
 
