@@ -1,5 +1,6 @@
 import { mentions, type Mention } from './ast.ts';
 import type { Complaint } from './annotations.ts';
+import { nearest } from './nearest.ts';
 import type { Rule } from './rule.ts';
 
 /** The names that exist outside the rules. What is left out is not checked. */
@@ -112,30 +113,4 @@ function unknown(word: string, name: string, existing: ReadonlySet<string>): Com
   const some = [...existing].toSorted().slice(0, 8).join(', ');
   const hint = near ? `did you mean "${near}"?` : `there ${some ? `is: ${some}` : 'is none'}`;
   return { message: `there is no ${word} "${name}"`, hint };
-}
-
-/** The closest name within two edits, so that a slip is named at once. */
-function nearest(name: string, existing: ReadonlySet<string>): string | undefined {
-  let best: string | undefined;
-  let least = 3;
-  for (const candidate of existing) {
-    if (Math.abs(candidate.length - name.length) >= least) continue;
-    const edits = distance(name, candidate);
-    if (edits < least) [best, least] = [candidate, edits];
-  }
-  return best;
-}
-
-/** Levenshtein distance. */
-function distance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, index) => index);
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j++) {
-      const swap = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
-      next.push(Math.min(swap, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
-    }
-    row = next;
-  }
-  return row[b.length] ?? 0;
 }

@@ -56,7 +56,7 @@ export function loadPolicy(files: readonly PolicyFile[], known: KnownNames): Loa
     });
   if (problems.length > 0) return { ok: false, problems: sorted(problems) };
   const policy = new CedarPolicy(
-    version(files),
+    rulesVersion(files),
     [...rules.values()].map((one) => one.rule),
   );
   return { ok: true, policy, warnings: sorted(warnings) };
@@ -73,7 +73,7 @@ function sorted(problems: readonly Problem[]): readonly Problem[] {
 }
 
 /** SHA-256, hex, over the files in name order, each name and text with its length before it. */
-function version(files: readonly PolicyFile[]): string {
+export function rulesVersion(files: readonly PolicyFile[]): string {
   const hash = createHash('sha256');
   for (const { name, text } of files.toSorted((a, b) => (a.name < b.name ? -1 : 1)))
     for (const part of [name, text]) hash.update(`${Buffer.byteLength(part)}:`).update(part);
