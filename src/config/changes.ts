@@ -18,9 +18,10 @@ export function changesBetween(before: Config, after: Config): Changes {
   const paths = [
     ...new Set([...differences(before, after, [])].map((path) => pathText(path))),
   ].toSorted();
-  const live = (path: string): boolean => LIVE.some((pattern) => pattern.test(path));
-  return { live: paths.filter(live), later: paths.filter((path) => !live(path)) };
+  return { live: paths.filter(isLive), later: paths.filter((path) => !isLive(path)) };
 }
+
+const isLive = (path: string): boolean => LIVE.some((pattern) => pattern.test(path));
 
 /** True when sessions on this target would find another one. */
 export function sameTarget(a: unknown, b: unknown): boolean {

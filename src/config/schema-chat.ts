@@ -1,0 +1,71 @@
+import { z } from 'zod';
+import { address, key, secret, urlOf } from './keys.ts';
+
+const workspaces = z
+  .array(z.string().regex(/^[TE][A-Z0-9]+$/, 'a workspace id looks like T0123456'))
+  .min(1);
+const app = {
+  botToken: key(secret, 'Secret, `xoxb-…`.', '${env:SLACK_BOT_TOKEN}'),
+  appId: key(z.string().optional(), 'Calls of other apps are refused.', 'A0123456'),
+  teams: key(workspaces, 'Workspaces whose members may decide.', ['T0123456']),
+  apiUrl: key(
+    urlOf(['https', 'http']).optional(),
+    "Another Web API address, for tests; default: Slack's.",
+    'http://127.0.0.1:9000/api/',
+  ),
+  matchEmail: key(
+    z.literal(true).default(true),
+    'A Slack account is the person with the same e-mail address; it cannot be switched off.',
+    true,
+  ),
+};
+export const slack = z.discriminatedUnion('mode', [
+  z.strictObject({
+    mode: key(
+      z.literal('http'),
+      '`http` (Slack calls you) or `socket` (Socket Mode: the gateway calls Slack, nothing has to reach it).',
+      'http',
+    ),
+    ...app,
+    signingSecret: key(
+      secret,
+      'Secret: proves that a request comes from Slack.',
+      '${env:SLACK_SIGNING_SECRET}',
+    ),
+    listen: key(
+      address,
+      'Where Slack reaches the gateway, behind your HTTPS proxy.',
+      '127.0.0.1:8081',
+    ),
+  }),
+  z.strictObject({
+    mode: key(z.literal('socket'), 'Socket Mode.', 'socket'),
+    ...app,
+    appToken: key(
+      secret,
+      'Secret, `xapp-…`, with the scope `connections:write`.',
+      '${env:SLACK_APP_TOKEN}',
+    ),
+  }),
+]);
+
+export const channel = z
+  .strictObject({
+    slack: key(
+      z
+        .string()
+        .regex(/^[CG][A-Z0-9]+$/, 'a Slack channel id looks like C0123456')
+        .optional(),
+      "The Slack channel's id, not its name.",
+      'C0123456',
+    ),
+    teams: key(
+      z.string().min(1).optional(),
+      'Accepted; this version does not post to Teams.',
+      '19:0123@thread.tacv2',
+    ),
+  })
+  .refine(
+    (ids) => ids.slack !== undefined || ids.teams !== undefined,
+    'name its slack or teams channel',
+  );

@@ -1,0 +1,115 @@
+import { z } from 'zod';
+import { duration, file, key, name, secret, size, timeZone, urlOf } from './keys.ts';
+
+/** The least that a target needs. */
+export const shop = {
+  protocol: 'postgres',
+  url: 'postgres://gateway@shop.internal/shop',
+  password: '${file:./secrets/shop}',
+  analyser: { user: 'analyser', password: '${file:./secrets/shop-analyser}' },
+};
+
+export const target = z.strictObject({
+  protocol: key(z.literal('postgres'), 'What the target speaks.', 'postgres'),
+  environment: key(name.default('production'), '`Environment::"…"` in rules.', 'staging'),
+  timeZone: key(timeZone.default('UTC'), 'Whose hour and weekday rules ask for.', 'Europe/Berlin'),
+  url: key(
+    urlOf(['postgres', 'postgresql']),
+    '`postgres://user@host:port/database`, without password and parameters.',
+    'postgres://gateway@shop.internal:5432/shop',
+  ),
+  password: key(
+    secret,
+    "Secret: the password of the gateway's role at the target. Looked up at each use.",
+    '${file:./secrets/shop}',
+  ),
+  analyser: key(
+    z.strictObject({
+      user: key(
+        z.string().min(1),
+        'A role without table privileges, with SET on `log_min_messages`.',
+        'analyser',
+      ),
+      password: key(
+        secret,
+        "Secret: the analyser role's password. Looked up at each use.",
+        '${file:./secrets/shop-analyser}',
+      ),
+    }),
+    'The role that only parses statements.',
+    { user: 'analyser', password: '${file:./secrets/shop-analyser}' },
+  ),
+  tls: key(
+    z
+      .strictObject({
+        mode: key(
+          z.enum(['disable', 'require', 'verify-full']).default('verify-full'),
+          '`disable`, `require` or `verify-full`, as `sslmode` of libpq.',
+          'verify-full',
+        ),
+        ca: key(
+          file.optional(),
+          "PEM file with the target's certificate authority; default: the system's.",
+          './tls/shop-ca.pem',
+        ),
+        cert: key(
+          file.optional(),
+          "PEM file with the gateway's own certificate, for targets that ask for one; with `key`.",
+          './tls/gateway.pem',
+        ),
+        key: key(
+          file.optional(),
+          'PEM file with the key of `cert`, readable by the gateway only.',
+          './tls/gateway.key',
+        ),
+        channelBinding: key(
+          z.enum(['prefer', 'require']).default('prefer'),
+          '`prefer` or `require`, as `channel_binding` of libpq.',
+          'require',
+        ),
+      })
+      .refine((tls) => (tls.cert === undefined) === (tls.key === undefined), {
+        error: 'cert and key come together: name both, or neither',
+      })
+      .prefault({}),
+    'Encryption towards the target.',
+    { mode: 'verify-full', ca: './tls/shop-ca.pem' },
+  ),
+  hold: key(
+    z
+      .strictObject({
+        inTransaction: key(
+          duration.default('5m'),
+          'How long a hold may keep an open transaction, and its locks, waiting.',
+          '2m',
+        ),
+        resend: key(
+          duration.default('15m'),
+          'For `@resend`, which has no effect in this version.',
+          '15m',
+        ),
+      })
+      .prefault({}),
+    'Limits of holds.',
+    { inTransaction: '2m' },
+  ),
+  record: key(
+    z
+      .strictObject({
+        rows: key(
+          z.int().min(0).default(1000),
+          'Accepted; this version records how many rows came, not the rows.',
+          1000,
+        ),
+        bytes: key(size.default('1MiB'), 'Accepted, as `rows`.', '1MiB'),
+      })
+      .prefault({}),
+    'What is kept of results.',
+    { rows: 1000, bytes: '1MiB' },
+  ),
+  channel: key(
+    z.string().optional(),
+    'A name of `chat.channels`, for holds whose rules name none.',
+    'db-approvals',
+  ),
+});
