@@ -49,6 +49,10 @@ async function lookUp(kind: string, what: string, { base, env }: Surroundings): 
     const value = env[what];
     if (value === undefined || value === '')
       throw new Error(`the environment has no ${what}: set it`);
+    if (value.match(reference))
+      throw new Error(
+        `${what} holds a reference itself, which is not looked up: set it to the value`,
+      );
     return value;
   }
   return kind === 'file' ? readSecretFile(resolve(base, what)) : runCommand(what, base);
@@ -57,6 +61,7 @@ async function lookUp(kind: string, what: string, { base, env }: Surroundings): 
 /** Throws when others may read the file: a secret that is open to all is none. */
 export async function readSecretFile(path: string): Promise<string> {
   const open = await stat(path).catch(() => undefined);
+  if (open?.isDirectory()) throw new Error(`${path} is a folder: name the file in it`);
   if (!open?.isFile()) throw new Error(`there is no file ${path}: create it, with mode 0600`);
   if ((open.mode & 0o004) !== 0) throw new Error(`everybody may read ${path}: chmod 600 it`);
   const text = await readFile(path, 'utf8').catch(() => undefined);
