@@ -3,6 +3,7 @@ import type { Requests } from '#src/approval/port.ts';
 import type { Request } from '#src/approval/request.ts';
 import { claimOutbox, completeOutbox, deferOutbox, dueOutbox } from '#src/approval/outbox.ts';
 import type { Database } from '#src/store/database.ts';
+import type { Tracing } from '#src/telemetry/tracing.ts';
 
 const SWEEP_MS = 1_000;
 const BATCH = 20;
@@ -26,6 +27,7 @@ export type InboxParts = {
   /** Brings every card of this request up to its version. */
   readonly deliver: (request: Request) => Promise<void>;
   readonly onError: (error: Error) => void;
+  readonly tracing?: Tracing;
 };
 
 /**
@@ -75,13 +77,13 @@ export async function startInbox(parts: InboxParts): Promise<{ close(): Promise<
 }
 
 async function deliverRow(parts: InboxParts, outbox: string): Promise<void> {
-  const { db, requests, deliver } = parts;
+  const { db, requests } = parts;
   const due = await claimOutbox(db.pool, outbox);
   if (!due) return;
   try {
     let request = await requests.get(due.request);
     while (request) {
-      await deliver(request);
+      await deliverCards(parts, request);
       await completeOutbox(db.pool, request.id, request.version);
       const now = await requests.get(due.request);
       request = now && now.version > request.version ? now : undefined;
@@ -90,5 +92,19 @@ async function deliverRow(parts: InboxParts, outbox: string): Promise<void> {
     const wait = error instanceof RetryAfter ? error : undefined;
     await deferOutbox(db.pool, due, wait?.ms);
     if (!wait) throw error;
+  }
+}
+
+/** The card belongs to the trace of the statement that it is about. */
+async function deliverCards({ deliver, tracing }: InboxParts, request: Request): Promise<void> {
+  const { id, state, traceparent } = request;
+  const span = traceparent && tracing?.start('card', { request: id, state }, traceparent);
+  if (!span) return await deliver(request);
+  try {
+    await deliver(request);
+    span.end();
+  } catch (error) {
+    span.end({}, true);
+    throw error;
   }
 }

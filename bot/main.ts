@@ -4,6 +4,7 @@ import type { Request } from '#src/approval/request.ts';
 import type { Address, Config } from '#src/config/config.ts';
 import type { Directory } from '#src/identity/person.ts';
 import type { Database } from '#src/store/database.ts';
+import type { Tracing } from '#src/telemetry/tracing.ts';
 import { startInbox } from './inbox.ts';
 import type { BotLog } from './log.ts';
 import { postingClient, startSlackApp } from './slack/app.ts';
@@ -19,6 +20,7 @@ export type BotParts = {
 };
 
 export type Bot = {
+  readonly tracing?: Tracing;
   /** Where Slack's calls are taken; absent without Slack. */
   readonly address?: Address;
   close(): Promise<void>;

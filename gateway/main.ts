@@ -30,6 +30,9 @@ import { listenPostgres } from './postgres/listener.ts';
 import type { SessionDeps } from './postgres/deps.ts';
 import { Sessions } from './postgres/session.ts';
 
+import { readiness } from './ready.ts';
+import { openTelemetry, outboxPending } from './telemetry.ts';
+import { watchTls } from './tls.ts';
 export type Running = {
   readonly console: string;
   /** Ends in `/api/v1`. */
@@ -64,6 +67,13 @@ export async function serve(
     log.error({ err: error }, 'a part of the gateway failed');
   await using opened = new AsyncDisposableStack();
   const lost = Promise.withResolvers<Error>();
+  const telemetry = await openTelemetry(config, (err) => log.warn({ err }, 'a part of it is lost'));
+  const { metrics, tracing } = telemetry;
+  opened.defer(() => tracing?.close());
+  const onError = (error: unknown, ids: FailureIds = {}): void => {
+    metrics.failed();
+    log.error({ err: error, ...ids }, 'a part of the gateway failed');
+  };
   lost.promise.then(onError, onError);
   const policy = await readPolicy(config);
 
@@ -92,6 +102,7 @@ export async function serve(
       ...(failpoint && { failpoint }),
     }),
     (open) => open.close(),
+      onWritten: (records, waited) => metrics.appended(records, waited),
   );
   const recovered = await recover({ db, audit, gateway, epoch });
   log.info({ gateway, epoch, ...recovered }, 'the log is open');
@@ -104,15 +115,25 @@ export async function serve(
     open.close(),
   );
   const requests = opened.adopt(
-    openRequests({ db, notices, audit, queue, lease, directory, onError }),
+    openRequests({
+      db,
+      notices,
+      audit,
+      queue,
+      lease,
+      directory,
+      onError,
+      ...(tracing && { tracing }),
+    }),
     (open) => open.close(),
   );
   const sweep = setInterval(() => {
     recoverLapsed({ db, audit, gateway }).catch(onError);
   }, SWEEP_MS);
   opened.defer(() => clearInterval(sweep));
-  opened.adopt(await startBot({ config, requests, directory, db, queue, log }), (bot) =>
-    bot.close(),
+  const bot = opened.adopt(
+    await startBot({ config, requests, directory, db, queue, log, ...(tracing && { tracing }) }),
+    (open) => open.close(),
   );
 
   const analysers = new Map<string, Analyser>();
@@ -141,6 +162,7 @@ export async function serve(
     targets: config.targets,
     analyser: (target, database) => analyserOf(analysers, target, database, onError),
     db,
+    telemetry,
     gateway: { gateway, epoch },
     cancels,
     maskKey: createHmac('sha256', secret).update('mask').digest(),
@@ -149,6 +171,21 @@ export async function serve(
   const http = opened.adopt(
     await listenHttp({
       address: config.listen.console,
+  metrics.watch({
+    outboxPending: () => outboxPending(db),
+    policyVersion: () => policy.version,
+    policyLoadFailures: () => 0,
+  });
+  const ready = readiness({
+    held,
+    store: () => db.pool.query('select 1'),
+    queue: () => queue.ping(),
+    targets: [...config.targets.values()].map(
+      (target) => () => deps.analyser(target, target.database).ready(),
+    ),
+    chat: () => bot.problem(),
+    rulesFail: () => false,
+  });
       log,
       requests,
       records: openRecords(db),
@@ -170,13 +207,8 @@ export async function serve(
         const there = await consoleOfHolder(db.pool, id, config.publicUrl);
         return { ...review, ...(there !== undefined && { at: `${there}/requests/${id}` }) };
       },
-      ready: async () => {
-        const missing: string[] = [];
-        if (!lease.held()) missing.push('this gateway does not hold its lease');
-        await db.pool.query('select 1').catch(() => missing.push('the store does not answer'));
-        await queue.ping().catch(() => missing.push('the queue does not answer'));
-        return missing;
-      },
+      ready,
+      metrics,
     }),
     (open) => open.close(),
   );

@@ -4,6 +4,7 @@ import type { AuditLog } from '#src/audit/log.ts';
 import type { Records } from '#src/audit/reader.ts';
 import type { Directory, Person } from '#src/identity/person.ts';
 import type { Tokens } from '#src/identity/token.ts';
+import type { Readiness } from './health.ts';
 
 /**
  * What an approver may read of a held statement here: the exact text, only the masked one, or nothing more because
@@ -23,8 +24,8 @@ export type HttpDeps = {
   readonly audit: AuditLog;
   /** The exact statement comes only for an approver who may reveal what it holds. */
   review(id: string, person: Person): Review | Promise<Review>;
-  /** What is missing, in words; empty when the gateway is ready. */
-  ready(): Promise<readonly string[]>;
+  ready(): Promise<Readiness>;
+  readonly metrics: { readonly contentType: string; expose(): Promise<string> };
   /** Without a trailing slash. */
   readonly publicUrl: string;
   /** Key of the console's cookies and form tokens, 32 bytes or more. */

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import fastifyCookie from '@fastify/cookie';
 import fastify, { LogController, type FastifyInstance } from 'fastify';
 import type { Address } from '#src/config/config.ts';
@@ -9,7 +10,10 @@ import { makeAuthenticate } from './authenticate.ts';
 import type { HttpOptions } from './deps.ts';
 import { Failures } from './failures.ts';
 import { openApi } from './openapi.ts';
-import { causeOf, notFound, Problem, toProblem } from './problem.ts';
+import { httpsFactory } from './listener/https.ts';
+import { healthRoutes } from './health.ts';
+import { metricsRoute } from './metrics.ts';
+import { causeOf, notFound, toProblem } from './problem.ts';
 import { recordRoutes } from './records.ts';
 import { requestRoutes } from './requests.ts';
 
@@ -35,6 +39,8 @@ export async function buildHttp(options: HttpOptions): Promise<FastifyInstance> 
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: BODY_BYTES,
     requestTimeout: 30_000,
+    // Our own: an id that comes from outside may hold anything.
+    genReqId: () => randomUUID(),
     forceCloseConnections: true,
     routerOptions: { maxParamLength: 64 },
   });
@@ -44,8 +50,8 @@ export async function buildHttp(options: HttpOptions): Promise<FastifyInstance> 
   const render = makeRender(guard, signIns);
   await app.register(fastifyCookie);
 
-  app.addHook('onRequest', async (_request, reply) => {
-    reply.headers(HEADERS);
+  app.addHook('onRequest', async (request, reply) => {
+    reply.headers(HEADERS).header('x-request-id', request.id);
     if (deps.publicUrl.startsWith('https:'))
       reply.header('strict-transport-security', 'max-age=31536000');
   });
@@ -75,13 +81,7 @@ export async function buildHttp(options: HttpOptions): Promise<FastifyInstance> 
     return render.problem(request, reply, notFound('page'));
   });
 
-  app.get('/healthz', () => ({ status: 'ok' }));
-  app.get('/readyz', async () => {
-    const missing = await deps.ready();
-    if (missing.length > 0)
-      throw new Problem(503, 'not-ready', `Not ready: ${missing.join('; ')}.`, missing);
-    return { status: 'ready' };
-  });
+  healthRoutes(app, () => deps.ready());
 
   const routes = [...requestRoutes(deps), ...recordRoutes(deps)];
   const description = openApi(routes, deps.publicUrl);
@@ -89,6 +89,7 @@ export async function buildHttp(options: HttpOptions): Promise<FastifyInstance> 
   const authenticate = makeAuthenticate(deps, failures, (request) => guard.cookieCaller(request));
   await app.register(
     (api, _options, done) => {
+  metricsRoute(app, deps, authenticate);
       api.removeContentTypeParser('text/plain');
       for (const each of routes) each.register(api, authenticate);
       done();

@@ -4,7 +4,11 @@ import type { Subject } from '#src/identity/person.ts';
 import type { Context, Policy, TargetFacts } from '#src/policy/policy.ts';
 import type { Obligations } from '#src/policy/verdict.ts';
 import type { Look, Protocol, Refused } from '#src/statement/statement.ts';
+import type { Telemetry } from '#src/telemetry/telemetry.ts';
 import type { Permit } from './permit.ts';
+
+/** Whose failure it was, for the log. */
+export type FailureIds = { readonly session?: string; readonly statement?: string };
 
 export type GateDeps = {
   readonly audit: AuditLog;
@@ -15,8 +19,9 @@ export type GateDeps = {
   /** Keeps what waits, for reviewers. */
   readonly holds: { add(request: string, asked: Asked): void; remove(request: string): void };
   readonly publicUrl: string;
-  /** Hears the cause when a statement was refused because the store or the queue failed. */
-  readonly onFailure: (error: unknown) => void;
+  /** Hears the cause when a statement was refused because the store or the queue failed, and whose it was. */
+  readonly onFailure: (error: unknown, ids?: FailureIds) => void;
+  readonly telemetry: Telemetry;
 };
 
 /** Who asks, from where, for which target: fixed for the life of a session. */

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import type { Span } from '#src/telemetry/tracing.ts';
 import type { Admitted, Asked, GateDeps, GateRefusal, SessionFacts } from './asked.ts';
 import { bind } from './binding.ts';
 import { hold } from './hold.ts';
@@ -10,11 +11,21 @@ export type * from './asked.ts';
 
 /** Decide, record, hold if a rule asks for it, claim with its record, then permit: in that order, for every protocol. */
 export async function admit(deps: GateDeps, asked: Asked): Promise<Admitted> {
+  const { metrics, tracing } = deps.telemetry;
+  const { session } = asked;
+  const statement = randomUUID();
+  const facts = { target: session.target.name, session: session.id, statement };
+  const span = tracing?.start('statement', facts);
   try {
-    return await decide(deps, asked);
+    const admitted = await decide(deps, asked, statement, span);
+    if (admitted.kind === 'refuse') span?.end({ code: admitted.refusal.code });
+    else if (span) tracing?.carry(admitted.permit, span);
+    return admitted;
   } catch (error) {
     // Nothing can have run: a Permit is the last thing made.
-    deps.onFailure(error);
+    deps.onFailure(error, { statement });
+    metrics.target(session.target.name).errors.gate += 1;
+    span?.end({ code: unavailable.code }, true);
     return { kind: 'refuse', refusal: unavailable };
   }
 }
@@ -25,11 +36,16 @@ const unavailable: GateRefusal = {
   hint: 'The audit store or the rules do not answer. Try again; if it lasts, ask the operator to run "countersign doctor".',
 };
 
-async function decide(deps: GateDeps, asked: Asked): Promise<Admitted> {
-  const statement = randomUUID();
+async function decide(
+  deps: GateDeps,
+  asked: Asked,
+  statement: string,
+  span: Span | undefined,
+): Promise<Admitted> {
   const policy = deps.policy();
   const verdict = judge(policy, await deps.subject(asked.session.person), asked, asked.look);
-  if (verdict.kind === 'hold') return hold(deps, { asked, statement, verdict, policy });
+  deps.telemetry.metrics.target(asked.session.target.name).verdicts[verdict.kind] += 1;
+  if (verdict.kind === 'hold') return hold(deps, { asked, statement, verdict, policy, span });
   const { digest } = asked.look;
   const receipt = await deps.audit.append(
     statementEntry({ asked, statement, verdict, policy, binds: { digest, verdict: verdict.kind } }),

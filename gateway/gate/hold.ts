@@ -3,22 +3,27 @@ import type { Card, Request, RequestState } from '#src/approval/request.ts';
 import type { Policy } from '#src/policy/policy.ts';
 import type { Hold, Requirement } from '#src/policy/verdict.ts';
 import type { Person } from '#src/identity/person.ts';
+import type { Span } from '#src/telemetry/tracing.ts';
 import type { Admitted, Asked, GateDeps, GateRefusal, HeldNotice } from './asked.ts';
 import { Withdrawal } from './holds.ts';
 import { judge, refusalOf } from './judge.ts';
 import { issuePermit } from './permit.ts';
 import { statementBody } from './record.ts';
+import { Wait } from './wait.ts';
 
 type Held = {
   readonly asked: Asked;
   readonly statement: string;
   readonly verdict: Hold;
   readonly policy: Policy;
+  readonly span?: Span | undefined;
 };
 
 /** Parks the statement, waits on the client's live connection, and claims it once approved. */
 export async function hold(deps: GateDeps, held: Held): Promise<Admitted> {
   const { asked, statement, verdict } = held;
+  const facts = { target: asked.session.target.name, session: asked.session.id, statement };
+  const wait = new Wait(deps.telemetry, facts, held.span);
   const request = await deps.requests.open({
     kind: 'statement',
     session: asked.session.id,
@@ -27,11 +32,13 @@ export async function hold(deps: GateDeps, held: Held): Promise<Admitted> {
     card: await cardOf(deps, asked, verdict),
     body: statementBody(asked, held.policy),
     binds: { digest: asked.look.digest, verdict: 'hold' },
+    ...(wait.traceparent !== undefined && { traceparent: wait.traceparent }),
   });
   deps.holds.add(request.id, asked);
+  wait.opened();
   try {
     asked.onHeld(noticeOf(deps, request, asked));
-    return await decided(deps, held, request);
+    return await decided(deps, held, request, wait);
   } catch (error) {
     // Nobody waits for it any more, so nobody should be asked. When the store is gone this fails too: the request then
     // ends by its expiry or with this gateway's lease.
@@ -41,6 +48,7 @@ export async function hold(deps: GateDeps, held: Held): Promise<Admitted> {
     throw error;
   } finally {
     deps.holds.remove(request.id);
+    wait.ended('abandoned');
   }
 }
 
@@ -51,15 +59,22 @@ function bounded(requirement: Requirement, asked: Asked): Requirement {
   return { ...requirement, expiresMs };
 }
 
-async function decided(deps: GateDeps, held: Held, request: Request): Promise<Admitted> {
+async function decided(
+  deps: GateDeps,
+  held: Held,
+  request: Request,
+  wait: Wait,
+): Promise<Admitted> {
   const { asked, statement } = held;
   let settled: Request;
   try {
     settled = await deps.requests.settled(request.id, asked.signal);
     asked.signal.throwIfAborted();
   } catch (error) {
+    if (error instanceof Withdrawal) wait.ended(error.state);
     return withdraw(deps, held, request, error);
   }
+  wait.ended(settled.state);
   if (settled.state !== 'approved') return refuse(endedBy(settled, settled.state));
   const look = await asked.lookAgain();
   if (!look.digest.equals(asked.look.digest)) {

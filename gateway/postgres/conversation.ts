@@ -58,7 +58,7 @@ export class Conversation {
         cancel: () => this.#cancelTarget(),
         broken: (error) => this.#broken(error),
       },
-      deps.maskKey,
+      { key: deps.maskKey, tally: deps.telemetry.metrics.target(parts.facts.target.name) },
     );
     this.#judge = new Judge(parts, this.#responses);
     this.#simple = new Simple(this.#judge, this.#responses, target);

@@ -9,20 +9,22 @@ const DATA_ROW = 0x44;
 /** A piece of bytes that goes out: `buffer[start..end)`. */
 export type Piece = { readonly buffer: Buffer; readonly start: number; readonly end: number };
 
+/** `key` is what hash masks are keyed with; `tally` counts masked cells for the operator. */
+export type Masking = { readonly key: Buffer; readonly tally: { maskedCells: number } };
+
 /** Rewrites the DataRows of one result, cell by cell. Rows lie one after another in slabs, so that they go out in one write. */
 export class Masker {
   readonly #masks: readonly (Mask | undefined)[];
   readonly #fields: readonly Field[];
-  readonly #key: Buffer;
+  readonly #masking: Masking;
   readonly #growth: number;
   #slab = Buffer.allocUnsafe(SLAB);
   #at = 0;
 
-  /** `key` is what hash masks are keyed with. */
-  constructor(masks: readonly (Mask | undefined)[], fields: readonly Field[], key: Buffer) {
+  constructor(masks: readonly (Mask | undefined)[], fields: readonly Field[], masking: Masking) {
     this.#masks = masks;
     this.#fields = fields;
-    this.#key = key;
+    this.#masking = masking;
     this.#growth = masks.filter((mask) => mask !== undefined).length * GROWTH;
   }
 
@@ -57,9 +59,10 @@ export class Masker {
   }
 
   #cell(mask: Mask, cell: Buffer, column: number): void {
+    this.#masking.tally.maskedCells += 1;
     const field = this.#fields[column];
     const masked = field
-      ? maskCell(mask, cell, field.typeOid, field.format === 1 ? 1 : 0, this.#key)
+      ? maskCell(mask, cell, field.typeOid, field.format === 1 ? 1 : 0, this.#masking.key)
       : null;
     if (!masked) {
       this.#slab.writeInt32BE(-1, this.#at);

@@ -1,5 +1,7 @@
 import type { Requests } from '#src/approval/port.ts';
 import type { AuditLog, JsonObject } from '#src/audit/log.ts';
+import type { Telemetry } from '#src/telemetry/telemetry.ts';
+import type { Span } from '#src/telemetry/tracing.ts';
 import type { SessionFacts } from '../gate/asked.ts';
 import type { Permit } from '../gate/permit.ts';
 import { ofSession } from '../gate/record.ts';
@@ -8,6 +10,7 @@ export type RecorderDeps = {
   readonly audit: Pick<AuditLog, 'later'>;
   readonly requests: Pick<Requests, 'finish'>;
   readonly onFailure: (error: unknown) => void;
+  readonly telemetry: Telemetry;
 };
 
 /** What became of one statement that was permitted to run. Exactly one outcome record follows, whatever happens. */
@@ -17,6 +20,7 @@ export class Run {
   readonly #deps: RecorderDeps;
   readonly #session: SessionFacts;
   readonly #started = performance.now();
+  readonly #span: Span | undefined;
   #tags: string[] = [];
   #rows = 0;
   #code: string | undefined;
@@ -34,6 +38,9 @@ export class Run {
     this.#session = session;
     this.permit = permit;
     this.request = request;
+    const { tracing } = deps.telemetry;
+    const statement = tracing?.carried(permit);
+    this.#span = statement && tracing?.start('run', { target: session.target.name }, statement);
   }
 
   /** It has completed or failed, so that nothing more comes of it once its pipeline ends. */
@@ -75,6 +82,7 @@ export class Run {
   #close(body: JsonObject, outcome: Parameters<Requests['finish']>[1]): void {
     if (this.#ended) return;
     this.#ended = true;
+    this.#watch(outcome);
     const durationMs = Math.round((performance.now() - this.#started) * 1000) / 1000;
     this.#deps.audit.later({
       kind: 'outcome',
@@ -86,5 +94,17 @@ export class Run {
     if (this.request === undefined) return;
     const told = outcome === 'unknown' ? outcome : { ...outcome, durationMs };
     this.#deps.requests.finish(this.request, told).catch(this.#deps.onFailure);
+  }
+
+  /** For the operator. A refusal in the target's place (row limits, cancels) counts as an error of the statement. */
+  #watch(outcome: Parameters<Requests['finish']>[1]): void {
+    const { metrics, tracing } = this.#deps.telemetry;
+    const { errors } = metrics.target(this.#session.target.name);
+    const ok = outcome !== 'unknown' && outcome.ok;
+    if (outcome === 'unknown') errors.unknown += 1;
+    else if (!ok) errors.statement += 1;
+    const code = outcome === 'unknown' ? 'unknown' : outcome.code;
+    this.#span?.end(code === undefined ? {} : { code }, !ok);
+    tracing?.carried(this.permit)?.end({}, !ok);
   }
 }

@@ -12,7 +12,7 @@ import {
   type TransactionStatus,
 } from './codec.ts';
 import { type Expected, overLimit, owes, quotesNothing, verify, withheld } from './expected.ts';
-import { Masker, type Piece } from './masker.ts';
+import { Masker, type Masking, type Piece } from './masker.ts';
 import type { ResultPlan } from './plan.ts';
 import type { Run } from './recorder.ts';
 
@@ -36,7 +36,7 @@ export type ResponsesHooks = {
 export class Responses {
   readonly #client: Duplex;
   readonly #hooks: ResponsesHooks;
-  readonly #maskKey: Buffer;
+  readonly #masking: Masking;
   readonly #framer: StreamFramer;
   #queue: Expected[] = [];
   #runs = new Set<Run>();
@@ -54,10 +54,10 @@ export class Responses {
   // Bytes that go out and lie in one buffer, not written yet.
   #out: Piece | undefined;
 
-  constructor(client: Duplex, hooks: ResponsesHooks, maskKey: Buffer) {
+  constructor(client: Duplex, hooks: ResponsesHooks, masking: Masking) {
     this.#client = client;
     this.#hooks = hooks;
-    this.#maskKey = maskKey;
+    this.#masking = masking;
     this.#framer = new StreamFramer(
       {
         message: (type, buffer, start, end) => this.#message(type, { buffer, start, end }),
@@ -127,7 +127,7 @@ export class Responses {
     const head = this.#queue[0];
     if (head?.kind === 'execute' && this.#plan?.masks) {
       const fields = head.fields?.();
-      if (fields) this.#masker = new Masker(this.#plan.masks, fields, this.#maskKey);
+      if (fields) this.#masker = new Masker(this.#plan.masks, fields, this.#masking);
     }
   }
 
@@ -177,7 +177,7 @@ export class Responses {
     if (!plan) return;
     const fields = parseRowDescription(bodyOf(frame(piece)));
     verify(plan, fields);
-    if (plan.masks) this.#masker = new Masker(plan.masks, fields, this.#maskKey);
+    if (plan.masks) this.#masker = new Masker(plan.masks, fields, this.#masking);
   }
 
   #copying(type: number): void {

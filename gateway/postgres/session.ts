@@ -29,12 +29,18 @@ export class Sessions {
     if (this.#stopping) throw new Fatal('57P01', 'the gateway is stopping');
     const config = this.#deps.targets.get(client.target);
     const facts = factsOf(client, config);
-    await begin(this.#deps, facts, client, config);
+    const deps = withIds(this.#deps, facts);
+    await begin(deps, facts, client, config);
+    const tally = deps.telemetry.metrics.target(facts.target.name);
+    tally.sessionsOpen += 1;
     let done: Promise<void> | undefined;
     try {
       if (!config) throw unknownTarget(client.target);
-      const target = await open(config, client);
-      const conversation = new Conversation({ deps: this.#deps, config, facts, client, target });
+      const target = await open(config, client).catch((error: unknown) => {
+        tally.errors.connect += 1;
+        throw error;
+      });
+      const conversation = new Conversation({ deps, config, facts, client, target });
       const cancel = this.#deps.cancels.register(target.pid, client.minor, () =>
         conversation.cancel(),
       );
@@ -43,7 +49,8 @@ export class Sessions {
       if (this.#stopping) conversation.stop();
       await done.finally(() => this.#open.delete(conversation));
     } finally {
-      end(this.#deps, facts);
+      tally.sessionsOpen -= 1;
+      end(deps, facts);
     }
   }
 
@@ -61,6 +68,11 @@ export class Sessions {
     for (const conversation of this.#open.keys()) conversation.destroy();
     await all;
   }
+}
+
+/** Whatever fails in a session is logged with its id. */
+function withIds(deps: SessionDeps, { id }: SessionFacts): SessionDeps {
+  return { ...deps, onFailure: (error, ids) => deps.onFailure(error, { session: id, ...ids }) };
 }
 
 function factsOf(client: Client, config: TargetConfig | undefined): SessionFacts {

@@ -12,6 +12,7 @@ export type NewRequest = {
   /** Body of the held statement's record, beside what the request itself adds. */
   readonly body: JsonObject;
   readonly binds: Binding;
+  readonly traceparent?: string;
 };
 
 export type Vote = {

@@ -77,6 +77,8 @@ export type Request = {
   readonly createdAt: string;
   readonly expiresAt: string;
   readonly endedAt?: string;
+  /** W3C Trace Context of the hold, where traces are on. */
+  readonly traceparent?: string;
 };
 
 /** Why a decision was not taken; the text is for the person who clicked. */

@@ -2,9 +2,17 @@ import { createHmac, randomBytes, randomUUID, timingSafeEqual } from 'node:crypt
 import type { AuditLog, Binding, Receipt } from '../audit/log.ts';
 import type { Directory } from '../identity/person.ts';
 import type { Database, Sql } from '../store/database.ts';
+import type { Tracing } from '../telemetry/tracing.ts';
 import type { Notices } from '../store/notices.ts';
 import { Moved, announce, entryFor, move } from './moves.ts';
-import { type EndState, type NewRequest, NotClaimed, type Requests } from './port.ts';
+import {
+  type Decided,
+  type EndState,
+  type NewRequest,
+  NotClaimed,
+  type Requests,
+  type Vote,
+} from './port.ts';
 import type { Hint, Queue } from './queue.ts';
 import type { Request, RequestState } from './request.ts';
 import { findRequest, listRequests } from './rows.ts';
@@ -28,6 +36,7 @@ export type RequestParts = {
   readonly directory: Directory;
   /** Hears of failures that nobody waits for: hints, wake-ups, sweeps. */
   readonly onError: (error: Error) => void;
+  readonly tracing?: Tracing;
 };
 
 export type OpenRequests = Requests & Pick<Wake, 'watch'> & { close(): Promise<void> };
@@ -102,9 +111,9 @@ export function openRequests(parts: RequestParts): OpenRequests {
         async (sql, record) => {
           await sql.query(
             `insert into countersign.request (id, state, kind, gateway, epoch, session, statement, person, requirement,
-               card, secret, record, expires_at)
+               card, secret, record, expires_at, traceparent)
              values ($1, 'pending', $2, $3, $4, $5, $6, $7, $8, $9, $10, $11,
-               clock_timestamp() + $12 * interval '1 millisecond')`,
+               clock_timestamp() + $12 * interval '1 millisecond', $13)`,
             [
               id,
               asked.kind,
@@ -118,6 +127,7 @@ export function openRequests(parts: RequestParts): OpenRequests {
               secret,
               record,
               asked.requirement.expiresMs,
+              asked.traceparent ?? null,
             ],
           );
           hint = await announce(sql, id, 1);
@@ -168,6 +178,13 @@ export function openRequests(parts: RequestParts): OpenRequests {
     }
   };
 
+  const trace = ({ ok, request }: Decided, { decision, via }: Vote, since: number): void => {
+    const parent = request?.traceparent;
+    if (!request || parent === undefined) return;
+    const facts = { request: request.id, decision, via };
+    parts.tracing?.start('decide', facts, parent, since).end({}, !ok);
+  };
+
   const sweep = startSweep({ db, end, wake, doubtful, onError });
 
   return {
@@ -175,8 +192,10 @@ export function openRequests(parts: RequestParts): OpenRequests {
     get,
     list: (filter) => listRequests(db.pool, filter.state, filter.limit ?? 100),
     async decide(id, person, vote) {
+      const since = Date.now();
       const { decided, hint } = await takeVote(parts, id, person, vote);
       tell(hint);
+      trace(decided, vote, since);
       return decided;
     },
     claim,

@@ -77,11 +77,12 @@ const Row = z.object({
   created_at: time,
   expires_at: time,
   ended_at: time.nullable(),
+  traceparent: z.string().nullable(),
   overdue: z.boolean(),
 });
 
 const SELECT = `select r.id, r.version, r.state, r.kind, r.gateway, r.session, r.statement, r.requirement, r.card,
-    r.outcome, r.record, r.created_at, r.expires_at, r.ended_at, r.expires_at <= clock_timestamp() as overdue,
+    r.outcome, r.record, r.created_at, r.expires_at, r.ended_at, r.traceparent, r.expires_at <= clock_timestamp() as overdue,
     coalesce((select jsonb_agg(to_jsonb(d) order by d.at) from countersign.decision d where d.request = r.id), '[]') as decisions
   from countersign.request r`;
 
@@ -111,13 +112,15 @@ export async function listRequests(
 }
 
 function read(row: unknown): Found {
-  const { outcome, created_at, expires_at, ended_at, overdue, ...rest } = Row.parse(row);
+  const { outcome, created_at, expires_at, ended_at, traceparent, overdue, ...rest } =
+    Row.parse(row);
   const request: Request = {
     ...rest,
     ...(outcome ? { outcome } : {}),
     createdAt: created_at,
     expiresAt: expires_at,
     ...(ended_at ? { endedAt: ended_at } : {}),
+    ...(traceparent ? { traceparent } : {}),
   };
   return { request, overdue };
 }

@@ -7,6 +7,8 @@ export type AuditOptions = LaneOptions & {
   /** False as soon as this process may no longer be the only one with this name. */
   readonly held: () => boolean;
   readonly onError: (error: Error) => void;
+  /** Hears of each transaction: how many records it wrote, and how many seconds each that was waited for took. */
+  readonly onWritten?: (records: number, waited: readonly number[]) => void;
 };
 
 export type OpenAuditLog = AuditLog & {
@@ -181,6 +183,11 @@ class Writer implements OpenAuditLog {
     const { writer } = this.#options;
     let seq = this.#lane.seq - batch.waiting.length - batch.later.length;
     for (const { draft, resolve } of batch.waiting) resolve(receipt(draft, writer, ++seq));
+    const now = performance.now();
+    this.#options.onWritten?.(
+      batch.waiting.length + batch.later.length,
+      batch.waiting.map(({ since }) => (now - since) / 1_000),
+    );
   }
 
   #notWritten(batch: Batch, cause: unknown): void {

@@ -15,6 +15,8 @@ export type Config = {
   /** PEM texts. */
   readonly tls?: { readonly key: string; readonly cert: string };
   readonly targets: ReadonlyMap<string, TargetConfig>;
+  /** Where traces go (OTLP over HTTP), and which share of the statements is traced. */
+  readonly telemetry?: { readonly otlp: string; readonly sample: number };
   readonly people: ReadonlyMap<string, PersonConfig>;
   readonly chat: ChatConfig;
   readonly log: { readonly level: string };

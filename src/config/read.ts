@@ -56,40 +56,11 @@ async function readText(path: string): Promise<string> {
   });
 }
 
-function parseYaml(path: string, text: string): unknown {
-  const document = parseDocument(text, { prettyErrors: true });
-  const problems = document.errors.map((error) => ({
-    path: `line ${error.linePos?.[0].line ?? 1}`,
-    message: error.message.split('\n')[0]?.replace(/ at line .*$/, '') ?? 'not YAML',
-  }));
-  if (problems.length > 0) throw new ConfigError(path, problems);
-  return document.toJS() ?? {};
-}
-
-function explain(issue: z.core.$ZodIssue): ConfigProblem[] {
-  const path = issue.path.map((key) => (typeof key === 'number' ? key : String(key)));
-  if (issue.code === 'unrecognized_keys')
-    return issue.keys.map((key) => ({
-      path: pathText([...path, key]),
-      message: 'there is no such key',
-    }));
-  const nested = issue.code === 'invalid_key' ? issue.issues[0]?.message : undefined;
-  const missing = issue.code === 'invalid_type' && issue.message.endsWith('received undefined');
-  const message = missing ? 'is missing' : (nested ?? issue.message);
-  return [{ path: pathText(path), message }];
-}
-
-/** A secret that could not be looked up although it was there a moment ago, or whose command fails. */
-class Unresolved extends Error {
-  override name = 'Unresolved';
-  readonly path: string;
-  constructor(path: string, cause: unknown) {
-    super(cause instanceof Error ? cause.message : 'the secret cannot be read', { cause });
-    this.path = path;
-  }
-}
-
-async function build(file: File, around: Surroundings): Promise<Config> {
+async function build(
+  file: File,
+  around: Surroundings,
+  complain: (problem: ConfigProblem) => void,
+): Promise<Config> {
   const { base } = around;
   const secretAt = (path: string, text: string): Promise<string> =>
     resolveSecret(text, around).catch((cause: unknown) => {
@@ -142,6 +113,7 @@ async function buildTarget(
   const url = new URL(target.url);
   const secret =
     (text: string): Secret =>
+    ...telemetryOf(file, around.env),
     () =>
       resolveSecret(text, around);
   const { tls, hold, record, analyser, channel } = target;
@@ -180,6 +152,16 @@ async function buildChat(
   if (!slack) return { channels };
   const botToken = await secretAt('chat.slack.botToken', slack.botToken);
   if (slack.mode === 'socket') {
+/** The standard variable, so that a collector beside the gateway is found as by every other program. */
+function telemetryOf(
+  { telemetry: { otlp, sample } }: File,
+  env: Surroundings['env'],
+): Pick<Config, 'telemetry'> {
+  const standard = env['OTEL_EXPORTER_OTLP_ENDPOINT'] ?? '';
+  const collector = otlp ?? (standard === '' ? undefined : standard);
+  return collector === undefined ? {} : { telemetry: { otlp: collector, sample } };
+}
+
     const appToken = await secretAt('chat.slack.appToken', slack.appToken);
     return { channels, slackSocket: { mode: 'socket', botToken, appToken, teams: slack.teams } };
   }

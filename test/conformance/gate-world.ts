@@ -23,6 +23,7 @@ import type { Subject } from '#src/identity/person.ts';
 import type { Policy } from '#src/policy/policy.ts';
 import type { Allow, Deny, Hold, Requirement, Verdict } from '#src/policy/verdict.ts';
 import type { Effect } from '#src/statement/effect.ts';
+import { Metrics } from '#src/telemetry/metrics.ts';
 import type { Look, Protocol } from '#src/statement/statement.ts';
 
 const PROTOCOLS: readonly Protocol[] = ['postgres', 'ssh', 'kubernetes', 'tool'];
@@ -277,6 +278,7 @@ function makeWorld(protocol: Protocol) {
     holds,
     publicUrl: 'http://127.0.0.1:1',
     onFailure: (error) => failures.push(error),
+    telemetry: { metrics: new Metrics(['shop']) },
   };
   return world;
 }

@@ -157,7 +157,11 @@ export function makeWorld(publicUrl = 'http://127.0.0.1:8080'): World {
       publicUrl,
       secret: Buffer.alloc(32, 7),
       review: () => world.review,
-      ready: () => Promise.resolve(world.missing),
+      ready: () => Promise.resolve({ missing: world.missing, warnings: [] }),
+      metrics: {
+        contentType: 'text/plain; version=0.0.4',
+        expose: () => Promise.resolve('up 1\n'),
+      },
       changes: {
         on(listener) {
           changes.on('change', listener);
