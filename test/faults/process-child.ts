@@ -1,12 +1,12 @@
 import { readFile } from 'node:fs/promises';
 import { pino } from 'pino';
-import type { Config } from '#src/config/config.ts';
 import { serve } from '#gateway/main.ts';
+import { fromJson } from '../fakes/config-json.ts';
 import type { Orders, Told } from './process.ts';
 
 // A gateway in a process of its own, so that it can be killed at a point that the test names.
 const [file = ''] = process.argv.slice(2);
-const config = JSON.parse(await readFile(file, 'utf8'), revive) as Config;
+const config = fromJson(await readFile(file, 'utf8'));
 const tell = (told: Told): void => void process.send?.(told);
 
 let orders: Orders = {};
@@ -31,11 +31,3 @@ await serve(config, {
   },
 });
 tell('ready');
-
-/** JSON has no maps and no functions. */
-function revive(key: string, value: unknown): unknown {
-  if (key === 'password') return () => Promise.resolve(value);
-  if (value instanceof Object && Object.hasOwn(value, 'map'))
-    return new Map((value as { map: [string, unknown][] }).map);
-  return value;
-}

@@ -3,8 +3,8 @@ import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { RecordKind } from '#src/audit/log.ts';
-import type { Config } from '#src/config/config.ts';
 import type { TestGateway } from '../fakes/gateway.ts';
+import { asJson } from '../fakes/config-json.ts';
 import { startHeld } from '../conformance/held.ts';
 
 /** At which write the child stops and waits to be killed: the nth of its kind from now on. */
@@ -92,19 +92,4 @@ export class Killable {
     if (!this.#child) throw new Error('the gateway was not started');
     return this.#child;
   }
-}
-
-/** Passwords as texts and maps as lists, which the child turns back. */
-async function asJson(config: Config): Promise<string> {
-  const target = config.targets.get('shop');
-  if (!target) throw new Error('there is no target');
-  const plain = {
-    ...target,
-    password: await target.password(),
-    analyser: { ...target.analyser, password: await target.analyser.password() },
-  };
-  const whole = { ...config, targets: new Map([['shop', plain]]) };
-  return JSON.stringify(whole, (_, value: unknown) =>
-    value instanceof Map ? { map: [...value] } : value,
-  );
 }

@@ -1,0 +1,55 @@
+import { fork, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { appendFile } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+const CHILD = new URL('child.ts', import.meta.url);
+
+/** A gateway in a process of its own that is started again whenever it ends, however it ended. */
+export class Supervised {
+  readonly name: string;
+  /** Ports of its own listeners; clients come through the proxy. */
+  readonly api: string;
+  readonly #file: string;
+  readonly #log: string;
+  #child: ChildProcess | undefined;
+  #wanted = true;
+  readonly #running: Promise<void>;
+  starts = 0;
+
+  constructor(name: string, api: string, file: string, log: string) {
+    this.name = name;
+    this.api = api;
+    this.#file = file;
+    this.#log = log;
+    this.#running = this.#keep();
+  }
+
+  signal(signal: NodeJS.Signals): void {
+    this.#child?.kill(signal);
+  }
+
+  /** Lets it end, and not come back. */
+  async stop(): Promise<void> {
+    this.#wanted = false;
+    this.#child?.kill('SIGCONT');
+    this.#child?.kill('SIGTERM');
+    const child = this.#child;
+    const late = setTimeout(() => child?.kill('SIGKILL'), 15_000);
+    await this.#running;
+    clearTimeout(late);
+  }
+
+  async #keep(): Promise<void> {
+    while (this.#wanted) {
+      this.starts += 1;
+      const child = fork(CHILD, [this.#file], { stdio: ['ignore', 'pipe', 'pipe', 'ipc'] });
+      this.#child = child;
+      const keep = (bytes: Buffer): void => void appendFile(this.#log, bytes);
+      child.stdout?.on('data', keep);
+      child.stderr?.on('data', keep);
+      await once(child, 'exit');
+      await sleep(200);
+    }
+  }
+}

@@ -1,0 +1,93 @@
+import { copyFile } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { parseArgs } from 'node:util';
+import { serve } from '#gateway/main.ts';
+import { openLogger } from '#src/config/logger.ts';
+import { check } from './check.ts';
+import { oneFault, type Fault } from './faults.ts';
+import { startLoad, type Act } from './load.ts';
+import { Random } from './random.ts';
+import { startWorld, type World } from './world.ts';
+
+export type ChaosOptions = {
+  readonly seed: number;
+  readonly faults: number;
+  readonly clients: number;
+  readonly say: (line: string) => void;
+};
+export type ChaosResult = {
+  readonly struck: ReadonlyMap<Fault, number>;
+  readonly acts: ReadonlyMap<number, Act>;
+  /** One line for each contradiction between target, log, clients and approvers. */
+  readonly wrong: readonly string[];
+};
+
+/** A mixed load on two gateways while everything around them breaks; then an account of it. */
+export async function chaos({ seed, faults, clients, say }: ChaosOptions): Promise<ChaosResult> {
+  const random = new Random(seed);
+  const world = await startWorld();
+  try {
+    const load = startLoad(world, seed * 1_000, clients);
+    const struck = new Map<Fault, number>();
+    await sleep(2_000);
+    for (let n = 1; n <= faults; n += 1) {
+      await sleep(random.between(100, 1_500));
+      const fault = await oneFault(world, random);
+      struck.set(fault, (struck.get(fault) ?? 0) + 1);
+      if (n % 20 === 0) say(`${n} of ${faults} faults, ${load.acts.size} statements`);
+    }
+    await sleep(3_000);
+    await load.stop();
+    await world.stopGateways();
+    await putRight(world);
+    const wrong = await check(world, load.acts);
+    if (wrong.length > 0) {
+      await copyFile(world.log, 'chaos-gateways.log').catch(() => undefined);
+      await copyFile(world.base.target.logFile, 'chaos-target.log').catch(() => undefined);
+    }
+    return { struck, acts: load.acts, wrong };
+  } finally {
+    await world.stop();
+  }
+}
+
+/** Each gateway once more, so that nothing of what it left is still to be put right. */
+async function putRight({ base }: World): Promise<void> {
+  const log = openLogger('silent', { write: () => undefined });
+  for (const name of ['one', 'two']) {
+    const running = await serve({ ...base.config, name }, { log, takeOver: true });
+    await running.stop();
+  }
+}
+
+if (import.meta.main) {
+  const { values } = parseArgs({
+    options: {
+      seed: { type: 'string', default: String(Date.now() % 100_000) },
+      faults: { type: 'string', default: '200' },
+      clients: { type: 'string', default: '8' },
+    },
+  });
+  const seed = Number(values.seed);
+  console.log(`seed ${seed}`);
+  const from = Date.now();
+  const { struck, acts, wrong } = await chaos({
+    seed,
+    faults: Number(values.faults),
+    clients: Number(values.clients),
+    say: (line) => console.log(line),
+  });
+  const count = (by: (act: Act) => string): Record<string, number> => {
+    const counts: Record<string, number> = {};
+    for (const act of acts.values()) counts[by(act)] = (counts[by(act)] ?? 0) + 1;
+    return counts;
+  };
+  console.table(Object.fromEntries(struck));
+  console.table(count(({ kind, ending }) => `${kind}, ${ending}`));
+  for (const line of wrong) console.error(line);
+  const seconds = Math.round((Date.now() - from) / 1_000);
+  console.log(
+    `seed ${seed}: ${acts.size} statements in ${seconds} s, ${wrong.length} contradictions`,
+  );
+  process.exitCode = wrong.length === 0 ? 0 : 1;
+}
