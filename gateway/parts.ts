@@ -3,7 +3,7 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Config } from '#src/config/config.ts';
 import { readPolicyFiles } from '#src/config/policies.ts';
-import { loadPolicy, type Problem } from '#src/policy/load.ts';
+import { loadPolicy, type KnownNames, type Problem } from '#src/policy/load.ts';
 import type { Policy } from '#src/policy/policy.ts';
 import { startStore } from '#src/store/embedded-store.ts';
 
@@ -12,21 +12,30 @@ export class PolicyProblems extends Error {
   override name = 'PolicyProblems';
   readonly problems: readonly Problem[];
   constructor(folder: string, problems: readonly Problem[]) {
-    const lines = problems.map(
-      (p) => `  ${p.file}${p.line === undefined ? '' : `:${p.line}`}: ${p.message} (${p.hint})`,
-    );
-    super(`the rules in ${folder} do not load:\n${lines.join('\n')}`);
+    super(`the rules in ${folder} do not load:\n  ${problemLines(problems).join('\n  ')}`);
     this.problems = problems;
   }
 }
 
-/** The rules of the configuration. Throws PolicyProblems. */
-export async function readPolicy(config: Config): Promise<Policy> {
-  const loaded = loadPolicy(await readPolicyFiles(config.policies), {
+/** `file:line: what is wrong (what to do)`, one for each problem. */
+export function problemLines(problems: readonly Problem[]): string[] {
+  return problems.map(
+    (p) => `${p.file}${p.line === undefined ? '' : `:${p.line}`}: ${p.message} (${p.hint})`,
+  );
+}
+
+/** What rules may name, beside the targets' columns. */
+export function namesOf(config: Config): KnownNames {
+  return {
     groups: config.groups,
     channels: config.chat.channels.keys(),
     targets: config.targets.keys(),
-  });
+  };
+}
+
+/** The rules of the configuration. Throws PolicyProblems. */
+export async function readPolicy(config: Config): Promise<Policy> {
+  const loaded = loadPolicy(await readPolicyFiles(config.policies), namesOf(config));
   if (!loaded.ok) throw new PolicyProblems(config.policies, loaded.problems);
   return loaded.policy;
 }
