@@ -29,6 +29,7 @@ import { Cancels } from './postgres/cancel.ts';
 import { listenPostgres } from './postgres/listener.ts';
 import type { SessionDeps } from './postgres/deps.ts';
 import { Sessions } from './postgres/session.ts';
+import { watchTls } from './tls.ts';
 
 import { readiness } from './ready.ts';
 import { openTelemetry, outboxPending } from './telemetry.ts';
@@ -76,6 +77,7 @@ export async function serve(
   };
   lost.promise.then(onError, onError);
   const policy = await readPolicy(config);
+  const tls = opened.adopt(await watchTls(config, { log }), (watched) => watched.close());
 
   const store = opened.adopt(await openStore(config, (text) => log.info(text)), (s) => s.stop());
   const db = opened.adopt(openDatabase(store.url, { max: 20, onError }), (d) => d.close());
@@ -171,6 +173,7 @@ export async function serve(
   const http = opened.adopt(
     await listenHttp({
       address: config.listen.console,
+      tls: config.tls?.console ? tls.use : undefined,
   metrics.watch({
     outboxPending: () => outboxPending(db),
     policyVersion: () => policy.version,
@@ -215,7 +218,7 @@ export async function serve(
   const listener = opened.adopt(
     await listenPostgres({
       address: config.listen.postgres,
-      tls: config.tls,
+      tls: tls.use && { ...config.tls, use: tls.use },
       tokens,
       directory,
       cancels,

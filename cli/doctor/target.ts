@@ -1,5 +1,5 @@
-import type { ConnectionOptions } from 'node:tls';
 import pg from 'pg';
+import { connectClient } from '#gateway/postgres/analyser/client.ts';
 import type { TargetConfig } from '#src/config/config.ts';
 import { failed, type Check } from './check.ts';
 
@@ -120,28 +120,17 @@ async function withClient<T>(
   password: string,
   work: (client: pg.Client) => Promise<T>,
 ): Promise<T> {
-  const client = new pg.Client({
-    host: target.host,
-    port: target.port,
+  const client = await connectClient(target, {
     database: target.database,
     user,
     password,
-    ssl: sslOf(target),
     connectionTimeoutMillis: 5_000,
     query_timeout: 10_000,
     application_name: 'countersign doctor',
   });
-  client.on('error', () => undefined);
   try {
-    await client.connect();
     return await work(client);
   } finally {
     await client.end();
   }
-}
-
-function sslOf({ tls }: TargetConfig): false | ConnectionOptions {
-  if (tls.mode === 'disable') return false;
-  if (tls.mode === 'require') return { rejectUnauthorized: false };
-  return { rejectUnauthorized: true, ...(tls.ca !== undefined && { ca: tls.ca }) };
 }

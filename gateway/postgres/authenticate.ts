@@ -1,7 +1,7 @@
 import type { Duplex } from 'node:stream';
 import type { Directory, Person } from '#src/identity/person.ts';
-import { startScram } from '#src/identity/scram.ts';
-import type { Tokens } from '#src/identity/token.ts';
+import { ScramRefused, startScram, type Scram } from '#src/identity/scram.ts';
+import type { ScramSecrets, Tokens } from '#src/identity/token.ts';
 import {
   ClientMessage,
   authenticationOk,
@@ -14,6 +14,7 @@ import { Fatal } from './fatal.ts';
 import { readMessage } from './reading.ts';
 
 const MECHANISM = 'SCRAM-SHA-256';
+const PLUS = 'SCRAM-SHA-256-PLUS';
 const LARGEST_SASL = 4096;
 
 export type Authenticated = {
@@ -21,26 +22,24 @@ export type Authenticated = {
   /** Id of the token. */ readonly token: string;
 };
 
+type Asked = {
+  readonly tokens: Tokens;
+  readonly directory: Directory;
+  /** Of the gateway's certificate on this connection: with it SCRAM-SHA-256-PLUS is offered too. */
+  readonly endPoint?: Buffer | undefined;
+};
+
 /**
- * SCRAM-SHA-256 with a connect token as the password. Strangers go through the same exchange and get the same answer.
+ * SCRAM-SHA-256, over TLS also -PLUS, with a connect token as the password. Strangers go through the same exchange and get the same answer.
  * Throws Fatal; a store or directory that cannot be asked fails closed as 57P03.
  */
 export async function authenticate(
   socket: Duplex,
   email: string,
-  { tokens, directory }: { readonly tokens: Tokens; readonly directory: Directory },
+  { tokens, directory, endPoint }: Asked,
 ): Promise<Authenticated> {
   const secrets = await tokens.scram(email).catch(cannotAsk);
-  socket.write(authenticationSasl([MECHANISM]));
-  const initial = parseSaslInitialResponse(await saslMessage(socket));
-  if (initial.mechanism !== MECHANISM)
-    throw new Fatal('08P01', 'client selected an invalid SASL authentication mechanism');
-  const exchange = startScram(initial.data, secrets);
-  if (!exchange)
-    throw new Fatal('08P01', 'malformed SCRAM message, or one that asks for channel binding');
-  socket.write(authenticationSaslContinue(exchange.serverFirst));
-  const final = (await saslMessage(socket)).toString('utf8');
-  const proof = exchange.finish(final);
+  const proof = await exchange(socket, secrets, endPoint).catch(refused);
   if (!proof) throw wrongPassword(email);
   const person = await directory.find(email).catch(cannotAsk);
   if (!person)
@@ -49,6 +48,30 @@ export async function authenticate(
     });
   socket.write(Buffer.concat([authenticationSaslFinal(proof.serverFinal), authenticationOk()]));
   return { person, token: proof.token };
+}
+
+async function exchange(
+  socket: Duplex,
+  secrets: ScramSecrets,
+  endPoint: Buffer | undefined,
+): Promise<ReturnType<Scram['finish']>> {
+  const offered = endPoint ? [PLUS, MECHANISM] : [MECHANISM];
+  socket.write(authenticationSasl(offered));
+  const initial = parseSaslInitialResponse(await saslMessage(socket));
+  if (!offered.includes(initial.mechanism))
+    throw new Fatal('08P01', 'client selected an invalid SASL authentication mechanism');
+  const scram = startScram(initial.data, secrets, { endPoint, plus: initial.mechanism === PLUS });
+  if (!scram) throw new Fatal('08P01', 'malformed SCRAM message');
+  socket.write(authenticationSaslContinue(scram.serverFirst));
+  return scram.finish((await saslMessage(socket)).toString('utf8'));
+}
+
+function refused(error: unknown): never {
+  if (!(error instanceof ScramRefused)) throw error;
+  throw new Fatal('28000', error.message, {
+    hint: 'Something between you and the gateway may change what is sent. Check the certificate that your client sees.',
+    cause: error,
+  });
 }
 
 async function saslMessage(socket: Duplex): Promise<Buffer> {

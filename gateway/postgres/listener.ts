@@ -1,14 +1,21 @@
 import net from 'node:net';
 import { once } from 'node:events';
 import type { Duplex } from 'node:stream';
-import tls from 'node:tls';
-import type { Address } from '#src/config/config.ts';
+import type { Address, ClientCert } from '#src/config/config.ts';
 import type { Directory, Person } from '#src/identity/person.ts';
 import type { Tokens } from '#src/identity/token.ts';
+import type { UsePem } from '../tls.ts';
 import { authenticate } from './authenticate.ts';
 import type { Cancels } from './cancel.ts';
 import { ProtocolViolation } from './codec.ts';
 import { Fatal } from './fatal.ts';
+import { checkClientCertificate } from './listener/client-certificate.ts';
+import {
+  encryptServer,
+  makeEncryption,
+  type Encryption,
+  type Secured,
+} from './listener/encryption.ts';
 import { GoneAway } from './reading.ts';
 import { fatalMessage } from './refusal.ts';
 import { readSettings } from './settings.ts';
@@ -34,6 +41,8 @@ export type Client = {
   readonly address: string;
   readonly minor: 0 | 2;
   readonly tls: boolean;
+  /** SHA-256 fingerprint of the client's certificate, if it was asked for and shown. */
+  readonly certificate?: string;
 };
 
 type Log = {
@@ -41,10 +50,19 @@ type Log = {
   warn(facts: object, message: string): void;
 };
 
+export type ListenTls = {
+  /** Handshakes use what was applied last. */
+  readonly use: UsePem;
+  /** Default `none`. */
+  readonly clientCert?: ClientCert | undefined;
+  /** Refuse clear text on loopback too. */
+  readonly required?: boolean | undefined;
+};
+
 export type ListenOptions = {
   readonly address: Address;
-  /** PEM texts. Without them only loopback connections are taken. */
-  readonly tls?: { readonly key: string; readonly cert: string } | undefined;
+  /** Without it only loopback connections are taken. */
+  readonly tls?: ListenTls | undefined;
   readonly tokens: Tokens;
   readonly directory: Directory;
   readonly cancels: Cancels;
@@ -67,7 +85,10 @@ export async function listenPostgres(
   options: ListenOptions,
 ): Promise<{ readonly port: number; readonly close: () => Promise<void> }> {
   const starting = new Set<net.Socket>();
-  const secureContext = options.tls && tls.createSecureContext(options.tls);
+  let encryption: Encryption | undefined;
+  options.tls?.use((pem) => {
+    encryption = makeEncryption(pem, options.tls?.clientCert ?? 'none');
+  });
   const { maxConnections = 1000, maxUnauthenticated = 200 } = options;
   let connections = 0;
   // Keepalive: first probe after 10 s, then one a second, ten of them: a dead client is found within 20 s.
@@ -95,7 +116,7 @@ export async function listenPostgres(
       connections -= 1;
       started();
     });
-    void accept(socket, options, secureContext, started);
+    void accept(socket, options, encryption, started);
   });
   server.listen(options.address.port, options.address.host);
   await once(server, 'listening');
@@ -116,33 +137,36 @@ export async function listenPostgres(
 async function accept(
   raw: net.Socket,
   options: ListenOptions,
-  secureContext: tls.SecureContext | undefined,
+  encryption: Encryption | undefined,
   started: () => void,
 ): Promise<void> {
   const address = raw.remoteAddress ?? '';
-  let socket: Duplex = raw;
-  const encrypt = async (direct: boolean): Promise<Duplex> => {
-    socket = await encryptServer(raw, secureContext, direct);
-    return socket;
-  };
+  let secured: Secured | undefined;
+  const encrypt =
+    encryption &&
+    (async (direct: boolean): Promise<Duplex> => {
+      secured = await encryptServer(raw, encryption, direct);
+      return secured.socket;
+    });
   try {
     const startup = await startUp(raw, {
-      encrypt: secureContext && encrypt,
+      encrypt,
       loopback: isLoopback(address),
+      required: options.tls?.required ?? false,
     });
     if (startup.kind === 'cancel') {
       await options.cancels.cancel(startup.pid, startup.secret);
     } else {
-      const client = await admit(startup, options, address);
+      const client = await admit(startup, options, address, secured);
       started();
       await options.serve(client);
     }
-    dismiss(socket);
+    dismiss(secured?.socket ?? raw);
   } catch (error) {
     const fatal = fatalOf(error);
     if (!(error instanceof GoneAway))
       options.log.info({ address, err: error }, 'a PostgreSQL connection was ended');
-    dismiss(socket, fatal);
+    dismiss(secured?.socket ?? raw, fatal);
   }
 }
 
@@ -150,13 +174,16 @@ async function admit(
   { socket, tls: encrypted, minor, parameters }: Extract<Startup, { kind: 'session' }>,
   options: ListenOptions,
   address: string,
+  secured: Secured | undefined,
 ): Promise<Client> {
   const email = parameters.get('user') ?? '';
   if (email === '')
     throw new Fatal('28000', 'no PostgreSQL user name specified in startup packet', {
       hint: 'The user is your e-mail address.',
     });
-  const { person, token } = await authenticate(socket, email, options);
+  const certificate = checkClientCertificate(secured, options.tls?.clientCert ?? 'none', email);
+  const endPoint = secured?.encryption.endPoint;
+  const { person, token } = await authenticate(socket, email, { ...options, endPoint });
   refuseReplication(parameters.get('replication'));
   const settings = readSettings(parameters);
   const head: unknown = socket.read();
@@ -172,6 +199,7 @@ async function admit(
     address,
     minor,
     tls: encrypted,
+    ...(certificate !== undefined && { certificate }),
   };
 }
 
@@ -189,27 +217,6 @@ function splitDatabase(name = ''): { target: string; database: string | undefine
       hint: 'The database is the target’s name: dbname=<target>, or dbname=<target>/<database>.',
     });
   return { target, database: slash < 0 ? undefined : name.slice(slash + 1) || undefined };
-}
-
-async function encryptServer(
-  raw: net.Socket,
-  secureContext: tls.SecureContext | undefined,
-  direct: boolean,
-): Promise<tls.TLSSocket> {
-  const secure = new tls.TLSSocket(raw, {
-    isServer: true,
-    ...(secureContext && { secureContext }),
-    ALPNProtocols: ['postgresql'],
-  });
-  secure.on('error', () => raw.destroy());
-  secure.pause();
-  await new Promise<void>((resolve, reject) => {
-    secure.once('secure', resolve);
-    raw.once('close', () => reject(new GoneAway('the TLS handshake failed')));
-  });
-  // Without ALPN, another protocol's TLS could be led here (ALPACA); PostgreSQL demands it as well.
-  if (direct && secure.alpnProtocol !== 'postgresql') throw new GoneAway('direct TLS without ALPN');
-  return secure;
 }
 
 function isLoopback(address: string): boolean {

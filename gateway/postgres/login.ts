@@ -1,5 +1,5 @@
-import { createHash } from 'node:crypto';
 import type { Duplex } from 'node:stream';
+import type { TLSSocket } from 'node:tls';
 import sasl, { type SaslSession } from 'pg/lib/crypto/sasl.js';
 import {
   ServerMessage,
@@ -9,11 +9,11 @@ import {
   parseError,
   parseParameterStatus,
   parseSaslMechanisms,
-  passwordMessage,
   saslInitialResponse,
   saslResponse,
   startupMessage,
 } from './codec.ts';
+import { serverEndPoint } from './end-point.ts';
 
 // A hostile target could otherwise keep this process busy for minutes.
 const MAX_ITERATIONS = 100_000;
@@ -33,9 +33,9 @@ export type Login = {
   readonly user: string;
   readonly password: string;
   readonly parameters: ReadonlyMap<string, string>;
-  /** Encrypted; with `verified`, the certificate was checked against a name and a CA, so even a clear password may go there. */
-  readonly tls: boolean;
-  readonly verified: boolean;
+  /** The same socket, when it is encrypted. */
+  readonly tls: TLSSocket | undefined;
+  readonly channelBinding: 'prefer' | 'require';
 };
 
 export type LoggedIn = {
@@ -52,70 +52,80 @@ export async function logIn(socket: Duplex, login: Login): Promise<LoggedIn> {
   const conversation = new Conversation(socket);
   try {
     conversation.send(startupMessage(login.parameters));
-    await authenticate(conversation, socket, login);
+    await authenticate(conversation, login);
     return await collect(conversation, login);
   } finally {
     conversation.end();
   }
 }
 
-async function authenticate(talk: Conversation, socket: Duplex, login: Login): Promise<void> {
-  const scram = new Scram(login, login.tls ? socket : null);
+async function authenticate(talk: Conversation, login: Login): Promise<void> {
+  const scram = new Scram(login);
   for (;;) {
     const { kind, data } = parseAuthentication(await expectAuthentication(talk, login));
     if (kind === 0) return scram.checkProven();
-    talk.send(
-      kind === 3 || kind === 5 ? simple(login, kind, data) : await scram.answer(kind, data),
-    );
+    talk.send(await scram.answer(kind, data));
   }
 }
 
-function simple(login: Login, kind: 3 | 5, salt: Buffer): Buffer {
-  if (!login.verified) {
-    const method = kind === 3 ? 'a clear-text password' : 'an MD5 password';
-    throw new TargetUnavailable(
-      `target "${login.target}" asks for ${method}; set it to scram-sha-256, or use tls mode verify-full`,
-    );
-  }
-  return passwordMessage(kind === 3 ? login.password : md5(login, salt));
-}
+/** A password goes to nobody in these forms: whoever gets one has it. */
+const REFUSED: ReadonlyMap<number, string> = new Map([
+  [3, 'a clear-text password'],
+  [5, 'an MD5 password'],
+]);
+const PLUS = 'SCRAM-SHA-256-PLUS';
 
 /** The client's side of SCRAM-SHA-256, with channel binding where TLS and the target have it. */
 class Scram {
   readonly #login: Login;
-  readonly #tls: Duplex | null;
+  #channel: TLSSocket | null = null;
   #session: SaslSession | undefined;
   #proven = false;
 
-  constructor(login: Login, tls: Duplex | null) {
+  constructor(login: Login) {
     this.#login = login;
-    this.#tls = tls;
   }
 
   /** Without the final message the target has not shown that it knows the password. */
   checkProven(): void {
     if (this.#session && !this.#proven) throw this.#broken();
+    if (!this.#session && this.#login.channelBinding === 'require') throw this.#unbound();
   }
 
   /** Empty when there is nothing to say. */
   async answer(kind: number, data: Buffer): Promise<Buffer> {
     if (kind === 10) {
-      this.#session = sasl.startSession(parseSaslMechanisms(data), this.#tls, MAX_ITERATIONS);
-      return saslInitialResponse(this.#session.mechanism, this.#session.response);
+      return this.#begin(parseSaslMechanisms(data));
     }
     if (kind !== 11 && kind !== 12)
       throw new TargetUnavailable(
-        `target "${this.#login.target}" asks for authentication method ${String(kind)}, which is not supported; set it to scram-sha-256`,
+        `target "${this.#login.target}" asks for ${REFUSED.get(kind) ?? `authentication method ${String(kind)}`}, which is not supported; set it to scram-sha-256`,
       );
     if (!this.#session) throw this.#broken();
     const text = data.toString('utf8');
     if (kind === 11) {
-      await sasl.continueSession(this.#session, this.#login.password, text, this.#tls);
+      await sasl.continueSession(this.#session, this.#login.password, text, this.#channel);
       return saslResponse(this.#session.response);
     }
     sasl.finalizeSession(this.#session, text);
     this.#proven = true;
     return Buffer.alloc(0);
+  }
+
+  #begin(offered: readonly string[]): Buffer {
+    const { tls, channelBinding } = this.#login;
+    const able = tls !== undefined && serverEndPoint(tls.getPeerCertificate().raw) !== undefined;
+    if (channelBinding === 'require' && !(able && offered.includes(PLUS))) throw this.#unbound();
+    // With a channel and no PLUS on offer it says so, and an honest target notices who took it out ("y", RFC 5802).
+    this.#channel = able ? tls : null;
+    this.#session = sasl.startSession(offered, this.#channel, MAX_ITERATIONS);
+    return saslInitialResponse(this.#session.mechanism, this.#session.response);
+  }
+
+  #unbound(): TargetUnavailable {
+    return new TargetUnavailable(
+      `target "${this.#login.target}" does not bind the password to the channel (${PLUS}), and tls.channelBinding demands it; a pooler in between or its certificate may be the cause`,
+    );
   }
 
   #broken(): TargetUnavailable {
@@ -165,13 +175,6 @@ function refused(body: Buffer, login: Login): TargetUnavailable {
     `target "${login.target}": ${fields.get('M') ?? 'connection refused'}`,
     sqlstate,
   );
-}
-
-function md5({ user, password }: Login, salt: Buffer): string {
-  const inner = createHash('md5')
-    .update(password + user)
-    .digest('hex');
-  return `md5${createHash('md5').update(inner).update(salt).digest('hex')}`;
 }
 
 /** Messages one by one while a connection begins; afterwards what was read too far goes back into the socket. */

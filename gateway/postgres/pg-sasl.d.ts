@@ -16,3 +16,7 @@ declare module 'pg/lib/crypto/sasl.js' {
   ) => Promise<void>;
   export const finalizeSession: (session: SaslSession, serverFinal: string) => void;
 }
+declare module 'pg/lib/crypto/cert-signatures.js' {
+  /** `SHA-256`; throws for an algorithm that it does not know. */
+  export const signatureAlgorithmHashFromCertificate: (der: Buffer) => string;
+}

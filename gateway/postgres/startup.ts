@@ -24,6 +24,8 @@ export type StartupOptions = {
   readonly encrypt: ((direct: boolean) => Promise<Duplex>) | undefined;
   /** Clear text is only for connections that do not leave the machine. */
   readonly loopback: boolean;
+  /** Not even there. */
+  readonly required?: boolean;
 };
 
 type Packet = { readonly code: number; readonly body: Buffer };
@@ -81,17 +83,25 @@ function open(socket: Duplex, tls: boolean, options: StartupOptions, packet: Pac
       '0A000',
       `unsupported frontend protocol ${String(major)}.${String(minor)}: the gateway supports 3.0 to 3.${String(NEWEST_MINOR)}`,
     );
-  if (!tls && !options.loopback)
-    throw new Fatal('28000', 'the gateway takes connections from other machines only over TLS', {
-      hint: options.encrypt
-        ? 'Connect with sslmode=require or better.'
-        : 'The operator must give the gateway a certificate (tls in countersign.yaml).',
-    });
+  if (!tls && (options.required || !options.loopback)) throw noEncryption(options);
   const parameters = parseStartup(body);
   const unknown = [...parameters.keys()].filter((name) => name.startsWith('_pq_.'));
   if (minor > NEWEST_MINOR || unknown.length > 0)
     socket.write(negotiateProtocolVersion(Math.min(minor, NEWEST_MINOR), unknown));
   return { kind: 'session', socket, tls, minor: minor >= 2 ? 2 : 0, parameters };
+}
+
+function noEncryption({ required, encrypt }: StartupOptions): Fatal {
+  const where = required ? '' : ' from other machines';
+  return new Fatal(
+    '28000',
+    `the gateway takes connections${where} only over TLS, and this one has no encryption`,
+    {
+      hint: encrypt
+        ? 'Connect with sslmode=require or better.'
+        : 'The operator must give the gateway a certificate (tls in countersign.yaml).',
+    },
+  );
 }
 
 function cancellation(body: Buffer): Startup {

@@ -5,6 +5,7 @@ import tls from 'node:tls';
 import type { TargetConfig } from '#src/config/config.ts';
 import { spend, type Permit } from '../gate/permit.ts';
 import { bind, cancelRequest, sslRequest, terminate } from './codec.ts';
+import { targetEncryption } from './encryption.ts';
 import { TargetUnavailable, logIn, type LoggedIn } from './login.ts';
 import { Outgoing } from './outgoing.ts';
 
@@ -79,8 +80,8 @@ export async function openTarget(
         ...parameters,
         ...PINNED,
       ]),
-      tls: config.tls.mode !== 'disable',
-      verified: config.tls.mode === 'verify-full',
+      tls: socket instanceof tls.TLSSocket ? socket : undefined,
+      channelBinding: config.tls.channelBinding ?? 'prefer',
     });
     for (const [name, value] of PINNED)
       if (login.parameters.get(name) !== value)
@@ -186,6 +187,13 @@ const READ_BYTES = 64 * 1024;
 
 /** A socket ready for the first packet, encrypted as configured. */
 async function dial(config: TargetConfig, signal: AbortSignal): Promise<net.Socket> {
+  const encryption = await targetEncryption(config).catch((cause: unknown) => {
+    throw new TargetUnavailable(
+      `the gateway's certificate files for target "${config.name}" cannot be used; the operator finds the cause in the log`,
+      '08001',
+      { cause },
+    );
+  });
   const socket: net.Socket = net.connect({
     host: config.host,
     port: config.port,
@@ -200,8 +208,7 @@ async function dial(config: TargetConfig, signal: AbortSignal): Promise<net.Sock
   });
   try {
     await once(socket, 'connect', { signal });
-    if (config.tls.mode === 'disable') return socket;
-    return await encrypt(socket, config, signal);
+    return encryption ? await encrypt(socket, config, encryption, signal) : socket;
   } catch (error) {
     socket.on('error', () => undefined);
     socket.destroy();
@@ -211,7 +218,8 @@ async function dial(config: TargetConfig, signal: AbortSignal): Promise<net.Sock
 
 async function encrypt(
   socket: net.Socket,
-  { name, host, tls: { mode, ca } }: TargetConfig,
+  { name, host }: TargetConfig,
+  encryption: tls.ConnectionOptions,
   signal: AbortSignal,
 ): Promise<net.Socket> {
   socket.write(sslRequest());
@@ -225,18 +233,10 @@ async function encrypt(
       `target "${name}" does not offer TLS; turn it on there, or set tls mode disable`,
     );
   const secure = tls.connect({
+    ...encryption,
     socket,
-    ALPNProtocols: ['postgresql'],
-    minVersion: 'TLSv1.2',
-    // As libpq does: with a CA, even `require` checks the chain, and only verify-full the name.
-    rejectUnauthorized: mode === 'verify-full' || ca !== undefined,
+    // An address is not allowed there (RFC 6066 section 3).
     ...(net.isIP(host) === 0 && { servername: host }),
-    ...(ca !== undefined && { ca }),
-    ...(mode === 'require' && { checkServerIdentity: () => undefined }),
-    ...(mode === 'verify-full' && {
-      checkServerIdentity: (_: string, cert: tls.PeerCertificate) =>
-        tls.checkServerIdentity(host, cert),
-    }),
   });
   try {
     await once(secure, 'secureConnect', { signal });

@@ -33,7 +33,12 @@ const keysOf = (node: unknown): string[] => (isObject(node) ? Object.keys(node) 
  * secrets that are not there. Looks at the text as it was written, so that it can speak beside the schema's problems.
  */
 export async function checkFile(raw: unknown, around: Surroundings): Promise<ConfigProblem[]> {
-  const found = [...checkListeners(raw), ...checkChannels(raw), ...checkTargets(raw)];
+  const found = [
+    ...checkListeners(raw),
+    ...checkConsole(raw),
+    ...checkChannels(raw),
+    ...checkTargets(raw),
+  ];
   found.push(...(await checkSecrets(raw, around)), ...(await checkPaths(raw, around.base)));
   return found;
 }
@@ -57,6 +62,15 @@ function checkListeners(raw: unknown): ConfigProblem[] {
       { path: one.path, message: `port ${one.port} is taken by ${other.path}: give it another` },
     ];
   });
+}
+
+/** Its cookie is only kept from clear text, and its links only work, when the address says what it speaks. */
+function checkConsole(raw: unknown): ConfigProblem[] {
+  const url = at(raw, 'publicUrl');
+  if (at(raw, 'tls', 'console') !== true || typeof url !== 'string') return [];
+  if (!url.startsWith('http://')) return [];
+  const message = 'the console speaks HTTPS (tls.console): start the address with https://';
+  return [{ path: 'publicUrl', message }];
 }
 
 type Listener = { readonly host: string; readonly port: number };
@@ -138,8 +152,16 @@ async function checkPaths(raw: unknown, base: string): Promise<ConfigProblem[]> 
   await check(['policies'], at(raw, 'policies') ?? './policies', folderProblem);
   await check(['tls', 'cert'], at(raw, 'tls', 'cert'), fileProblem);
   await check(['tls', 'key'], at(raw, 'tls', 'key'), keyProblem);
+  await check(['tls', 'clientCa'], at(raw, 'tls', 'clientCa'), fileProblem);
   for (const name of keysOf(at(raw, 'targets')))
-    await check(['targets', name, 'tls', 'ca'], at(raw, 'targets', name, 'tls', 'ca'), fileProblem);
+    for (const [part, test] of [
+      ['ca', fileProblem],
+      ['cert', fileProblem],
+      ['key', keyProblem],
+    ] as const) {
+      const path = ['targets', name, 'tls', part];
+      await check(path, at(raw, ...path), test);
+    }
   return found;
 }
 

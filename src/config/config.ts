@@ -12,8 +12,7 @@ export type Config = {
   readonly policies: string;
   /** Where the installation keeps its own files, absolute; default `.countersign` beside the configuration. */
   readonly dataDir: string;
-  /** PEM texts. */
-  readonly tls?: { readonly key: string; readonly cert: string };
+  readonly tls?: ServerTlsConfig;
   readonly targets: ReadonlyMap<string, TargetConfig>;
   /** Where traces go (OTLP over HTTP), and which share of the statements is traced. */
   readonly telemetry?: { readonly otlp: string; readonly sample: number };
@@ -40,12 +39,38 @@ export type TargetConfig = {
   /** The target's default database. A client may name another: `dbname=<target>/<database>`. */
   readonly database: string;
   readonly analyser: { readonly user: string; readonly password: Secret };
-  /** `ca` is PEM text. */
-  readonly tls: { readonly mode: 'disable' | 'require' | 'verify-full'; readonly ca?: string };
+  readonly tls: TargetTlsConfig;
   readonly hold: { readonly inTransactionMs: number; readonly resendMs: number };
   readonly record: { readonly rows: number; readonly bytes: number };
   /** Channel for holds whose rules name none. */
   readonly channel?: string;
+};
+
+/** Towards clients. Files are absolute paths of PEM files; they are read again when they change. */
+export type ServerTlsConfig = {
+  readonly key: string;
+  readonly cert: string;
+  /** Clear text is refused even on loopback. */
+  readonly required?: boolean;
+  readonly clientCa?: string;
+  /** Default `none`. */
+  readonly clientCert?: ClientCert;
+  /** Console and API speak HTTPS themselves. */
+  readonly console?: boolean;
+};
+
+/** Whether a client shows a certificate in the person's name. One that it shows must be good, even when optional. */
+export type ClientCert = 'none' | 'optional' | 'required';
+
+/** Towards a target. Files are absolute paths of PEM files; they are read at each connection. */
+export type TargetTlsConfig = {
+  readonly mode: 'disable' | 'require' | 'verify-full';
+  /** Default: the system's authorities. */
+  readonly ca?: string;
+  readonly cert?: string;
+  readonly key?: string;
+  /** Default `prefer`. */
+  readonly channelBinding?: 'prefer' | 'require';
 };
 
 /** Read at each use, so that a rotated secret works without a restart. */

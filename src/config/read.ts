@@ -67,17 +67,16 @@ async function build(
       throw new Unresolved(path, cause);
     });
   const { listen, store, queue, tls, people } = file;
-  const targets = await Promise.all(
-    Object.entries(file.targets).map(([name, target]) => buildTarget(name, target, around)),
+  const targets = Object.entries(file.targets).map(([name, target]) =>
+    buildTarget(name, target, around),
   );
   const groups = Object.values(people).flatMap((person) => person.groups);
   return {
     name: file.name,
     listen: { console: toAddress(listen.console), postgres: toAddress(listen.postgres) },
-    publicUrl: (file.publicUrl ?? `${tls ? 'https' : 'http'}://${listen.console}`).replace(
-      /\/+$/,
-      '',
-    ),
+    publicUrl: (
+      file.publicUrl ?? `${tls?.console ? 'https' : 'http'}://${listen.console}`
+    ).replace(/\/+$/, ''),
     store: {
       postgres:
         store.postgres === 'embedded'
@@ -92,8 +91,12 @@ async function build(
     dataDir: resolve(base, file.dataDir),
     ...(tls && {
       tls: {
-        key: await readFile(resolve(base, tls.key), 'utf8'),
-        cert: await readFile(resolve(base, tls.cert), 'utf8'),
+        key: resolve(base, tls.key),
+        cert: resolve(base, tls.cert),
+        required: tls.required,
+        ...(tls.clientCa !== undefined && { clientCa: resolve(base, tls.clientCa) }),
+        clientCert: tls.clientCert ?? (tls.clientCa === undefined ? 'none' : 'required'),
+        console: tls.console,
       },
     }),
     targets: new Map(targets.map((target) => [target.name, target])),
@@ -105,11 +108,11 @@ async function build(
   };
 }
 
-async function buildTarget(
+function buildTarget(
   name: string,
   target: File['targets'][string],
   around: Surroundings,
-): Promise<TargetConfig> {
+): TargetConfig {
   const url = new URL(target.url);
   const secret =
     (text: string): Secret =>
@@ -130,7 +133,10 @@ async function buildTarget(
     analyser: { user: analyser.user, password: secret(analyser.password) },
     tls: {
       mode: tls.mode,
-      ...(tls.ca !== undefined && { ca: await readFile(resolve(around.base, tls.ca), 'utf8') }),
+      ...(tls.ca !== undefined && { ca: resolve(around.base, tls.ca) }),
+      ...(tls.cert !== undefined && { cert: resolve(around.base, tls.cert) }),
+      ...(tls.key !== undefined && { key: resolve(around.base, tls.key) }),
+      channelBinding: tls.channelBinding,
     },
     hold: { inTransactionMs: toMs(hold.inTransaction), resendMs: toMs(hold.resend) },
     record: { rows: record.rows, bytes: sure(parseSize(record.bytes)) },

@@ -71,6 +71,10 @@ export const target = z.strictObject({
       .refine((tls) => (tls.cert === undefined) === (tls.key === undefined), {
         error: 'cert and key come together: name both, or neither',
       })
+      .refine(({ mode, channelBinding }) => mode !== 'disable' || channelBinding === 'prefer', {
+        path: ['channelBinding'],
+        error: 'there is no channel to bind to without TLS: set mode to verify-full',
+      })
       .prefault({}),
     'Encryption towards the target.',
     { mode: 'verify-full', ca: './tls/shop-ca.pem' },

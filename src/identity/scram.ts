@@ -11,24 +11,41 @@ export type Scram = {
   finish(clientFinal: string): { readonly serverFinal: string; readonly token: string } | undefined;
 };
 
+/** The channel that the exchange runs in. */
+export type Channel = {
+  /** `tls-server-end-point` of the server's certificate (RFC 5929); undefined where SCRAM-SHA-256-PLUS was not offered. */
+  readonly endPoint?: Buffer | undefined;
+  /** The client chose SCRAM-SHA-256-PLUS. */
+  readonly plus?: boolean;
+};
+
+/** The two ends do not see the same channel. The message is for the client, and the cause may be an attack. */
+export class ScramRefused extends Error {
+  override name = 'ScramRefused';
+}
+
 /** gs2-header, then client-first-message-bare (RFC 5802 section 7); `m=` and an authorization identity do not fit. */
-const CLIENT_FIRST = /^([ny],,)(n=[^,]*,r=([\x21-\x2b\x2d-\x7e]+)(?:,[A-Za-ln-z]=[^,]+)*)$/;
+const CLIENT_FIRST =
+  /^((?:[ny]|p=([A-Za-z0-9.-]+)),,)(n=[^,]*,r=([\x21-\x2b\x2d-\x7e]+)(?:,[A-Za-ln-z]=[^,]+)*)$/;
 const CLIENT_FINAL =
   /^(c=([A-Za-z0-9+/=]+),r=([\x21-\x2b\x2d-\x7e]+)(?:,[A-Za-ln-z]=[^,]+)*),p=([A-Za-z0-9+/]{43}=)$/;
 
 /**
- * The server's side of one SCRAM-SHA-256 exchange (RFC 5802, RFC 7677), without channel binding. The user name in
+ * The server's side of one SCRAM-SHA-256 or SCRAM-SHA-256-PLUS exchange (RFC 5802, RFC 7677). The user name in
  * client-first is ignored, as PostgreSQL does: the startup packet named the person. Undefined for a message that
- * is malformed, demands an extension, or asks for channel binding.
+ * is malformed, demands an extension, or does not fit the mechanism. Throws ScramRefused, as `finish` does too.
  */
 export function startScram(
   clientFirst: string,
   secrets: ScramSecrets,
+  channel: Channel = {},
   nonce = randomBytes(18).toString('base64'),
 ): Scram | undefined {
   const first = CLIENT_FIRST.exec(clientFirst);
   if (!first) return undefined;
-  const [, header = '', bare = '', clientNonce = ''] = first;
+  const [, header = '', type, bare = '', clientNonce = ''] = first;
+  if ((type !== undefined) !== (channel.plus === true)) return undefined;
+  const bound = boundTo(header, type, channel);
   const both = clientNonce + nonce;
   const serverFirst = `r=${both},s=${secrets.salt.toString('base64')},i=${secrets.iterations}`;
   return {
@@ -37,7 +54,11 @@ export function startScram(
       const final = CLIENT_FINAL.exec(clientFinal);
       if (!final) return undefined;
       const [, withoutProof = '', binding = '', echoed = '', proof = ''] = final;
-      if (binding !== Buffer.from(header).toString('base64') || echoed !== both) return undefined;
+      if (echoed !== both) return undefined;
+      if (binding !== bound) {
+        if (channel.plus) throw new ScramRefused('SCRAM channel binding check failed');
+        return undefined;
+      }
       const message = `${bare},${serverFirst},${withoutProof}`;
       const found = matching(secrets, message, Buffer.from(proof, 'base64'));
       if (!found) return undefined;
@@ -47,6 +68,19 @@ export function startScram(
       };
     },
   };
+}
+
+/** What `c=` must be (RFC 5802 section 6). */
+function boundTo(header: string, type: string | undefined, { endPoint }: Channel): string {
+  if (type !== undefined && type !== 'tls-server-end-point')
+    throw new ScramRefused(`unsupported SCRAM channel-binding type "${type}"`);
+  // Somebody has taken the better mechanism out of our offer.
+  if (header.startsWith('y') && endPoint)
+    throw new ScramRefused(
+      'the client supports SCRAM channel binding but thinks the gateway does not, and it does',
+    );
+  const data = type !== undefined && endPoint ? endPoint : Buffer.alloc(0);
+  return Buffer.concat([Buffer.from(header), data]).toString('base64');
 }
 
 // Tries all of them, whichever fits, so that time says nothing about which and how many.

@@ -1,22 +1,29 @@
 import assert from 'node:assert/strict';
-import { readFile, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { without } from '../fakes/need.ts';
-import { makeCertificate } from '../wire/support.ts';
+import { makeCertificate, writePem } from '../fakes/certificates.ts';
 import { type PsqlKit, startPsqlKit } from './psql-kit.ts';
 
 const skip = without('psql');
 const SCHEMA = `create function add(a int, b int) returns int language sql as 'select a + b';`;
 
 let kit: PsqlKit;
+let tlsFolder: string | undefined;
 before(async () => {
   if (skip) return;
-  const tls = await makeCertificate();
+  const pem = await makeCertificate();
+  tlsFolder = await mkdtemp(join(tmpdir(), 'countersign-psql-tls-'));
+  const tls = await writePem(tlsFolder, pem);
   kit = await startPsqlKit({ schema: SCHEMA, config: { tls } });
-  await writeFile(join(kit.folder, 'ca.pem'), tls.cert);
+  await writeFile(join(kit.folder, 'ca.pem'), pem.cert);
 });
-after(() => kit?.stop());
+after(async () => {
+  await kit?.stop();
+  if (tlsFolder) await rm(tlsFolder, { recursive: true });
+});
 
 async function withOptions(PGOPTIONS: string, ...args: string[]) {
   const psqlRun = await kit.start('engineer', [kit.where('engineer'), ...args], { PGOPTIONS });

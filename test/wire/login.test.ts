@@ -5,7 +5,8 @@ import { after, before, describe, it } from 'node:test';
 import tls from 'node:tls';
 import pg from 'pg';
 import * as codec from '#gateway/postgres/codec.ts';
-import { EMAIL, type Listening, PASSWORD, RawClient, listen, makeCertificate } from './support.ts';
+import { makeCertificate } from '../fakes/certificates.ts';
+import { EMAIL, type Listening, PASSWORD, RawClient, fixedTls, listen } from './support.ts';
 
 type Outcome = { readonly code: number; readonly out: string; readonly err: string };
 
@@ -29,7 +30,7 @@ describe('signing in', () => {
   let listening: Listening;
   let at: string;
   before(async () => {
-    listening = await listen({ tls: await makeCertificate() });
+    listening = await listen({ tls: fixedTls(await makeCertificate()) });
     at = `host=127.0.0.1 port=${String(listening.port)} user=${EMAIL}`;
   });
   after(() => listening.close());

@@ -2,7 +2,7 @@ import { chown, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import pg from 'pg';
 import type { TestPostgres } from '../fakes/postgres.ts';
-import type { Certificate } from './support.ts';
+import type { Certificate } from '../fakes/certificates.ts';
 
 /** Turns TLS on in a running server, with files that only its own user may read. */
 export async function serveCertificate(

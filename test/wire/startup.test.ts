@@ -5,7 +5,8 @@ import { after, before, describe, it } from 'node:test';
 import tls from 'node:tls';
 import * as codec from '#gateway/postgres/codec.ts';
 import { startUp } from '#gateway/postgres/startup.ts';
-import { type Listening, RawClient, listen, makeCertificate, startup } from './support.ts';
+import { makeCertificate } from '../fakes/certificates.ts';
+import { type Listening, RawClient, fixedTls, listen, startup } from './support.ts';
 
 const TLS_FIRST = 0x16;
 
@@ -21,7 +22,7 @@ describe('startup', () => {
   let secure: Listening;
   before(async () => {
     plain = await listen({ startupMs: 3000 });
-    secure = await listen({ tls: await makeCertificate(), startupMs: 3000 });
+    secure = await listen({ tls: fixedTls(await makeCertificate()), startupMs: 3000 });
   });
   after(async () => {
     await plain.close();
@@ -49,6 +50,7 @@ describe('startup', () => {
     const { type, body } = await inside.send(startup()).message();
     assert.equal(type, 'R');
     assert.deepEqual(codec.parseSaslMechanisms(codec.parseAuthentication(body).data), [
+      'SCRAM-SHA-256-PLUS',
       'SCRAM-SHA-256',
     ]);
     inside.socket.destroy();
@@ -127,6 +129,10 @@ describe('startup', () => {
     const [client, server] = duplexPair();
     client.write(startup());
     await assert.rejects(startUp(server, options), { sqlstate: '28000' });
+    const [near, end] = duplexPair();
+    near.write(startup());
+    const required = { loopback: true, required: true, encrypt: undefined };
+    await assert.rejects(startUp(end, required), { message: /only over TLS.*no encryption/ });
     const [canceller, other] = duplexPair();
     canceller.write(codec.cancelRequest(7, Buffer.from([1, 2, 3, 4])));
     assert.deepEqual(await startUp(other, options), {

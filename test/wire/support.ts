@@ -1,17 +1,18 @@
-import { execFile } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import net from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import type { Duplex } from 'node:stream';
-import { promisify } from 'node:util';
 import { type Permit, issuePermit } from '#gateway/gate/permit.ts';
 import { Cancels } from '#gateway/postgres/cancel.ts';
 import * as codec from '#gateway/postgres/codec.ts';
-import { type Client, type ListenOptions, listenPostgres } from '#gateway/postgres/listener.ts';
+import {
+  type Client,
+  type ListenOptions,
+  type ListenTls,
+  listenPostgres,
+} from '#gateway/postgres/listener.ts';
 import { errorMessage } from '#gateway/postgres/refusal.ts';
 import type { TargetConfig } from '#src/config/config.ts';
+import type { ServerPem } from '#src/config/tls.ts';
 import type { Receipt } from '#src/audit/log.ts';
 import type { Obligations } from '#src/policy/verdict.ts';
 import { scramKeys } from '#src/identity/scram.ts';
@@ -37,38 +38,20 @@ const tokens: Tokens = {
     Promise.resolve({ salt, iterations: 4096, verifiers: email === EMAIL ? [verifier] : [] }),
 };
 
-export type Certificate = { readonly key: string; readonly cert: string };
-
-/** A fresh self-signed certificate for localhost and 127.0.0.1. */
-export async function makeCertificate(): Promise<Certificate> {
-  const dir = await mkdtemp(join(tmpdir(), 'countersign-cert-'));
-  const subject = [
-    '-subj',
-    '/CN=localhost',
-    '-addext',
-    'subjectAltName=DNS:localhost,IP:127.0.0.1',
-  ];
-  const keyFile = join(dir, 'key.pem');
-  const certFile = join(dir, 'cert.pem');
-  await promisify(execFile)('openssl', [
-    'req',
-    '-x509',
-    '-newkey',
-    'ec',
-    '-pkeyopt',
-    'ec_paramgen_curve:prime256v1',
-    '-nodes',
-    '-days',
-    '1',
-    '-keyout',
-    keyFile,
-    '-out',
-    certFile,
-    ...subject,
-  ]);
-  const made = { key: await readFile(keyFile, 'utf8'), cert: await readFile(certFile, 'utf8') };
-  await rm(dir, { recursive: true });
-  return made;
+/** The listener's TLS from texts that no file changes; `replace` is what a change of the files does. */
+export function fixedTls(
+  pem: ServerPem,
+  more: Omit<ListenTls, 'use'> = {},
+): ListenTls & { replace(next: ServerPem): void } {
+  const applied: ((next: ServerPem) => void)[] = [];
+  return {
+    ...more,
+    use: (apply) => {
+      apply(pem);
+      applied.push(apply);
+    },
+    replace: (next) => applied.forEach((apply) => apply(next)),
+  };
 }
 
 export type Listening = {

@@ -1,11 +1,15 @@
 import assert from 'node:assert/strict';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import pg from 'pg';
 import * as codec from '#gateway/postgres/codec.ts';
 import { type TargetConnection, openTarget } from '#gateway/postgres/target.ts';
 import type { TargetConfig } from '#src/config/config.ts';
 import { type TestPostgres, startPostgres } from '../fakes/postgres.ts';
-import { type Certificate, makeCertificate, permit, targetConfig } from './support.ts';
+import { type Certificate, makeCertificate, writePem } from '../fakes/certificates.ts';
+import { permit, targetConfig } from './support.ts';
 import { serveCertificate } from './server-tls.ts';
 
 const PASSWORD = 'the gateway’s own secret';
@@ -14,9 +18,11 @@ describe('a target', () => {
   let server: TestPostgres;
   let certificate: Certificate;
   let base: TargetConfig;
+  let dir: string;
   const open = new Set<TargetConnection>();
   before(async () => {
     server = await startPostgres();
+    dir = await mkdtemp(join(tmpdir(), 'countersign-target-'));
     certificate = await makeCertificate();
     await serveCertificate(server, certificate);
     const admin = new pg.Client(server.url);
@@ -28,6 +34,7 @@ describe('a target', () => {
   after(async () => {
     for (const connection of open) connection.destroy();
     await server.stop();
+    await rm(dir, { recursive: true });
   });
 
   async function connect(
@@ -151,7 +158,11 @@ describe('a target', () => {
 
   it('encrypts as configured and checks the certificate where it should', async () => {
     const inUse = 'select ssl from pg_stat_ssl where pid = pg_backend_pid()';
-    const ca = certificate.cert;
+    const files = await writePem(dir, {
+      ca: certificate.cert,
+      other: (await makeCertificate()).cert,
+    });
+    const { ca, other } = files;
     for (const tls of [
       { mode: 'require' },
       { mode: 'require', ca },
@@ -162,7 +173,6 @@ describe('a target', () => {
       const row = (await until('Z')).find((message) => message[0] === 0x44);
       assert.equal(codec.parseDataRow(row?.subarray(5) ?? Buffer.alloc(0))[0]?.toString(), 't');
     }
-    const other = (await makeCertificate()).cert;
     for (const tls of [
       { mode: 'verify-full' },
       { mode: 'verify-full', ca: other },

@@ -153,10 +153,6 @@ export function cancelRequest(pid: number, secret: Buffer): Buffer {
   return untyped(int32(RequestCode.Cancel), int32(pid), secret);
 }
 
-export function passwordMessage(password: string): Buffer {
-  return message(ClientMessage.Password, cstring(password));
-}
-
 export function saslInitialResponse(mechanism: string, data: string): Buffer {
   const bytes = Buffer.from(data);
   return message(ClientMessage.Password, cstring(mechanism), int32(bytes.length), bytes);

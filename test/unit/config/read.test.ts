@@ -28,7 +28,7 @@ suite('a configuration that can be used', () => {
       port: 5433,
       user: 'gateway',
       database: 'shop',
-      tls: { mode: 'verify-full', ca: 'AUTHORITY\n' },
+      tls: { mode: 'verify-full', ca: join(dir, 'ca.pem'), channelBinding: 'prefer' },
       hold: { inTransactionMs: 300_000, resendMs: 900_000 },
       record: { rows: 1000, bytes: 1_048_576 },
     });
@@ -120,7 +120,10 @@ suite('a configuration that can be used', () => {
     });
     assert.equal(read.publicUrl, 'http://127.0.0.1:8080');
     assert.equal(read.store.postgres, 'embedded');
-    assert.deepEqual(read.targets.get('shop')?.tls, { mode: 'verify-full' });
+    assert.deepEqual(read.targets.get('shop')?.tls, {
+      mode: 'verify-full',
+      channelBinding: 'prefer',
+    });
     assert.deepEqual(read.log, { level: 'info' });
   });
 });

@@ -18,7 +18,7 @@ const secrets = (...passwords: string[]): ScramSecrets => ({
 });
 
 test('SCRAM-SHA-256 accepts the exchange of RFC 7677 and answers as it does', () => {
-  const scram = startScram(FIRST, secrets('pencil'), NONCE);
+  const scram = startScram(FIRST, secrets('pencil'), {}, NONCE);
   assert.equal(scram?.serverFirst, `r=${BOTH},s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096`);
   assert.deepEqual(scram?.finish(FINAL), {
     serverFinal: 'v=6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4=',
@@ -27,10 +27,10 @@ test('SCRAM-SHA-256 accepts the exchange of RFC 7677 and answers as it does', ()
 });
 
 test('SCRAM finds the one token of several that the client knows', () => {
-  const scram = startScram(FIRST, secrets('pen', 'pencil', 'eraser'), NONCE);
+  const scram = startScram(FIRST, secrets('pen', 'pencil', 'eraser'), {}, NONCE);
   assert.equal(scram?.finish(FINAL)?.token, 'pencil');
-  assert.equal(startScram(FIRST, secrets('pen', 'eraser'), NONCE)?.finish(FINAL), undefined);
-  assert.equal(startScram(FIRST, secrets(), NONCE)?.finish(FINAL), undefined);
+  assert.equal(startScram(FIRST, secrets('pen', 'eraser'), {}, NONCE)?.finish(FINAL), undefined);
+  assert.equal(startScram(FIRST, secrets(), {}, NONCE)?.finish(FINAL), undefined);
 });
 
 const hmac = (key: Buffer, text: string) => createHmac('sha256', key).update(text).digest();
@@ -50,7 +50,7 @@ test('SCRAM ignores the user name, and takes a client that could bind channels b
     ['n,,n=,r=abc', 'biws'],
     ['y,,n=someone,r=abc', 'eSws'],
   ] as const) {
-    const scram = startScram(first, secrets('pencil'), NONCE);
+    const scram = startScram(first, secrets('pencil'), {}, NONCE);
     assert.ok(scram);
     const final = finalFor(first, scram.serverFirst, `c=${binding},r=abc${NONCE}`);
     assert.equal(scram.finish(final)?.token, 'pencil', first);
@@ -58,7 +58,7 @@ test('SCRAM ignores the user name, and takes a client that could bind channels b
 });
 
 test('SCRAM refuses a wrong nonce, a wrong channel binding and malformed last messages despite a right proof', () => {
-  const scram = startScram('n,,n=,r=abc', secrets('pencil'), NONCE);
+  const scram = startScram('n,,n=,r=abc', secrets('pencil'), {}, NONCE);
   assert.ok(scram);
   for (const withoutProof of [
     'c=biws,r=abc',
