@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import fastifyCookie from '@fastify/cookie';
 import fastify, { LogController, type FastifyInstance } from 'fastify';
 import type { Address } from '#src/config/config.ts';
+import type { UsePem } from '../tls.ts';
 import { Guard } from '../console/guard.ts';
 import { makeRender } from '../console/render.ts';
 import { registerConsole } from '../console/routes.ts';
@@ -9,10 +10,10 @@ import { SignIns } from '../console/sign-ins.ts';
 import { makeAuthenticate } from './authenticate.ts';
 import type { HttpOptions } from './deps.ts';
 import { Failures } from './failures.ts';
-import { openApi } from './openapi.ts';
 import { httpsFactory } from './listener/https.ts';
 import { healthRoutes } from './health.ts';
 import { metricsRoute } from './metrics.ts';
+import { openApi } from './openapi.ts';
 import { causeOf, notFound, toProblem } from './problem.ts';
 import { recordRoutes } from './records.ts';
 import { requestRoutes } from './requests.ts';
@@ -31,16 +32,17 @@ const HEADERS = {
 };
 
 /** The whole HTTP application without its port, so that tests can inject into it. */
-export async function buildHttp(options: HttpOptions): Promise<FastifyInstance> {
+export async function buildHttp(options: HttpOptions, tls?: UsePem): Promise<FastifyInstance> {
   const { log, ...deps } = options;
   const app: FastifyInstance = fastify({
     loggerInstance: log,
+    ...(tls && { serverFactory: httpsFactory(tls) }),
     // Addresses may hold what was searched for: our own line below names the route only.
     logController: new LogController({ disableRequestLogging: true }),
-    bodyLimit: BODY_BYTES,
-    requestTimeout: 30_000,
     // Our own: an id that comes from outside may hold anything.
     genReqId: () => randomUUID(),
+    bodyLimit: BODY_BYTES,
+    requestTimeout: 30_000,
     forceCloseConnections: true,
     routerOptions: { maxParamLength: 64 },
   });
@@ -87,9 +89,9 @@ export async function buildHttp(options: HttpOptions): Promise<FastifyInstance> 
   const description = openApi(routes, deps.publicUrl);
   app.get('/api/openapi.json', () => description);
   const authenticate = makeAuthenticate(deps, failures, (request) => guard.cookieCaller(request));
+  metricsRoute(app, deps, authenticate);
   await app.register(
     (api, _options, done) => {
-  metricsRoute(app, deps, authenticate);
       api.removeContentTypeParser('text/plain');
       for (const each of routes) each.register(api, authenticate);
       done();
@@ -100,12 +102,12 @@ export async function buildHttp(options: HttpOptions): Promise<FastifyInstance> 
   return app;
 }
 
-/** Serves the API and the console. `close` ends live streams and waits for answers that are on their way. */
+/** Serves the API and the console, with `tls` over HTTPS. `close` ends live streams and waits for answers that are on their way. */
 export async function listenHttp(
-  options: HttpOptions & { readonly address: Address },
+  options: HttpOptions & { readonly address: Address; readonly tls?: UsePem | undefined },
 ): Promise<{ readonly url: string; close(): Promise<void> }> {
-  const { address, ...rest } = options;
-  const app = await buildHttp(rest);
+  const { address, tls, ...rest } = options;
+  const app = await buildHttp(rest, tls);
   const url = await app.listen({ host: address.host, port: address.port });
   return { url, close: () => app.close() };
 }

@@ -111,6 +111,7 @@ async function begin(
     application: facts.application,
     token: client.token,
     tls: client.tls,
+    ...(client.certificate !== undefined && { certificate: client.certificate }),
     policy: policy.version,
     rules: verdict.rules,
     groups: subject.person.groups,
