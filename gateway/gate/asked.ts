@@ -17,7 +17,12 @@ export type GateDeps = {
   /** The person as the directory knows them now, with the roles of their live grants. */
   readonly subject: (email: string) => Promise<Subject | undefined>;
   /** Keeps what waits, for reviewers. */
-  readonly holds: { add(request: string, asked: Asked): void; remove(request: string): void };
+  readonly holds: {
+    add(request: string, asked: Asked): void;
+    remove(request: string): void;
+    /** Aborted when what waits must be judged again. */
+    changed(): AbortSignal;
+  };
   readonly publicUrl: string;
   /** Hears the cause when a statement was refused because the store or the queue failed, and whose it was. */
   readonly onFailure: (error: unknown, ids?: FailureIds) => void;

@@ -1,23 +1,14 @@
 import { NotClaimed } from '#src/approval/port.ts';
-import type { Card, Request, RequestState } from '#src/approval/request.ts';
-import type { Policy } from '#src/policy/policy.ts';
-import type { Hold, Requirement } from '#src/policy/verdict.ts';
+import type { Card, Request } from '#src/approval/request.ts';
+import type { Hold } from '#src/policy/verdict.ts';
 import type { Person } from '#src/identity/person.ts';
-import type { Span } from '#src/telemetry/tracing.ts';
 import type { Admitted, Asked, GateDeps, GateRefusal, HeldNotice } from './asked.ts';
+import { bounded, judgeAgain, type Held } from './again.ts';
+import { endedBy, groupsOf } from './endings.ts';
 import { Withdrawal } from './holds.ts';
-import { judge, refusalOf } from './judge.ts';
 import { issuePermit } from './permit.ts';
 import { statementBody } from './record.ts';
 import { Wait } from './wait.ts';
-
-type Held = {
-  readonly asked: Asked;
-  readonly statement: string;
-  readonly verdict: Hold;
-  readonly policy: Policy;
-  readonly span?: Span | undefined;
-};
 
 /** Parks the statement, waits on the client's live connection, and claims it once approved. */
 export async function hold(deps: GateDeps, held: Held): Promise<Admitted> {
@@ -52,13 +43,6 @@ export async function hold(deps: GateDeps, held: Held): Promise<Admitted> {
   }
 }
 
-/** Inside a transaction a hold keeps locks, so the target's limit is the upper bound. */
-function bounded(requirement: Requirement, asked: Asked): Requirement {
-  if (!asked.context.inTransaction) return requirement;
-  const expiresMs = Math.min(requirement.expiresMs, asked.session.holdInTransactionMs);
-  return { ...requirement, expiresMs };
-}
-
 async function decided(
   deps: GateDeps,
   held: Held,
@@ -66,37 +50,29 @@ async function decided(
   wait: Wait,
 ): Promise<Admitted> {
   const { asked, statement } = held;
-  let settled: Request;
+  let settled: Request | GateRefusal;
   try {
-    settled = await deps.requests.settled(request.id, asked.signal);
-    asked.signal.throwIfAborted();
+    settled = await settledUnderRules(deps, held, request);
   } catch (error) {
     if (error instanceof Withdrawal) wait.ended(error.state);
     return withdraw(deps, held, request, error);
   }
+  if ('code' in settled) {
+    wait.ended('refused');
+    return refuse(settled);
+  }
   wait.ended(settled.state);
   if (settled.state !== 'approved') return refuse(endedBy(settled, settled.state));
-  const look = await asked.lookAgain();
-  if (!look.digest.equals(asked.look.digest)) {
-    await deps.requests.end(request.id, 'changed', 'what it would do changed while it waited');
-    return refuse(endedBy(settled, 'changed'));
-  }
-  const again = judge(deps.policy(), await deps.subject(asked.session.person), asked, look);
-  if (again.kind === 'deny') {
-    await deps.requests.end(request.id, 'refused', again.message);
-    return refuse(refusalOf(again));
-  }
-  if (again.kind === 'hold' && !covers(request.requirement, bounded(again.requirement, asked))) {
-    await deps.requests.end(request.id, 'refused', 'the rules ask for other approvers now');
-    return refuse(endedBy(settled, 'refused'));
-  }
+  const again = await judgeAgain(deps, held, request);
+  if (!again.ok) return refuse(again.refusal);
+  const { look, verdict } = again;
   if (asked.signal.aborted) return withdraw(deps, held, request, asked.signal.reason);
   try {
     const receipt = await deps.requests.claim(request.id, {
       digest: look.digest,
       verdict: 'approved',
     });
-    const permit = issuePermit(statement, look.digest, receipt, again);
+    const permit = issuePermit(statement, look.digest, receipt, verdict);
     return { kind: 'run', permit, request: request.id };
   } catch (error) {
     if (!(error instanceof NotClaimed)) throw error;
@@ -105,15 +81,32 @@ async function decided(
   }
 }
 
-/** True when what was satisfied is at least what is asked now. */
-function covers(satisfied: Requirement, asked: Requirement): boolean {
-  return (
-    asked.groups.every(({ group, quorum }) =>
-      satisfied.groups.some((had) => had.group === group && had.quorum >= quorum),
-    ) &&
-    (!asked.reasonRequired || satisfied.reasonRequired) &&
-    (asked.stepUpMs === undefined || (satisfied.stepUpMs ?? Infinity) <= asked.stepUpMs)
-  );
+/** Waits for the decision; when the rules change meanwhile, judges again at once, so that nobody decides in vain. */
+async function settledUnderRules(
+  deps: GateDeps,
+  held: Held,
+  request: Request,
+): Promise<Request | GateRefusal> {
+  const { signal } = held.asked;
+  let { policy } = held;
+  for (;;) {
+    // Before the look at the policy, so that a change in between is not missed.
+    const changed = deps.holds.changed();
+    if (deps.policy() !== policy) {
+      policy = deps.policy();
+      // oxlint-disable-next-line eslint/no-await-in-loop -- one look after the other
+      const again = await judgeAgain(deps, held, request);
+      if (!again.ok) return again.refusal;
+    }
+    try {
+      // oxlint-disable-next-line eslint/no-await-in-loop
+      const settled = await deps.requests.settled(request.id, AbortSignal.any([signal, changed]));
+      signal.throwIfAborted();
+      return settled;
+    } catch (error) {
+      if (signal.aborted || !changed.aborted) throw error;
+    }
+  }
 }
 
 async function withdraw(
@@ -134,54 +127,6 @@ async function withdraw(
 }
 
 const refuse = (refusal: GateRefusal): Admitted => ({ kind: 'refuse', refusal });
-
-type Ending = Omit<GateRefusal, 'detail'>;
-
-/** What the person reads when their request ended without running. */
-function endedBy(request: Request, state: RequestState): GateRefusal {
-  const detail = `Held by rule ${request.card.rules.join(', ')}; request ${request.id}.`;
-  const ending = ENDINGS[state]?.(request) ?? ABANDONED;
-  return { ...ending, detail };
-}
-
-const ABANDONED: Ending = {
-  code: 'abandoned',
-  message: 'countersign: the request ended before the statement could run; nothing was run',
-  hint: 'Send it again.',
-};
-
-const ENDINGS: { readonly [state in RequestState]?: (request: Request) => Ending } = {
-  denied: ({ decisions }) => {
-    const no = decisions.findLast((d) => d.decision === 'deny');
-    return {
-      code: 'decided-no',
-      message: `countersign: denied by ${no?.person ?? 'an approver'}${no?.reason ? `: ${no.reason}` : ''}`,
-      hint: 'Talk to the approver, then change the statement and send it again.',
-    };
-  },
-  expired: ({ requirement }) => ({
-    code: 'expired',
-    message: 'countersign: nobody decided in time, so the statement was not run',
-    hint: `Ask ${groupsOf(requirement)} and send it again.`,
-  }),
-  withdrawn: () => ({
-    code: 'withdrawn',
-    message: 'countersign: the request was withdrawn',
-    hint: 'Nothing was run. Send it again when you need it.',
-  }),
-  changed: () => ({
-    code: 'changed',
-    message: 'countersign: what the statement would do changed while it waited, so it was not run',
-    hint: 'Send it again: approvers then see what it does now.',
-  }),
-};
-
-const groupsOf = (requirement: Requirement): string =>
-  requirement.groups
-    .map(({ group, quorum }) =>
-      quorum > 1 ? `${quorum} of group ${group}` : `one of group ${group}`,
-    )
-    .join(' and ');
 
 function noticeOf(deps: GateDeps, request: Request, asked: Asked): HeldNotice {
   const open =

@@ -16,12 +16,23 @@ export class Withdrawal extends Error {
 /** The exact statements that wait in this process, for approvers who may see them whole. */
 export class Holds {
   #waiting = new Map<string, Asked>();
+  #changed = new AbortController();
 
   add(request: string, asked: Asked): void {
     this.#waiting.set(request, asked);
   }
   remove(request: string): void {
     this.#waiting.delete(request);
+  }
+  /** Aborted when the rules or the people change; taken anew after each change. */
+  changed(): AbortSignal {
+    return this.#changed.signal;
+  }
+  /** Everything that waits is judged again. */
+  rulesChanged(): void {
+    const before = this.#changed;
+    this.#changed = new AbortController();
+    before.abort();
   }
   get size(): number {
     return this.#waiting.size;

@@ -67,7 +67,7 @@ for (const [name, requirement] of Object.entries(STRICTER))
         world.verdict = holdFor(requirement);
         world.approve(id);
       };
-      refused(await world.send('update'), 'abandoned');
+      refused(await world.send('update'), 'changed');
       assert.deepEqual(world.states(), ['refused']);
     },
   );

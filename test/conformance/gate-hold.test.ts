@@ -59,7 +59,7 @@ const ENDINGS: readonly [RequestState, RefusalCode][] = [
   ['withdrawn', 'withdrawn'],
   ['changed', 'changed'],
   ['abandoned', 'abandoned'],
-  ['refused', 'abandoned'],
+  ['refused', 'changed'],
   ['running', 'abandoned'],
   ['done', 'abandoned'],
   ['unknown', 'abandoned'],

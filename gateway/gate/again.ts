@@ -1,0 +1,96 @@
+import type { Request } from '#src/approval/request.ts';
+import type { Policy } from '#src/policy/policy.ts';
+import type { Allow, Hold, Requirement, Verdict } from '#src/policy/verdict.ts';
+import type { Look } from '#src/statement/statement.ts';
+import type { Span } from '#src/telemetry/tracing.ts';
+import type { Asked, GateDeps, GateRefusal } from './asked.ts';
+import { endedBy } from './endings.ts';
+import { judge, refusalOf } from './judge.ts';
+
+/** A statement that waits, with the verdict and the rules that hold it. */
+export type Held = {
+  readonly asked: Asked;
+  readonly statement: string;
+  readonly verdict: Hold;
+  readonly policy: Policy;
+  readonly span?: Span | undefined;
+};
+
+export type Again =
+  | { readonly ok: true; readonly look: Look; readonly verdict: Allow | Hold }
+  | { readonly ok: false; readonly refusal: GateRefusal };
+
+/**
+ * Looks at a held statement again, past every cache, and asks the rules as they are now: after the approval, and at once
+ * when the rules change. What would be refused now, needs other approvers now, or would be shown to them otherwise now,
+ * ends. What the rules would let through by now goes on waiting: somebody was asked.
+ */
+export async function judgeAgain(deps: GateDeps, held: Held, request: Request): Promise<Again> {
+  const { asked } = held;
+  const look = await asked.lookAgain();
+  if (!look.digest.equals(asked.look.digest)) {
+    await deps.requests.end(request.id, 'changed', 'what it would do changed while it waited');
+    return { ok: false, refusal: endedBy(request, 'changed') };
+  }
+  const policy = deps.policy();
+  const verdict = judge(policy, await deps.subject(asked.session.person), asked, look);
+  const refused = refusalNow(held, policy, look, verdict, request);
+  if (refused) {
+    await deps.requests.end(request.id, 'refused', refused.why);
+    return { ok: false, refusal: refused.refusal };
+  }
+  if (verdict.kind === 'deny') throw new Error('a denial was not refused');
+  return { ok: true, look, verdict };
+}
+
+type RefusedNow = { readonly why: string; readonly refusal: GateRefusal };
+
+function refusalNow(
+  held: Held,
+  policy: Policy,
+  look: Look,
+  verdict: Verdict,
+  request: Request,
+): RefusedNow | undefined {
+  const { asked } = held;
+  const changed = policy.version === held.policy.version ? '' : 'the rules changed: ';
+  if (verdict.kind === 'deny') {
+    const why = `${changed}${verdict.message}`;
+    return { why, refusal: { ...refusalOf(verdict), message: `countersign: ${why}` } };
+  }
+  const other = (what: string): RefusedNow => ({
+    why: `the rules changed: ${what}`,
+    refusal: {
+      ...endedBy(request, 'refused'),
+      message: `countersign: the rules changed: ${what}; nothing was run`,
+    },
+  });
+  if (verdict.kind === 'hold' && !covers(request.requirement, bounded(verdict.requirement, asked)))
+    return other('it needs other approvers now');
+  // Approvers must not go on reading what the new rules hide, nor decide on less than they would be shown.
+  const shown = look.masked === asked.look.masked && look.hidesWrite === asked.look.hidesWrite;
+  return policy === held.policy || shown
+    ? undefined
+    : other('approvers may see other parts of it now');
+}
+
+/** Inside a transaction a hold keeps locks, so the target's limit is the upper bound. */
+export function bounded(requirement: Requirement, asked: Asked): Requirement {
+  if (!asked.context.inTransaction) return requirement;
+  const expiresMs = Math.min(requirement.expiresMs, asked.session.holdInTransactionMs);
+  return { ...requirement, expiresMs };
+}
+
+/** True when what was satisfied is at least what is asked now. */
+function covers(satisfied: Requirement, asked: Requirement): boolean {
+  return (
+    asked.groups.every(({ group, quorum }) =>
+      satisfied.groups.some((had) => had.group === group && had.quorum >= quorum),
+    ) &&
+    (!asked.reasonRequired || satisfied.reasonRequired) &&
+    satisfied.expiresMs <= asked.expiresMs &&
+    (!satisfied.reactionsVote || asked.reactionsVote) &&
+    (satisfied.resendMs ?? 0) <= (asked.resendMs ?? 0) &&
+    (asked.stepUpMs === undefined || (satisfied.stepUpMs ?? Infinity) <= asked.stepUpMs)
+  );
+}
