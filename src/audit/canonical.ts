@@ -33,12 +33,23 @@ function composite(value: object): string {
   if (prototype !== Object.prototype && prototype !== null)
     throw new TypeError('not JSON: an object that is not plain');
   let text = '';
-  // The default sort compares UTF-16 code units, as RFC 8785 wants.
-  for (const [key, member] of Object.entries(value).toSorted(byKey))
+  for (const [key, member] of sorted(Object.entries(value)))
     text += `${text ? ',' : ''}${canonical(key)}:${canonical(member)}`;
   return `{${text}}`;
 }
 
-function byKey(a: readonly [string, unknown], b: readonly [string, unknown]): number {
+type Member = readonly [string, unknown];
+
+/** By UTF-16 code units, as RFC 8785 wants; most objects are already so. */
+function sorted(members: readonly Member[]): readonly Member[] {
+  let last = '';
+  for (const [key] of members) {
+    if (key < last) return members.toSorted(byKey);
+    last = key;
+  }
+  return members;
+}
+
+function byKey(a: Member, b: Member): number {
   return a[0] < b[0] ? -1 : 1;
 }

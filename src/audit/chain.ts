@@ -29,12 +29,13 @@ const LEAF = Buffer.from([0]);
 
 /** The exact bytes that are stored, hashed and chained. */
 export function leafBytes(leaf: Leaf): Buffer {
-  return Buffer.from(canonical({ v: 1, ...leaf }));
+  const { commit, id, kind, prev, seq, time, writer } = leaf;
+  return Buffer.from(canonical({ commit, id, kind, prev, seq, time, v: 1, writer }));
 }
 
 /** Leaf hash of RFC 6962 section 2.1: SHA-256(0x00 ‖ leaf). */
 export function leafHash(leaf: Uint8Array): Buffer {
-  return hash('sha256', Buffer.concat([LEAF, leaf]), 'buffer');
+  return sha256(Buffer.concat([LEAF, leaf]));
 }
 
 /** Undefined when the bytes are not a leaf of this version. */
@@ -61,14 +62,20 @@ const BLOCK = 64;
 
 /** RFC 2104 over two one-shot hashes: `createHmac` makes a key object each time, which costs more than the hashing. */
 function hmac(key: Uint8Array, data: Uint8Array, encoding: 'base64' | 'hex'): string {
-  const short = key.length > BLOCK ? hash('sha256', key, 'buffer') : key;
-  const inner = Buffer.alloc(BLOCK + data.length, 0x36);
-  const outer = Buffer.alloc(BLOCK + 32, 0x5c);
-  for (const [at, byte] of short.entries()) {
+  const short = key.length > BLOCK ? sha256(key) : key;
+  const inner = Buffer.allocUnsafe(BLOCK + data.length);
+  const outer = Buffer.allocUnsafe(BLOCK + 32);
+  for (let at = 0; at < BLOCK; at++) {
+    const byte = short[at] ?? 0;
     inner[at] = byte ^ 0x36;
     outer[at] = byte ^ 0x5c;
   }
   inner.set(data, BLOCK);
-  outer.set(hash('sha256', inner, 'buffer'), BLOCK);
+  outer.write(hash('sha256', inner, 'binary'), BLOCK, 'binary');
   return hash('sha256', outer, encoding);
+}
+
+// As a string and then as bytes, because a Buffer of its own costs more than the hashing of a record.
+function sha256(data: Uint8Array): Buffer {
+  return Buffer.from(hash('sha256', data, 'binary'), 'binary');
 }

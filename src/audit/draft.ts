@@ -1,7 +1,8 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { canonical } from './canonical.ts';
 import { commitment, keyedDigest, leafBytes, leafHash } from './chain.ts';
-import type { Entry, RecordKind } from './log.ts';
+import { bigintArray, byteaArray, textArray, timestampArray, uuidArray } from './encode.ts';
+import type { Entry } from './log.ts';
 
 /** A record that lacks only its place in the chain. */
 export type Draft = {
@@ -102,24 +103,24 @@ export const INSERT = `
 
 /** Parameters of `INSERT` for one batch. */
 export function insertValues(writer: string, epoch: number, batch: readonly Sealed[]): unknown[] {
-  const column = <T>(pick: (sealed: Sealed) => T) => batch.map(pick);
+  const column = <T>(pick: (draft: Draft) => T) => batch.map(({ draft }) => pick(draft));
   return [
     writer,
     epoch,
-    column((s) => s.tail.seq),
-    column((s) => s.draft.id),
-    column((s) => s.leaf),
-    column((s) => s.tail.hash),
-    column((s) => s.draft.time),
-    column((s): RecordKind => s.draft.entry.kind),
-    column((s) => s.draft.entry.session ?? null),
-    column((s) => s.draft.entry.statement ?? null),
-    column((s) => s.draft.entry.request ?? null),
-    column((s) => s.draft.entry.person ?? null),
-    column((s) => s.draft.entry.agent ?? null),
-    column((s) => s.draft.entry.target ?? null),
-    column((s) => s.draft.entry.verdict ?? null),
-    column((s) => s.draft.salt),
-    column((s) => s.draft.body),
+    bigintArray(batch.map(({ tail }) => tail.seq)),
+    uuidArray(column((draft) => draft.id)),
+    byteaArray(batch.map(({ leaf }) => leaf)),
+    byteaArray(batch.map(({ tail }) => tail.hash)),
+    timestampArray(column((draft) => draft.time)),
+    textArray(column(({ entry }) => entry.kind)),
+    uuidArray(column(({ entry }) => entry.session ?? null)),
+    uuidArray(column(({ entry }) => entry.statement ?? null)),
+    uuidArray(column(({ entry }) => entry.request ?? null)),
+    textArray(column(({ entry }) => entry.person ?? null)),
+    textArray(column(({ entry }) => entry.agent ?? null)),
+    textArray(column(({ entry }) => entry.target ?? null)),
+    textArray(column(({ entry }) => entry.verdict ?? null)),
+    byteaArray(column((draft) => draft.salt)),
+    textArray(column((draft) => draft.body)),
   ];
 }
