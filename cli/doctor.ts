@@ -25,7 +25,7 @@ async function doctor(argv: readonly string[], terminal: Terminal): Promise<numb
   if (positionals.length > 0) throw usageFailure(`what is ${positionals.join(' ')}?`, 'see --help');
   const { path, config } = await openConfig(values.config);
   const checks: Check[] = [{ what: 'configuration', state: 'ok', found: path }];
-  for (const group of checkGroups(config)) {
+  for (const group of checkGroups(config, path)) {
     terminal.status(`checking ${group.what}`);
     // oxlint-disable-next-line eslint/no-await-in-loop -- one after the other, so that the status line is true
     checks.push(...(await group.run()));

@@ -3,6 +3,8 @@ import { readPolicyFiles } from '#src/config/policies.ts';
 import { loadPolicy } from '#src/policy/load.ts';
 import { namesOf } from '../policy.ts';
 import { failed, type Check } from './check.ts';
+import { checkKeys } from './keys.ts';
+import { checkMachine } from './machine.ts';
 import { checkSlack } from './slack.ts';
 import { checkStore } from './store.ts';
 import { checkTarget } from './target.ts';
@@ -10,11 +12,12 @@ import { checkTarget } from './target.ts';
 export type CheckGroup = { readonly what: string; run(): Promise<readonly Check[]> };
 
 /** Everything the doctor looks at, in the order in which one thing depends on another. */
-export function checkGroups(config: Config): readonly CheckGroup[] {
+export function checkGroups(config: Config, file: string): readonly CheckGroup[] {
   const { slack } = config.chat;
   return [
-    { what: 'this machine', run: () => Promise.resolve(checkMachine(process.versions.node)) },
+    { what: 'this machine', run: () => checkMachine(config.dataDir) },
     { what: 'the configuration', run: () => Promise.resolve(checkConfig(config)) },
+    { what: 'keys and files', run: () => checkKeys(config, file) },
     { what: 'the rules', run: () => checkRules(config) },
     { what: 'the store', run: () => checkStore(config) },
     ...[...config.targets.values()].map((target) => ({
@@ -22,18 +25,6 @@ export function checkGroups(config: Config): readonly CheckGroup[] {
       run: () => checkTarget(target),
     })),
     ...(slack ? [{ what: 'Slack', run: () => checkSlack(slack) }] : []),
-  ];
-}
-
-export function checkMachine(node: string): readonly Check[] {
-  const good = Number(node.split('.')[0]) === 24;
-  return [
-    {
-      what: 'Node.js',
-      state: good ? 'ok' : 'fail',
-      found: node,
-      ...(!good && { next: 'run npm install in this folder: it brings Node 24' }),
-    },
   ];
 }
 

@@ -1,11 +1,13 @@
 import type { Config } from '#src/config/config.ts';
 import { openDatabase, type Database } from '#src/store/database.ts';
 import { checkDurability } from '#src/store/durability.ts';
+import { schemaState } from '#src/store/migrate.ts';
 import { runningStore } from '../running-store.ts';
 import { failed, type Check } from './check.ts';
+import { clock } from './clock.ts';
 
-/** More than this and expiries, which the store's clock decides, look wrong to people. */
-const CLOCK_MS = 2_000;
+/** A card that chat has not taken for so long tells of a bot that does not work. */
+const LATE = '10 minutes';
 
 /** Reachable, durable, of this version, and with a clock that agrees with ours. */
 export async function checkStore(config: Config): Promise<readonly Check[]> {
@@ -22,16 +24,22 @@ export async function checkStore(config: Config): Promise<readonly Check[]> {
     ];
   const db = openDatabase(url, { max: 2, onError: () => undefined });
   try {
-    const { rows } = await db.pool.query<{ version: string; now: Date }>(
-      `select current_setting('server_version') as version, clock_timestamp() as now`,
+    const asked = Date.now();
+    const { rows } = await db.pool.query<{ version: string; now: Date; checksums: string }>(
+      `select current_setting('server_version') as version, clock_timestamp() as now,
+         current_setting('data_checksums') as checksums`,
     );
     const store = rows[0];
-    return [
-      { what: 'store', state: 'ok', found: `PostgreSQL ${store?.version ?? '?'}` },
+    if (!store) throw new Error('it gives no answer');
+    const checks = [
+      { what: 'store', state: 'ok' as const, found: `PostgreSQL ${store.version}` },
+      clock('store', store.now.getTime(), asked, Date.now()),
       await durability(db),
-      await migrations(db),
-      clock(store?.now.getTime() ?? 0, Date.now()),
+      checksums(store.checksums),
     ];
+    const schema = await migrations(db);
+    const there = schema.state === 'ok' ? [await tokens(db, config), await cards(db)] : [];
+    return [...checks, schema, ...there];
   } catch (error) {
     return [failed('store', error, 'start it, or correct store.postgres; nothing runs without it')];
   } finally {
@@ -42,37 +50,79 @@ export async function checkStore(config: Config): Promise<readonly Check[]> {
 async function durability(db: Database): Promise<Check> {
   try {
     await checkDurability(db);
-    return { what: 'store durability', state: 'ok', found: 'a committed record survives a crash' };
+    return {
+      what: 'store durability',
+      state: 'ok',
+      found: 'fsync, full_page_writes and synchronous_commit are on',
+    };
   } catch (error) {
     return failed('store durability', error, 'the gateway refuses to start on this store');
   }
 }
 
+function checksums(setting: string): Check {
+  const on = setting === 'on';
+  return {
+    what: 'store checksums',
+    state: on ? 'ok' : 'warn',
+    found: on ? 'a damaged page is noticed' : 'off, so a damaged page is noticed late',
+    ...(!on && { next: 'stop that PostgreSQL and run pg_checksums --enable on it' }),
+  };
+}
+
 async function migrations(db: Database): Promise<Check> {
   const what = 'store schema';
-  const found = await db.pool.query<{ there: boolean }>(
-    `select to_regclass('countersign.migration') is not null as there`,
-  );
-  if (!found.rows[0]?.there)
+  try {
+    const { applied, pending } = await schemaState(db);
+    const last = applied.at(-1);
+    if (pending.length === 0) return { what, state: 'ok', found: last ?? 'no migration' };
     return {
       what,
       state: 'warn',
-      found: 'empty',
-      next: 'countersign serve makes it at its first start',
+      found: last === undefined ? 'empty' : `${last}; ${pending.length} to come`,
+      next: 'countersign serve brings it up to date at its start; back up the store before',
     };
-  const { rows } = await db.pool.query<{ name: string }>(
-    'select name from countersign.migration order by name desc limit 1',
-  );
-  return { what, state: 'ok', found: rows[0]?.name ?? 'no migration' };
+  } catch (error) {
+    return failed(what, error, 'docs/operations.md says how versions follow each other');
+  }
 }
 
-export function clock(store: number, here: number): Check {
-  const seconds = Math.abs(store - here) / 1000;
-  const well = seconds * 1000 <= CLOCK_MS;
+/** Only hashes of tokens are kept, and the people they belong to are still known. */
+async function tokens(db: Database, config: Config): Promise<Check> {
+  const what = 'tokens';
+  const { rows } = await db.pool.query<{ person: string; bad: boolean }>(
+    `select person, octet_length(sha256) <> 32 or octet_length(stored_key) <> 32 or octet_length(server_key) <> 32 as bad
+       from countersign.token where revoked_at is null and expires_at > clock_timestamp()`,
+  );
+  if (rows.some(({ bad }) => bad))
+    return {
+      what,
+      state: 'fail',
+      found: 'a row of countersign.token does not hold hashes',
+      next: 'somebody wrote to the store by hand: revoke that token, and run countersign audit verify',
+    };
+  const known = new Set([...config.people.keys()].map((email) => email.toLowerCase()));
+  const strangers = new Set(rows.map(({ person }) => person).filter((email) => !known.has(email)));
   return {
-    what: 'clocks',
-    state: well ? 'ok' : 'warn',
-    found: `the store's differs by ${seconds.toFixed(1)} s`,
-    ...(!well && { next: 'synchronise both machines with NTP' }),
+    what,
+    state: strangers.size > 0 ? 'warn' : 'ok',
+    found: `${rows.length} live, as hashes${strangers.size > 0 ? `; of people who are not known: ${[...strangers].join(', ')}` : ''}`,
+    ...(strangers.size > 0 && {
+      next: 'revoke them: countersign token list, countersign token revoke',
+    }),
+  };
+}
+
+async function cards(db: Database): Promise<Check> {
+  const { rows } = await db.pool.query<{ late: number }>(
+    `select count(*)::int as late from countersign.outbox
+       where done_at is null and next_at < clock_timestamp() - interval '${LATE}'`,
+  );
+  const late = rows[0]?.late ?? 0;
+  return {
+    what: 'cards',
+    state: late > 0 ? 'warn' : 'ok',
+    found: late > 0 ? `${late} wait for longer than ${LATE}` : 'none waits for chat',
+    ...(late > 0 && { next: 'does countersign serve run, and what does its log say of chat?' }),
   };
 }

@@ -1,12 +1,18 @@
+import { randomBytes } from 'node:crypto';
 import pg from 'pg';
 import { connectClient } from '#gateway/postgres/analyser/client.ts';
 import type { TargetConfig } from '#src/config/config.ts';
 import { failed, type Check } from './check.ts';
+import { clock } from './clock.ts';
 
 /** Both roles can sign in, and neither can do more than it is there for. */
 export async function checkTarget(target: TargetConfig): Promise<readonly Check[]> {
   const { name, tls } = target;
-  const checks = [await gatewayRole(target), await analyserRole(target)];
+  const checks = [
+    ...(await gatewayRole(target)),
+    await analyserRole(target),
+    await demandsPassword(target),
+  ];
   if (tls.mode !== 'disable') return checks;
   const local =
     target.host === 'localhost' || target.host.startsWith('127.') || target.host === '::1';
@@ -21,35 +27,84 @@ export async function checkTarget(target: TargetConfig): Promise<readonly Check[
   ];
 }
 
-async function gatewayRole(target: TargetConfig): Promise<Check> {
+/** What each role attribute or membership allows; `bad` ones let people past the rules, the others are more than is needed. */
+const POWERS = [
+  { name: 'superuser', bad: true, says: 'is a superuser', take: 'nosuperuser' },
+  {
+    name: 'createrole',
+    bad: true,
+    says: 'may make roles and grant itself others',
+    take: 'nocreaterole',
+  },
+  {
+    name: 'replication',
+    bad: true,
+    says: 'may replicate, and so read everything',
+    take: 'noreplication',
+  },
+  {
+    name: 'files',
+    bad: true,
+    says: 'may read or write the server’s files or run its programs',
+    take: 'revoke pg_read_server_files, pg_write_server_files, pg_execute_server_program',
+  },
+  { name: 'bypassrls', bad: false, says: 'bypasses row security', take: 'nobypassrls' },
+  { name: 'createdb', bad: false, says: 'may make databases', take: 'nocreatedb' },
+  {
+    name: 'everything',
+    bad: false,
+    says: 'reads or writes every table, also those made later',
+    take: 'revoke pg_read_all_data, pg_write_all_data',
+  },
+  {
+    name: 'others',
+    bad: false,
+    says: 'may end the sessions of others',
+    take: 'revoke pg_signal_backend',
+  },
+] as const;
+type Power = (typeof POWERS)[number]['name'];
+const OLDEST = 13;
+
+async function gatewayRole(target: TargetConfig): Promise<readonly Check[]> {
   const what = `${target.name}: gateway role`;
   const next = `correct targets.${target.name}.url and password, and see that it may log in`;
   try {
     const password = await target.password();
     return await withClient(target, target.user, password, async (client) => {
+      const asked = Date.now();
       const role = await attributes(client);
-      if (role.superuser)
-        return {
-          what,
-          state: 'fail' as const,
-          found: `${target.user} is a superuser`,
-          next: `alter role ${target.user} nosuperuser: rules cannot bind a superuser`,
-        };
-      const powers = [
-        role.bypassrls ? 'bypasses row security' : '',
-        role.replication ? 'may replicate' : '',
-        role.files ? 'may read or write the server’s files or run its programs' : '',
-      ].filter((text) => text !== '');
-      return {
-        what,
-        state: powers.length > 0 ? ('warn' as const) : ('ok' as const),
-        found: `${target.user} on PostgreSQL ${role.version}${powers.length > 0 ? `; ${powers.join(', ')}` : ''}`,
-        ...(powers.length > 0 && { next: `take from ${target.user} what its people do not need` }),
-      };
+      return [
+        powers(what, target.user, role),
+        version(target.name, role),
+        clock(target.name, role.now.getTime(), asked, Date.now()),
+      ];
     });
   } catch (error) {
-    return failed(what, error, next);
+    return [failed(what, error, next)];
   }
+}
+
+export function powers(what: string, user: string, role: Record<Power, boolean>): Check {
+  const has = POWERS.filter(({ name }) => role[name]);
+  if (has.length === 0)
+    return { what, state: 'ok', found: `${user} has no power beyond its tables` };
+  return {
+    what,
+    state: has.some(({ bad }) => bad) ? 'fail' : 'warn',
+    found: `${user} ${has.map(({ says }) => says).join(', ')}`,
+    next: `take from ${user}: ${has.map(({ take }) => take).join(', ')}; rules cannot bind what these allow`,
+  };
+}
+
+function version(name: string, { version: found, number }: Attributes): Check {
+  const good = number >= OLDEST * 10_000;
+  return {
+    what: `${name}: server`,
+    state: good ? 'ok' : 'fail',
+    found: `PostgreSQL ${found}`,
+    ...(!good && { next: `use PostgreSQL ${OLDEST} or later` }),
+  };
 }
 
 async function analyserRole(target: TargetConfig): Promise<Check> {
@@ -68,7 +123,7 @@ async function analyserRole(target: TargetConfig): Promise<Check> {
           next: `revoke it: ${user} only parses, and needs CONNECT and USAGE on schemas`,
         };
       await client.query('set log_min_messages = fatal');
-      return { what, state: 'ok' as const, found: `${user} reads no table` };
+      return powers(what, user, role);
     });
   } catch (error) {
     const denied = error instanceof pg.DatabaseError && error.code === '42501';
@@ -82,25 +137,51 @@ async function analyserRole(target: TargetConfig): Promise<Check> {
   }
 }
 
-type Attributes = {
+/** A server that asks for no password lets everybody who reaches it past the gateway. */
+async function demandsPassword(target: TargetConfig): Promise<Check> {
+  const what = `${target.name}: password`;
+  const wrong = randomBytes(16).toString('hex');
+  try {
+    await withClient(target, target.user, wrong, () => Promise.resolve());
+    return {
+      what,
+      state: 'fail',
+      found: 'a wrong password is accepted',
+      next: 'pg_hba.conf says trust for this machine: change it to scram-sha-256',
+    };
+  } catch (error) {
+    const refused = error instanceof pg.DatabaseError && error.code === '28P01';
+    if (refused) return { what, state: 'ok', found: 'a wrong one is refused' };
+    return failed(what, error, 'whether a wrong password is refused could not be seen');
+  }
+}
+
+type Attributes = Record<Power, boolean> & {
   readonly version: string;
-  readonly superuser: boolean;
-  readonly bypassrls: boolean;
-  readonly replication: boolean;
-  readonly files: boolean;
+  readonly number: number;
+  readonly now: Date;
 };
 
 async function attributes(client: pg.Client): Promise<Attributes> {
   const { rows } = await client.query<Attributes>(
-    `select current_setting('server_version') as version, rolsuper as superuser, rolbypassrls as bypassrls,
-       rolreplication as replication,
-       pg_has_role(oid, 'pg_read_server_files', 'member') or pg_has_role(oid, 'pg_write_server_files', 'member')
-         or pg_has_role(oid, 'pg_execute_server_program', 'member') as files
-     from pg_roles where rolname = current_user`,
+    `select current_setting('server_version') as version, current_setting('server_version_num')::int as number,
+       clock_timestamp() as now, rolsuper as superuser, rolcreaterole as createrole, rolcreatedb as createdb,
+       rolbypassrls as bypassrls, rolreplication as replication, ${member('files', FILES)},
+       ${member('everything', EVERYTHING)}, ${member('others', ['pg_signal_backend'])}
+     from pg_roles me where rolname = current_user`,
   );
   const found = rows[0];
   if (!found) throw new Error('the role is not in pg_roles');
   return found;
+}
+
+const FILES = ['pg_read_server_files', 'pg_write_server_files', 'pg_execute_server_program'];
+const EVERYTHING = ['pg_read_all_data', 'pg_write_all_data'];
+
+/** Whether this role is in one of these; a server that does not know one of them has nobody in it. */
+function member(as: string, roles: readonly string[]): string {
+  const names = roles.map((role) => `'${role}'`).join(', ');
+  return `exists (select from pg_roles r where r.rolname in (${names}) and pg_has_role(me.oid, r.oid, 'member')) as ${as}`;
 }
 
 /** A table outside the system's schemas that this role may read. */

@@ -5,14 +5,13 @@ import type { Database, Sql } from './database.ts';
 
 type Migration = { readonly name: string; readonly sql: string; readonly sha256: string };
 
+const FOLDER = join(import.meta.dirname, 'migrations');
+
 /**
  * Brings the store to this program's schema, in one transaction; does nothing when it is there already.
  * Concurrent starts wait for each other. Rejects when the store is newer than the program, or was made from other files.
  */
-export async function migrate(
-  db: Database,
-  folder = join(import.meta.dirname, 'migrations'),
-): Promise<void> {
+export async function migrate(db: Database, folder = FOLDER): Promise<void> {
   const files = await readMigrations(folder);
   await db.transaction(async (sql) => {
     await sql.query("select pg_advisory_xact_lock(hashtext('countersign migrate'))");
@@ -29,6 +28,21 @@ export async function migrate(
       ]);
     }
   });
+}
+
+/** What is applied and what is still to come, by name. Changes nothing; rejects as `migrate` would. */
+export async function schemaState(
+  db: Database,
+  folder = FOLDER,
+): Promise<{ readonly applied: readonly string[]; readonly pending: readonly string[] }> {
+  const files = await readMigrations(folder);
+  const { rows } = await db.pool.query<{ there: boolean }>(
+    "select to_regclass('countersign.migration') is not null as there",
+  );
+  const left = rows[0]?.there ? await pending(db.pool, files) : files;
+  const names = left.map(({ name }) => name);
+  const applied = files.map(({ name }) => name).filter((name) => !names.includes(name));
+  return { applied, pending: names };
 }
 
 async function readMigrations(folder: string): Promise<readonly Migration[]> {

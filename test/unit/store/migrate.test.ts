@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
@@ -42,28 +42,33 @@ describe('the store', () => {
   test('programs that start at once bring an empty store to the schema once', async () => {
     await Promise.all([migrate(db, folder), migrate(db, folder), migrate(db, folder)]);
     await migrate(db, folder);
-    const { rows } = await db.pool.query('select name from countersign.migration');
-    assert.deepEqual(rows, [{ name: '0001-first.sql' }]);
+    const { rows } = await db.pool.query<{ name: string }>(
+      'select name from countersign.migration order by name',
+    );
+    assert.deepEqual(
+      rows.map(({ name }) => name),
+      (await readdir(SHIPPED)).toSorted(),
+    );
   });
 
   test('a later program adds what is missing, all of it or nothing', async () => {
-    await writeFile(join(folder, '0002-more.sql'), 'create table countersign.more (n int);');
-    await writeFile(join(folder, '0003-broken.sql'), 'select 1 / 0;');
+    await writeFile(join(folder, '9000-more.sql'), 'create table countersign.more (n int);');
+    await writeFile(join(folder, '9001-broken.sql'), 'select 1 / 0;');
     await assert.rejects(migrate(db, folder), /division by zero/);
     const none = await db.pool.query("select to_regclass('countersign.more') as found");
     assert.deepEqual(none.rows, [{ found: null }]);
-    await rm(join(folder, '0003-broken.sql'));
+    await rm(join(folder, '9001-broken.sql'));
     await migrate(db, folder);
     await db.pool.query('select from countersign.more');
   });
 
   test('a store that is newer than the program is refused', async () => {
-    await assert.rejects(migrate(db, SHIPPED), /newer than this program: it has 0002-more\.sql/);
+    await assert.rejects(migrate(db, SHIPPED), /newer than this program: it has 9000-more\.sql/);
   });
 
   test('a migration that was edited after it was applied is refused', async () => {
-    await writeFile(join(folder, '0002-more.sql'), 'create table countersign.more (n bigint);');
-    await assert.rejects(migrate(db, folder), /made from another 0002-more\.sql/);
+    await writeFile(join(folder, '9000-more.sql'), 'create table countersign.more (n bigint);');
+    await assert.rejects(migrate(db, folder), /made from another 9000-more\.sql/);
   });
 
   test('a transaction whose failure was swallowed is not taken for a commit', async () => {
