@@ -1,4 +1,6 @@
+import { closeSync, openSync } from 'node:fs';
 import { openLogger } from '#src/config/logger.ts';
+import { schemaFile } from '#src/config/reference.ts';
 import { StartError } from '#src/store/start-error.ts';
 import { parse, type Command, type Options } from './command.ts';
 import { EXIT, Failure, usageFailure } from './failure.ts';
@@ -6,12 +8,16 @@ import { CONFIG_OPTION, openConfig } from './installation.ts';
 import { prettyLog } from './log.ts';
 import type { Terminal } from './terminal.ts';
 
-const OPTIONS = CONFIG_OPTION satisfies Options;
+const OPTIONS = {
+  ...CONFIG_OPTION,
+  schema: { type: 'boolean', about: 'print the JSON Schema of the configuration, and end' },
+} as const satisfies Options;
 
 export const serveCommand: Command = {
-  usage: ['serve [--config FILE]'],
+  usage: ['serve [--config FILE]', 'serve --schema'],
   about:
     'Runs the gateway, the bot and the console until SIGINT or SIGTERM; what is held then is withdrawn.\n' +
+    'Rules and configuration are read again when their files change, and at SIGHUP; what does not load changes nothing.\n' +
     'The log goes to standard output: JSON lines, or readable ones on a terminal.',
   options: OPTIONS,
   run: runServe,
@@ -24,6 +30,10 @@ const LINGER_MS = 500;
 async function runServe(argv: readonly string[], terminal: Terminal): Promise<number> {
   const { values, positionals } = parse(argv, OPTIONS);
   if (positionals.length > 0) throw usageFailure(`what is ${positionals.join(' ')}?`, 'see --help');
+  if (values.schema) {
+    terminal.out(schemaFile().trimEnd());
+    return EXIT.done;
+  }
   const { path, config } = await openConfig(values.config);
   const pretty = terminal.width === undefined ? undefined : prettyLog(terminal);
   const log = openLogger(config.log.level, pretty);
@@ -34,6 +44,7 @@ async function runServe(argv: readonly string[], terminal: Terminal): Promise<nu
   });
   for (const notice of config.notices) log.warn(notice);
   log.info({ config: path, console: running.console, postgres: running.postgres }, 'ready');
+  stop.onHangUp(() => void running.reload());
   log.info({ signal: await stop.came }, 'stopping: what is held is withdrawn');
   const late = setTimeout(() => {
     log.error('the gateway did not stop in time');
@@ -48,18 +59,43 @@ async function runServe(argv: readonly string[], terminal: Terminal): Promise<nu
   return EXIT.done;
 }
 
+type StopSignal = {
+  readonly came: Promise<string>;
+  /** Called at SIGHUP, unless it says that the terminal is gone, which is a stop. */
+  onHangUp(listener: () => void): void;
+  dispose(): void;
+};
+
 /** Listening from the start, so that a signal during a slow start is not lost. */
-function stopSignal(): { readonly came: Promise<string>; dispose(): void } {
+function stopSignal(): StopSignal {
   // The launcher ends the channel when it dies itself.
-  const events = ['SIGINT', 'SIGTERM', 'SIGHUP', 'disconnect'] as const;
+  const events = ['SIGINT', 'SIGTERM', 'disconnect'] as const;
   const { promise, resolve } = Promise.withResolvers<string>();
+  const onTerminal = process.stdout.isTTY;
+  let reload: (() => void) | undefined;
+  const hangUp = (): void => (onTerminal && terminalGone() ? resolve('SIGHUP') : reload?.());
   for (const event of events) process.on(event, resolve);
+  process.on('SIGHUP', hangUp);
   return {
     came: promise,
+    onHangUp(listener) {
+      reload = listener;
+    },
     dispose() {
       for (const event of events) process.off(event, resolve);
+      process.off('SIGHUP', hangUp);
     },
   };
+}
+
+/** A process whose terminal was closed has none any more (ENXIO). */
+function terminalGone(): boolean {
+  try {
+    closeSync(openSync('/dev/tty', 'r'));
+    return false;
+  } catch {
+    return true;
+  }
 }
 
 function startFailure(error: unknown): unknown {

@@ -10,9 +10,10 @@ import { recover, recoverLapsed } from '#src/audit/recovery.ts';
 import type { Failpoint } from '#src/audit/lane.ts';
 import { openAuditLog } from '#src/audit/writer.ts';
 import type { Config, TargetConfig } from '#src/config/config.ts';
+import { watchConfig } from '#src/config/folders.ts';
 import { liveRoles } from '#src/identity/grants.ts';
-import { directoryOf } from '#src/identity/people.ts';
-import type { Person, Subject } from '#src/identity/person.ts';
+import { personKey } from '#src/identity/people.ts';
+import type { Person } from '#src/identity/person.ts';
 import type { Tokens } from '#src/identity/token.ts';
 import { openTokens } from '#src/identity/tokens.ts';
 import { openDatabase } from '#src/store/database.ts';
@@ -23,17 +24,20 @@ import { openNotices } from '#src/store/notices.ts';
 import { installationSecret } from '#src/store/secrets.ts';
 import { listenHttp } from './api/listener.ts';
 import { Holds, mayReveal } from './gate/holds.ts';
+import type { FailureIds } from './gate/asked.ts';
 import { openStore, readPolicy } from './parts.ts';
-import { openAnalyser, type Analyser } from './postgres/analyser.ts';
+import { Analysers } from './postgres/analysers.ts';
 import { Cancels } from './postgres/cancel.ts';
 import { listenPostgres } from './postgres/listener.ts';
 import type { SessionDeps } from './postgres/deps.ts';
+import { columnsOf } from './postgres/columns.ts';
 import { Sessions } from './postgres/session.ts';
-import { watchTls } from './tls.ts';
-
 import { readiness } from './ready.ts';
+import { Reload, type RulesState } from './reload.ts';
+import { subjects } from './subjects.ts';
 import { openTelemetry, outboxPending } from './telemetry.ts';
 import { watchTls } from './tls.ts';
+
 export type Running = {
   readonly console: string;
   /** Ends in `/api/v1`. */
@@ -42,6 +46,9 @@ export type Running = {
   readonly tokens: Tokens;
   /** Another process has taken this gateway's name: everything is refused from then on, and this one should stop. */
   readonly lost: Promise<Error>;
+  /** Reads configuration and rules again, now. Never rejects: what does not load changes nothing, and `rules` says so. */
+  reload(): Promise<void>;
+  rules(): RulesState;
   /** Refuses new sessions, withdraws holds, lets what runs end, then closes everything; 8 s at most. */
   stop(): Promise<void>;
 };
@@ -49,12 +56,13 @@ export type Running = {
 const CANCEL = 'countersign_cancel';
 const DRAIN_MS = 5_000;
 const SWEEP_MS = 5_000;
-const GRANTS_MS = 1_000;
 
 export type ServeOptions = {
   readonly log: Logger;
   /** The process that held this gateway's name before is known to be dead: its lease is not waited for. */
   readonly takeOver?: boolean;
+  /** How long a lease holds without renewal, and how long after its end others wait before they put things right. */
+  readonly lease?: { readonly ttlMs: number; readonly graceMs: number };
   /** For fault tests. */
   readonly failpoint?: Failpoint;
 };
@@ -62,12 +70,9 @@ export type ServeOptions = {
 /** Starts gateway, console and bot in this process. Rejects with the first thing that is wrong, and leaves nothing running. */
 export async function serve(
   config: Config,
-  { log, failpoint, takeOver = config.store.postgres === 'embedded' }: ServeOptions,
+  { log, failpoint, takeOver = config.store.postgres === 'embedded', lease: times }: ServeOptions,
 ): Promise<Running> {
-  const onError = (error: unknown): void =>
-    log.error({ err: error }, 'a part of the gateway failed');
   await using opened = new AsyncDisposableStack();
-  const lost = Promise.withResolvers<Error>();
   const telemetry = await openTelemetry(config, (err) => log.warn({ err }, 'a part of it is lost'));
   const { metrics, tracing } = telemetry;
   opened.defer(() => tracing?.close());
@@ -75,6 +80,7 @@ export async function serve(
     metrics.failed();
     log.error({ err: error, ...ids }, 'a part of the gateway failed');
   };
+  const lost = Promise.withResolvers<Error>();
   lost.promise.then(onError, onError);
   const policy = await readPolicy(config);
   const tls = opened.adopt(await watchTls(config, { log }), (watched) => watched.close());
@@ -88,6 +94,7 @@ export async function serve(
       name: config.name,
       console: config.publicUrl,
       takeOver,
+      ...(times && { ttlMs: times.ttlMs }),
       onLost: lost.resolve,
     }),
     (held) => held.release(),
@@ -101,18 +108,42 @@ export async function serve(
       epoch,
       held,
       onError,
+      onWritten: (records, waited) => metrics.appended(records, waited),
       ...(failpoint && { failpoint }),
     }),
     (open) => open.close(),
-      onWritten: (records, waited) => metrics.appended(records, waited),
   );
   const recovered = await recover({ db, audit, gateway, epoch });
   log.info({ gateway, epoch, ...recovered }, 'the log is open');
-  await audit.append({ kind: 'policy', body: { version: policy.version, gateway, epoch } });
+  const start = { version: policy.version, cause: 'start', gateway, epoch };
+  await audit.append({ kind: 'policy', body: start });
 
-  const directory = directoryOf(config.people);
+  const reload: Reload = new Reload({
+    config,
+    policy,
+    audit,
+    log,
+    columns: (now) =>
+      columnsOf(now.targets.values(), (target, err) =>
+        log.warn(
+          { target, err },
+          'cannot be asked, so its tables and columns in rules are not checked',
+        ),
+      ),
+    record: { gateway, epoch },
+    changed: () => {
+      const people = new Set([...reload.config.people.keys()].map(personKey));
+      sessions.revoke(({ person, target }) => {
+        if (!people.has(personKey(person))) return 'this person is no longer known here';
+        return reload.config.targets.has(target.name) ? undefined : 'this target was taken out';
+      });
+      holds.rulesChanged();
+      analysers.closeUnused(inUse).catch(onError);
+    },
+  });
+  const { directory } = reload;
   const tokens = await openTokens(db, audit);
-  const queue = opened.adopt(openQueue(config.queue, store.url, onError), (q) => q.close());
+  const queue = opened.adopt(openQueue(config.queue, store.url, log), (q) => q.close());
   const notices = opened.adopt(await openNotices(db, [CHANNEL, CANCEL], onError), (open) =>
     open.close(),
   );
@@ -130,18 +161,33 @@ export async function serve(
     (open) => open.close(),
   );
   const sweep = setInterval(() => {
-    recoverLapsed({ db, audit, gateway }).catch(onError);
+    recoverLapsed({ db, audit, gateway, ...(times && { graceMs: times.graceMs }) }).catch(onError);
   }, SWEEP_MS);
   opened.defer(() => clearInterval(sweep));
   const bot = opened.adopt(
-    await startBot({ config, requests, directory, db, queue, log, ...(tracing && { tracing }) }),
+    await startBot({
+      config: {
+        publicUrl: config.publicUrl,
+        get chat() {
+          return reload.config.chat;
+        },
+        get targets() {
+          return reload.config.targets;
+        },
+      },
+      requests,
+      directory,
+      db,
+      queue,
+      log,
+      ...(tracing && { tracing }),
+    }),
     (open) => open.close(),
   );
 
-  const analysers = new Map<string, Analyser>();
-  opened.defer(async () => {
-    for (const analyser of analysers.values()) await analyser.close();
-  });
+  const analysers = opened.adopt(new Analysers(onError), (open) => open.close());
+  const inUse = (target: TargetConfig): boolean =>
+    reload.config.targets.get(target.name) === target || sessions.uses(target);
   const secret = await installationSecret(db.pool, 'console');
   const holds = new Holds();
   const cancels = new Cancels({
@@ -156,39 +202,44 @@ export async function serve(
   const deps: SessionDeps = {
     audit,
     requests,
-    policy: () => policy,
+    policy: () => reload.policy,
     subject,
     holds,
     publicUrl: config.publicUrl,
     onFailure: onError,
-    targets: config.targets,
-    analyser: (target, database) => analyserOf(analysers, target, database, onError),
-    db,
     telemetry,
+    get targets() {
+      return reload.config.targets;
+    },
+    generation: () => reload.generation,
+    analyser: (target, database) => analysers.of(target, database),
+    db,
     gateway: { gateway, epoch },
     cancels,
     maskKey: createHmac('sha256', secret).update('mask').digest(),
   };
   const sessions = new Sessions(deps);
-  const http = opened.adopt(
-    await listenHttp({
-      address: config.listen.console,
-      tls: config.tls?.console ? tls.use : undefined,
   metrics.watch({
     outboxPending: () => outboxPending(db),
-    policyVersion: () => policy.version,
-    policyLoadFailures: () => 0,
+    policyVersion: () => reload.policy.version,
+    policyLoadFailures: () => reload.state().failures,
   });
   const ready = readiness({
     held,
     store: () => db.pool.query('select 1'),
     queue: () => queue.ping(),
-    targets: [...config.targets.values()].map(
-      (target) => () => deps.analyser(target, target.database).ready(),
-    ),
+    get targets() {
+      return [...reload.config.targets.values()].map(
+        (target) => () => analysers.of(target, target.database).ready(),
+      );
+    },
     chat: () => bot.problem(),
-    rulesFail: () => false,
+    rulesFail: () => reload.state().problems.length > 0,
   });
+  const http = opened.adopt(
+    await listenHttp({
+      address: config.listen.console,
+      tls: config.tls?.console ? tls.use : undefined,
       log,
       requests,
       records: openRecords(db),
@@ -204,7 +255,7 @@ export async function serve(
         const reader = await subject(person.email);
         const review = holds.review(
           id,
-          (asked) => reader !== undefined && mayReveal(policy, reader, asked),
+          (asked) => reader !== undefined && mayReveal(reload.policy, reader, asked),
         );
         if (review.kind !== 'elsewhere') return review;
         const there = await consoleOfHolder(db.pool, id, config.publicUrl);
@@ -228,6 +279,13 @@ export async function serve(
     (open) => open.close(),
   );
   opened.defer(() => sessions.stop(DRAIN_MS));
+  const watched = watchConfig(config, () => void reload.reload('file'));
+  opened.defer(async () => {
+    watched.close();
+    await reload.close();
+  });
+  // What was written while the gateway started.
+  void reload.reload('file');
   const parts = opened.move();
   return {
     console: http.url,
@@ -235,42 +293,8 @@ export async function serve(
     postgres: { host: config.listen.postgres.host, port: listener.port },
     tokens,
     lost: lost.promise,
+    reload: () => reload.reload('signal'),
+    rules: () => reload.state(),
     stop: () => parts.disposeAsync(),
-  };
-}
-
-function analyserOf(
-  analysers: Map<string, Analyser>,
-  target: TargetConfig,
-  database: string,
-  onError: (error: unknown) => void,
-): Analyser {
-  const key = `${target.name}/${database}`;
-  const known = analysers.get(key);
-  if (known) return known;
-  const analyser = openAnalyser(target, database, { onError });
-  analysers.set(key, analyser);
-  return analyser;
-}
-
-/** People as the directory knows them now, with the roles of their grants as of the last second. */
-function subjects(
-  find: (email: string) => Promise<Person | undefined>,
-  rolesOf: (email: string) => Promise<string[]>,
-): (email: string) => Promise<Subject | undefined> {
-  const cache = new Map<string, { readonly until: number; readonly subject: Promise<Subject> }>();
-  return async (email) => {
-    const person = await find(email);
-    if (!person) return undefined;
-    const known = cache.get(person.email);
-    // The same object as long as nothing changed: verdicts are cached by it.
-    if (known && known.until > performance.now()) {
-      const subject = await known.subject;
-      if (subject.person === person) return subject;
-    }
-    const subject = rolesOf(person.email).then((roles) => ({ person, roles }));
-    subject.catch(() => cache.delete(person.email));
-    cache.set(person.email, { until: performance.now() + GRANTS_MS, subject });
-    return await subject;
   };
 }

@@ -11,8 +11,8 @@ import { loadPolicy, rulesVersion, type PolicyFile, type Problem } from '#src/po
 import type { Policy } from '#src/policy/policy.ts';
 import { namesOf, problemLines } from './parts.ts';
 
-/** Who or what asked for it. */
-export type Cause = 'signal' | 'file' | 'command';
+/** What asked for it. */
+export type Cause = 'signal' | 'file';
 
 /** The rules in force, and what is wrong with the ones on disk. */
 export type RulesState = {

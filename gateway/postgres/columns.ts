@@ -11,3 +11,28 @@ export async function columnIds(target: TargetConfig): Promise<string[]> {
     await reader.close();
   }
 }
+
+/** A target that does not answer by then is not waited for. */
+const PATIENCE_MS = 5_000;
+
+/** Of all these targets; `silent` hears of those that cannot be asked, whose columns are left out. */
+export async function columnsOf(
+  targets: Iterable<TargetConfig>,
+  silent: (target: string, error: unknown) => void,
+): Promise<string[]> {
+  const asked = Array.from(targets, async (target) => {
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => reject(new Error('no answer in time')), PATIENCE_MS);
+    });
+    try {
+      return await Promise.race([columnIds(target), late]);
+    } catch (error) {
+      silent(target.name, error);
+      return [];
+    } finally {
+      clearTimeout(timer);
+    }
+  });
+  return (await Promise.all(asked)).flat();
+}

@@ -21,6 +21,8 @@ const WHILE_HOLDING = 1024 * 1024;
 const AHEAD = 1024 * 1024;
 /** How long what runs may go on, so that its outcome is known, after the client has gone. */
 const LINGER_MS = 10_000;
+/** How long what runs may take to end once the right to it is gone. */
+const REVOKE_MS = 3_000;
 const WHILE_BUSY: ReadonlySet<number> = new Set([M.CopyData, M.CopyDone, M.CopyFail, M.Terminate]);
 
 /**
@@ -38,6 +40,7 @@ export class Conversation {
   #pumping = false;
   #closed = false;
   #stopping = false;
+  #why = 'the gateway is stopping';
   #cancelling: Promise<void> | undefined;
   #finish: () => void = () => undefined;
 
@@ -105,8 +108,23 @@ export class Conversation {
   /** No new statement; a hold ends as abandoned; what runs may end. */
   stop(): void {
     this.#stopping = true;
-    this.#judge.withdraw(new Withdrawal('abandoned', 'the gateway is stopping; nothing was run'));
+    this.#judge.withdraw(new Withdrawal('abandoned', `${this.#why}; nothing was run`));
     if (this.#responses.outstanding === 0 && !this.#pumping) this.#goodbye();
+  }
+
+  /** As stop, and what runs is cancelled: the right to be here was taken away. */
+  revoke(why: string): void {
+    if (this.#closed || this.#stopping) return;
+    this.#why = why;
+    this.stop();
+    if (this.#closed) return;
+    this.#cancelTarget();
+    // A target that does not heed the cancel, or a client that does not read, ends no later.
+    const timer = setTimeout(() => {
+      this.#parts.target.destroy();
+      this.destroy();
+    }, REVOKE_MS);
+    this.#parts.target.onClose(() => clearTimeout(timer));
   }
 
   destroy(): void {
@@ -197,7 +215,7 @@ export class Conversation {
     if (this.#closed) return;
     this.#say(
       fatalMessage('57P01', {
-        message: 'countersign: the gateway is stopping',
+        message: `countersign: ${this.#why}`,
         hint: 'Connect again.',
       }),
     );

@@ -8,7 +8,10 @@ import type { TargetConnection } from './target.ts';
 
 /** What sessions ask of the rest of the gateway. */
 export type SessionDeps = GateDeps & {
+  /** As configured at this moment. */
   readonly targets: Config['targets'];
+  /** Grows when rules, people or targets change: what was bound before is not executed any more. */
+  readonly generation: () => number;
   /** The analyser of a target's database; shared by all its sessions. */
   readonly analyser: (target: TargetConfig, database: string) => Analyser;
   readonly db: Database;

@@ -10,10 +10,16 @@ import { Fatal } from './fatal.ts';
 import type { Client } from './listener.ts';
 import { openTarget, TargetUnavailable, type TargetConnection } from './target.ts';
 
+type Open = {
+  readonly done: Promise<void>;
+  readonly facts: SessionFacts;
+  readonly config: TargetConfig;
+};
+
 /** The sessions of this process, so that it can stop them. */
 export class Sessions {
   readonly #deps: SessionDeps;
-  readonly #open = new Map<Conversation, Promise<void>>();
+  readonly #open = new Map<Conversation, Open>();
   #stopping = false;
 
   constructor(deps: SessionDeps) {
@@ -40,12 +46,16 @@ export class Sessions {
         tally.errors.connect += 1;
         throw error;
       });
+      await this.#stillWelcome(facts).catch((error: unknown) => {
+        target.destroy();
+        throw error;
+      });
       const conversation = new Conversation({ deps, config, facts, client, target });
       const cancel = this.#deps.cancels.register(target.pid, client.minor, () =>
         conversation.cancel(),
       );
       done = conversation.talk(greeting(target, cancel.keyData)).finally(() => cancel.unregister());
-      this.#open.set(conversation, done);
+      this.#open.set(conversation, { done, facts, config });
       if (this.#stopping) conversation.stop();
       await done.finally(() => this.#open.delete(conversation));
     } finally {
@@ -54,11 +64,31 @@ export class Sessions {
     }
   }
 
+  /** Ends at once the sessions for which `why` says a reason. */
+  revoke(why: (session: SessionFacts) => string | undefined): void {
+    for (const [conversation, { facts }] of this.#open) {
+      const reason = why(facts);
+      if (reason !== undefined) conversation.revoke(reason);
+    }
+  }
+
+  /** Whether a session speaks to this very target, as it is configured. */
+  uses(config: TargetConfig): boolean {
+    return [...this.#open.values()].some((session) => session.config === config);
+  }
+
+  /** Person and target may have been taken out while the target was being connected to. */
+  async #stillWelcome(facts: SessionFacts): Promise<void> {
+    const subject = await this.#deps.subject(facts.person);
+    if (!subject) throw new Fatal('28000', 'this person is no longer known here');
+    if (!this.#deps.targets.has(facts.target.name)) throw unknownTarget(facts.target.name);
+  }
+
   /** Withdraws holds, lets what runs end, and says goodbye; resolves when all are gone or at the deadline. */
   async stop(deadlineMs: number): Promise<void> {
     this.#stopping = true;
     for (const conversation of this.#open.keys()) conversation.stop();
-    const all = Promise.allSettled(this.#open.values());
+    const all = Promise.allSettled([...this.#open.values()].map(({ done }) => done));
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise((resolve) => {
       timer = setTimeout(resolve, deadlineMs);
