@@ -118,6 +118,7 @@ export class Extended {
       textOf(value, formatOf(bound.formats, i), analysis.parameterTypes[i] ?? 0),
     );
     const sent = { exact: withValues(text, params), bytes, prepared: text, types, params };
+    const { generation } = this.#judge;
     const admission = await this.#judge.admit(analysis, sent);
     if (!admission.ok) return this.#skipping ? undefined : this.#refuse(admission.refusal);
     const { permit, run, plans } = admission;
@@ -125,7 +126,7 @@ export class Extended {
       run.failed('skipped');
       return run.end();
     }
-    const portal: Portal = { plans, run };
+    const portal: Portal = { plans, run, generation };
     const taken = !this.#judge.names.portals.expect(bound.portal, portal);
     // Masking needs the types and formats of the result, and many drivers execute without Describe.
     const masked = plans.some((plan) => plan.masks);
@@ -159,6 +160,7 @@ export class Extended {
     const portal = this.#judge.names.portals.get(name);
     if (!portal)
       return this.#fail(errorMessage('34000', { message: `portal "${name}" does not exist` }));
+    if (portal.generation !== this.#judge.generation) return this.#refuse(boundBefore);
     this.#target.execute(bytes);
     this.#judge.pipeline = true;
     const { plans, run } = portal;
@@ -220,6 +222,13 @@ function seeing(portal: Portal): (type: number, body: Buffer) => void {
     if (type === ServerMessage.RowDescription) portal.fields = parseRowDescription(body);
   };
 }
+
+const boundBefore: GateRefusal = {
+  code: 'changed',
+  message: 'countersign: the rules changed since this statement was bound, so it is not run',
+  detail: 'Refused by rule countersign/bound-before.',
+  hint: 'Bind it again: it is then judged by the rules as they are now.',
+};
 
 const preparedBySql: GateRefusal = {
   code: 'refused',

@@ -59,6 +59,10 @@ export class Judge {
   get idle(): boolean {
     return !this.busy && !this.pipeline && !this.#waiting;
   }
+  /** Of the rules that a statement is judged by now. */
+  get generation(): number {
+    return this.#parts.deps.generation();
+  }
   get inTransaction(): boolean {
     return this.#status !== 'I' || this.pipeline;
   }

@@ -65,6 +65,8 @@ export class Names<Thing> {
 export type Portal = {
   readonly plans: readonly ResultPlan[];
   readonly run: Run;
+  /** Of the rules it was judged by. */
+  readonly generation: number;
   /** What our own Describe said, where rows are masked. */
   fields?: readonly Field[];
 };
