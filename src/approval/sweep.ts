@@ -3,6 +3,7 @@ import type { Requests } from './port.ts';
 import type { Wake } from './wake.ts';
 
 const PERIOD_MS = 1_000;
+const TIDY_EVERY = 60;
 
 type SweepParts = Pick<Requests, 'end'> & {
   readonly db: Database;
@@ -12,17 +13,22 @@ type SweepParts = Pick<Requests, 'end'> & {
 };
 
 /**
- * Every second: wakes everybody who waits, in case a NOTIFY was lost, ends what an unconfirmed write may have made, and
+ * Every second: wakes who waits for a request that has moved, in case a NOTIFY was lost, ends what an unconfirmed write may have made, and
  * ends what is overdue. Any number of processes may sweep: each end is a compare-and-set. (What a dead gateway left is
- * ended by recovery, which looks at its records too.)
+ * ended by recovery, which looks at its records too.) Every minute it clears what chat has shown a day ago.
  */
 export function startSweep(parts: SweepParts): { stop(): Promise<void> } {
   let timer: NodeJS.Timeout | undefined;
   let running: Promise<void> = Promise.resolve();
   let stopped = false;
+  let round = 0;
+  const once = async () => {
+    if (round++ % TIDY_EVERY === 0) await parts.db.pool.query(SHOWN);
+    await sweepOnce(parts, () => stopped);
+  };
   const schedule = () => {
     timer = setTimeout(() => {
-      running = sweepOnce(parts, () => stopped)
+      running = once()
         .catch(parts.onError)
         .finally(() => {
           if (!stopped) schedule();
@@ -44,7 +50,8 @@ async function sweepOnce(
   { db, end, wake, doubtful, onError }: SweepParts,
   stopped: () => boolean,
 ): Promise<void> {
-  wake.wake();
+  const moved = await db.pool.query<{ id: string }>(MOVED, [wake.waiting()]);
+  for (const { id } of moved.rows) wake.wake(id);
   // Each may wait for a store that is away; who stops does not wait for all of them.
   for (const [id, settle] of doubtful) {
     if (stopped()) return;
@@ -57,5 +64,8 @@ async function sweepOnce(
   }
 }
 
+const MOVED = `select id from countersign.request where id = any($1) and state <> 'pending'`;
 const OVERDUE = `select id from countersign.request
   where state in ('pending', 'approved') and expires_at <= clock_timestamp() order by created_at limit 100`;
+
+const SHOWN = `delete from countersign.outbox where done_at < clock_timestamp() - interval '1 day'`;

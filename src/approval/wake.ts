@@ -6,6 +6,8 @@ export const CHANNEL = 'countersign_request';
 export type Wake = {
   /** Calls `look` now and whenever something may have changed, until it gives a value, fails or the signal aborts. */
   until<T>(id: string, signal: AbortSignal, look: () => Promise<T | undefined>): Promise<T>;
+  /** The requests that somebody waits for. */
+  waiting(): string[];
   /** Something about this request changed (undefined: about any). */
   wake(id?: string): void;
   /** Calls `listener` with each id that is woken (undefined: any may have changed); returns how to stop. */
@@ -26,6 +28,7 @@ export function openWake(notices: Notices): Wake {
 
   const stop = notices.on(CHANNEL, wake);
   return {
+    waiting: () => [...waiting.keys()],
     wake,
     watch(watcher) {
       watchers.add(watcher);

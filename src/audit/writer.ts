@@ -27,8 +27,10 @@ type Waiting = {
 };
 type Batch = { readonly waiting: readonly Waiting[]; readonly later: readonly Draft[] };
 
-/** Nobody waits longer for the store than this. */
+/** How long a store may take for one write. */
 const PATIENCE_MS = 3_000;
+/** Nobody waits longer than this behind the writes of others. */
+const LONGEST_MS = 10_000;
 const BATCH = 500;
 const QUEUE = 10_000;
 /** How long an outcome waits for a statement to share a write with. */
@@ -57,6 +59,7 @@ class Writer implements OpenAuditLog {
   #linger: NodeJS.Timeout | undefined;
   #patience: NodeJS.Timeout | undefined;
   #downSince: number | undefined;
+  #moved = 0;
   #ended: Error | undefined;
   #onIdle: (() => void)[] = [];
 
@@ -180,6 +183,7 @@ class Writer implements OpenAuditLog {
   /** Settling what impatience has settled before does nothing. */
   #written(batch: Batch): void {
     this.#flight = undefined;
+    this.#moved = performance.now();
     const { writer } = this.#options;
     let seq = this.#lane.seq - batch.waiting.length - batch.later.length;
     for (const { draft, resolve } of batch.waiting) resolve(receipt(draft, writer, ++seq));
@@ -243,7 +247,7 @@ class Writer implements OpenAuditLog {
   /** Rejects whoever has waited too long; a write that is stuck loses its connection. */
   #impatient(): void {
     const now = performance.now();
-    const late = ({ since }: Waiting) => now - since >= PATIENCE_MS - 1;
+    const late = (waiting: Waiting) => now >= this.#lateAt(waiting) - 1;
     const error = new NotRecorded('the store did not answer in time');
     const stuck = this.#flight?.waiting.filter(late) ?? [];
     const queued = this.#hot.filter(late);
@@ -252,7 +256,12 @@ class Writer implements OpenAuditLog {
     this.#hot = this.#hot.slice(queued.length);
     const next = [...(this.#flight?.waiting ?? []), ...this.#hot].find((waiting) => !late(waiting));
     this.#patience =
-      next && setTimeout(() => this.#impatient(), Math.max(1, next.since + PATIENCE_MS - now));
+      next && setTimeout(() => this.#impatient(), Math.max(1, this.#lateAt(next) - now));
+  }
+
+  /** A store that takes one record after another is only busy; one that takes none is stuck. */
+  #lateAt({ since }: Waiting): number {
+    return Math.min(Math.max(since, this.#moved) + PATIENCE_MS, since + LONGEST_MS);
   }
 
   #stop(error: Error): void {

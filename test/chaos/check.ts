@@ -131,11 +131,12 @@ async function lostNotes(shop: pg.Client, acts: ReadonlyMap<number, Act>): Promi
   const there = new Map(rows.map(({ text, times }) => [text, Number(times)]));
   return [...acts.values()]
     .filter(({ kind }) => kind === 'note' || kind === 'transaction')
-    .flatMap(({ id, ending }) => {
+    .flatMap(({ id, ending, error }) => {
       const times = there.get(`note-${id}`) ?? 0;
       if (times > 1) return `note ${id} is there ${times} times`;
       if (ending === 'done' && times === 0) return `note ${id} was acknowledged and is not there`;
-      if (ending === 'refused' && times === 1) return `note ${id} was refused and is there`;
+      if (ending === 'refused' && times === 1)
+        return `note ${id} was refused (${error}) and is there`;
       return [];
     });
 }

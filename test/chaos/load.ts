@@ -102,7 +102,7 @@ class Worker {
     this.#acts.set(id, act);
     const done = this.#send(client, act).then(
       () => 'done' as const,
-      (error: { code?: string; message: string }) => {
+      (error: Error & { code?: string }) => {
         act.error = `${error.code ?? ''} ${error.message}`;
         return refusal(error) ? ('refused' as const) : ('lost' as const);
       },
@@ -154,9 +154,8 @@ class Worker {
 }
 
 /** The server said that this did not run; a line that broke, or a server that went, says nothing. */
-function refusal({ code, message }: { code?: string; message: string }): boolean {
-  if (code === undefined || /^(08|57P|XX)/.test(code)) return false;
-  return !/outcome is unknown|may have/.test(message);
+function refusal(error: Error): boolean {
+  return error instanceof pg.DatabaseError && !/^(08|57P|XX)/.test(error.code ?? 'XX');
 }
 
 async function approve(

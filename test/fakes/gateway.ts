@@ -11,6 +11,7 @@ import { verifyLog } from '#src/audit/verify.ts';
 import { openDatabase } from '#src/store/database.ts';
 import { serve, type Running } from '#gateway/main.ts';
 import { freePort, startPostgres, type TestPostgres } from './postgres.ts';
+import { startRedis, type TestRedis, usualQueue } from './redis.ts';
 import { client, inDatabase, makeShop, sqlOn } from './shop.ts';
 
 export type Who =
@@ -38,7 +39,11 @@ export type TestGatewayOptions = {
   readonly onlyRules?: string;
   /** SQL run on the target as superuser after the small shop is made. */
   readonly schema?: string;
+  /** Settings of the target's server. */
+  readonly targetSettings?: Readonly<Record<string, string>>;
   readonly slack?: SlackConfig;
+  /** A Redis is started for it. Default: PostgreSQL, or what `queueOnRedis()` asked for. */
+  readonly queue?: 'postgres' | 'redis';
   readonly failpoint?: Failpoint;
   readonly config?: Partial<Config>;
   readonly inTransactionMs?: number;
@@ -49,6 +54,8 @@ export type TestGateway = {
   readonly running: Running;
   readonly store: TestPostgres;
   readonly target: TestPostgres;
+  /** With `queue: 'redis'`. */
+  readonly redis?: TestRedis;
   /** Superuser's connection to the store's database and to `shop`, past the gateway. */
   readonly storeSql: pg.Client;
   readonly targetSql: pg.Client;
@@ -77,16 +84,24 @@ export type Ran = { readonly code: number; readonly out: string; readonly err: s
 /** The whole product in this process, on two PostgreSQL servers of its own, with a small shop. */
 export async function startGateway(options: TestGatewayOptions = {}): Promise<TestGateway> {
   const dir = await mkdtemp(join(tmpdir(), 'countersign-gateway-'));
-  const [store, target] = await Promise.all([
+  const [store, target, redis] = await Promise.all([
     startPostgres({ fsync: true }),
-    startPostgres({ settings: { log_statement: 'all', log_min_messages: 'warning' } }),
+    startPostgres({
+      settings: {
+        log_statement: 'all',
+        log_min_messages: 'warning',
+        ...options.targetSettings,
+      },
+    }),
+    (options.queue ?? usualQueue()) === 'redis' ? startRedis() : undefined,
   ]);
   await makeShop(target, options.schema);
   await sqlOn(store.url, 'create database countersign');
   const storeUrl = inDatabase(store.url, 'countersign');
   const policies = join(dir, 'policies');
   await writeRules(policies, options);
-  const config = await configure(dir, policies, storeUrl, target, options);
+  const usual = await configure(dir, policies, storeUrl, target, options);
+  const config: Config = redis ? { ...usual, queue: { backend: 'redis', url: redis.url } } : usual;
 
   const logged: string[] = [];
   const log = openLogger('debug', { write: (line: string) => void logged.push(line) });
@@ -105,6 +120,7 @@ export async function startGateway(options: TestGatewayOptions = {}): Promise<Te
     },
     store,
     target,
+    ...(redis && { redis }),
     storeSql,
     targetSql,
     logged,
@@ -190,7 +206,7 @@ export async function startGateway(options: TestGatewayOptions = {}): Promise<Te
       await Promise.allSettled([...opened].map((open) => open.end()));
       await running.stop();
       await Promise.allSettled([storeSql.end(), targetSql.end()]);
-      await Promise.allSettled([store.stop(), target.stop()]);
+      await Promise.allSettled([store.stop(), target.stop(), redis?.stop()]);
       await rm(dir, { recursive: true, force: true });
     },
   };
