@@ -148,7 +148,9 @@ export class Conversation {
       for (let frame = this.#take(); frame; frame = this.#take()) {
         // A cancel that is on its way must not hit a later statement.
         if (this.#cancelling) await this.#cancelling;
-        await this.#handle(frame);
+        // Most messages wait for nothing.
+        const handling = this.#handle(frame);
+        if (handling) await handling;
       }
     } catch (error) {
       this.#broken(error instanceof Error ? error : new Error(String(error)));

@@ -54,15 +54,21 @@ export class Extended {
     this.#skipping = false;
   }
 
-  async handle(type: number, body: Buffer, bytes: Buffer): Promise<void> {
+  handle(type: number, body: Buffer, bytes: Buffer): Promise<void> | void {
     if (type === M.Sync) return this.#sync(bytes);
-    if (this.#skipping) return;
+    if (this.#skipping) return undefined;
+    const failed = (error: unknown): void => this.#failed(error);
     try {
-      await this.#message(type, body, bytes);
+      return this.#message(type, body, bytes)?.catch(failed);
     } catch (error) {
-      if (!(error instanceof ProtocolViolation) || error.fatal) throw error;
-      this.#fail(errorMessage(error.sqlstate, { message: error.message }));
+      return failed(error);
     }
+  }
+
+  /** What only this message is bad with fails the pipeline; anything else is thrown on. */
+  #failed(error: unknown): void {
+    if (!(error instanceof ProtocolViolation) || error.fatal) throw error;
+    this.#fail(errorMessage(error.sqlstate, { message: error.message }));
   }
 
   #message(type: number, body: Buffer, bytes: Buffer): Promise<void> | void {

@@ -73,7 +73,7 @@ export class Judge {
 
   /** What `text` would do, as the session stands now. Never rejects: what cannot be analysed is refused. */
   async analyse(text: string, types?: readonly number[], fresh = false): Promise<Analysis> {
-    const settings = await this.#current();
+    const settings = this.#settings ?? (await this.#ask());
     if (!settings) return unresolved(text);
     try {
       const analysis = await this.#analyser.analyse(
@@ -201,8 +201,8 @@ export class Judge {
   }
 
   /** The settings as the target has them; asked only when something may have changed them. */
-  async #current(): Promise<SessionSettings | undefined> {
-    if (this.#settings || this.#status === 'E') return this.#settings;
+  async #ask(): Promise<SessionSettings | undefined> {
+    if (this.#status === 'E') return undefined;
     const { deps, facts, target } = this.#parts;
     try {
       const permit = await admitOwn(deps, facts, SETTINGS_STATEMENT);
@@ -216,11 +216,6 @@ export class Judge {
 
   #around(settings: SessionSettings | undefined): Surroundings {
     const { facts, config } = this.#parts;
-    const { prepared, cursors } = this.names.things();
-    const named =
-      prepared.size + cursors.size === 0
-        ? ''
-        : JSON.stringify([[...prepared], [...cursors].map(([name, part]) => [name, part.text])]);
     return {
       session: facts.id,
       person: facts.person,
@@ -228,7 +223,7 @@ export class Judge {
       database: facts.database,
       role: config.user,
       settings: settings?.meaning ?? '',
-      named,
+      named: this.names.bound(),
     };
   }
 

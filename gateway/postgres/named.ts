@@ -19,6 +19,12 @@ type Part = Analysis['parts'][number];
 export class Names<Thing> {
   #confirmed = new Map<string, Thing>();
   #pending = new Map<string, Thing | undefined>();
+  #version = 0;
+
+  /** Grows with every change of what `all` returns. */
+  get version(): number {
+    return this.#version;
+  }
 
   get(name: string): Thing | undefined {
     return this.#pending.has(name) ? this.#pending.get(name) : this.#confirmed.get(name);
@@ -27,28 +33,36 @@ export class Names<Thing> {
   expect(name: string, thing: Thing): boolean {
     if (name !== '' && this.get(name) !== undefined) return false;
     this.#pending.set(name, thing);
+    this.#version += 1;
     return true;
   }
   /** Sent to the server: after it, this name (`*`: every name) is free again. */
   expectGone(which: string): void {
+    this.#version += 1;
     if (which !== '*') this.#pending.set(which, undefined);
     else for (const name of this.all().keys()) this.#pending.set(name, undefined);
   }
   confirm(name: string, thing: Thing): void {
     if (this.#pending.get(name) === thing) this.#pending.delete(name);
     this.#confirmed.set(name, thing);
+    this.#version += 1;
   }
   confirmGone(which: string): void {
+    this.#version += 1;
     if (which === '*') this.#confirmed.clear();
     else this.#confirmed.delete(which);
   }
   /** The server has answered everything, or skipped it: what was not confirmed did not happen. */
   settle(): void {
+    if (this.#pending.size === 0) return;
     this.#pending.clear();
+    this.#version += 1;
   }
   clear(): void {
+    this.settle();
+    if (this.#confirmed.size === 0) return;
     this.#confirmed.clear();
-    this.#pending.clear();
+    this.#version += 1;
   }
   /** Everything that a statement sent now would find. */
   all(): ReadonlyMap<string, Thing> {
@@ -60,6 +74,8 @@ export class Names<Thing> {
     return all;
   }
 }
+
+const none: NamedThings['prepared'] = new Map();
 
 /** A portal that was bound under a permit. */
 export type Portal = {
@@ -76,10 +92,29 @@ export class SessionNames {
   readonly prepared = new Names<Prepared>();
   readonly cursors = new Names<Part>();
   readonly portals = new Names<Portal>();
+  #things: NamedThings = { prepared: none, cursors: new Map() };
+  #bound: string | undefined = '';
+  #version = 0;
 
-  /** For the analyser: what EXECUTE and FETCH speak of. */
+  /** For the analyser: what EXECUTE and FETCH speak of. The same object as long as nothing has changed. */
   things(): NamedThings {
-    return { prepared: texts(this.prepared.all()), cursors: this.cursors.all() };
+    const version = this.prepared.version + this.cursors.version;
+    if (version === this.#version) return this.#things;
+    this.#version = version;
+    this.#bound = undefined;
+    return (this.#things = {
+      prepared: texts(this.prepared.all()),
+      cursors: new Map(this.cursors.all()),
+    });
+  }
+
+  /** All of `things` in one text, for the binding. */
+  bound(): string {
+    const { prepared, cursors } = this.things();
+    return (this.#bound ??=
+      prepared.size + cursors.size === 0
+        ? ''
+        : JSON.stringify([[...prepared], [...cursors].map(([name, part]) => [name, part.text])]));
   }
 
   /** A statement is on its way: what it will have done to names if it succeeds. */
@@ -132,7 +167,6 @@ function closed(part: Part): string | undefined {
 
 const preparedBy = (text: string): Prepared => ({ text, types: [], sql: true });
 
-const none: NamedThings['prepared'] = new Map();
 function texts(prepared: ReadonlyMap<string, Prepared>): NamedThings['prepared'] {
   if (prepared.size === 0) return none;
   return new Map([...prepared].map(([name, known]) => [name, known.sql ? known.text : known]));
