@@ -108,6 +108,7 @@ export type World = {
   logDown: boolean;
   storeDown: boolean;
   missing: string[];
+  warnings: string[];
   review: Review;
   readonly put: (request: Request) => void;
 };
@@ -148,6 +149,7 @@ export function makeWorld(publicUrl = 'http://127.0.0.1:8080'): World {
     logDown: false,
     storeDown: false,
     missing: [],
+    warnings: [],
     review: { kind: 'masked' },
     put(request) {
       requests.set(request.id, request);
@@ -157,7 +159,7 @@ export function makeWorld(publicUrl = 'http://127.0.0.1:8080'): World {
       publicUrl,
       secret: Buffer.alloc(32, 7),
       review: () => world.review,
-      ready: () => Promise.resolve({ missing: world.missing, warnings: [] }),
+      ready: () => Promise.resolve({ missing: world.missing, warnings: world.warnings }),
       metrics: {
         contentType: 'text/plain; version=0.0.4',
         expose: () => Promise.resolve('up 1\n'),
