@@ -2,6 +2,7 @@ import type { Client, Connection, Submittable } from 'pg';
 import { DatabaseError } from 'pg';
 import type { TargetConfig } from '#src/config/config.ts';
 import type { Described } from '#src/statement/sql/tree.ts';
+import { describe, parse, sync } from '../codec.ts';
 import { analyserClient } from './connection.ts';
 
 /** The target refused to parse the statement; `code` is its SQLSTATE, `position` a character of the text, from 1. */
@@ -103,6 +104,8 @@ export class Sidecar {
   }
 }
 
+const ASK = Buffer.concat([describe('S', ''), sync()]);
+
 type Field = {
   readonly name: string;
   readonly tableID: number;
@@ -146,11 +149,7 @@ class Question implements Submittable {
   submit(connection: Connection): void {
     this.#connection = connection;
     connection.on('parameterDescription', this.#onParameters);
-    connection.stream.cork();
-    connection.parse({ name: '', text: this.#text, types: this.#types.map(String) }, false);
-    connection.describe({ type: 'S', name: '' }, false);
-    connection.sync();
-    connection.stream.uncork();
+    connection.stream.write(Buffer.concat([parse('', this.#text, this.#types), ASK]));
   }
 
   handleRowDescription(message: { readonly fields: readonly Field[] }): void {
