@@ -1,58 +1,44 @@
-const perSpace = 2048;
-const spaces = 64;
+// A generation; there are two. An analysis takes 15 kB and more, and much more than its text.
+const entries = 1024;
+const characters = 1 << 19;
 // Longer texts are rarely sent twice, and would fill the memory.
 const longest = 16_384;
 
-type Space<V> = { young: Map<string, V>; old: Map<string, V> };
+/** By settings and then by text, so that no long key is put together for a look-up. */
+type Generation<V> = Map<string, Map<string, V>>;
 
 /** A cache in two generations: look-up, insertion and eviction each take the same short time, however full it is. */
 export class StatementCache<V> {
-  #young = new Map<string, Space<V>>();
-  #old = new Map<string, Space<V>>();
+  #young: Generation<V> = new Map();
+  #old: Generation<V> = new Map();
+  #entries = 0;
+  #characters = 0;
 
   get(settings: string, text: string): V | undefined {
-    const space = this.#young.get(settings) ?? this.#old.get(settings);
-    if (!space) return undefined;
-    const found = space.young.get(text);
+    const found = this.#young.get(settings)?.get(text);
     if (found !== undefined) return found;
-    const aged = space.old.get(text);
-    if (aged !== undefined) this.#put(space, text, aged);
+    const aged = this.#old.get(settings)?.get(text);
+    if (aged !== undefined) this.set(settings, text, aged);
     return aged;
   }
 
   set(settings: string, text: string, value: V): void {
     if (text.length > longest) return;
-    this.#put(this.#space(settings), text, value);
-  }
-
-  delete(settings: string, text: string): void {
-    for (const generation of [this.#young, this.#old]) {
-      generation.get(settings)?.young.delete(text);
-      generation.get(settings)?.old.delete(text);
+    if (this.#entries >= entries || this.#characters >= characters) {
+      this.#old = this.#young;
+      this.#young = new Map();
+      this.#entries = this.#characters = 0;
     }
+    let space = this.#young.get(settings);
+    if (!space) this.#young.set(settings, (space = new Map<string, V>()));
+    space.set(text, value);
+    this.#entries += 1;
+    this.#characters += text.length;
   }
 
   clear(): void {
     this.#young = new Map();
     this.#old = new Map();
-  }
-
-  #put(space: Space<V>, text: string, value: V): void {
-    if (space.young.size >= perSpace / 2) {
-      space.old = space.young;
-      space.young = new Map();
-    }
-    space.young.set(text, value);
-  }
-
-  #space(settings: string): Space<V> {
-    const known = this.#young.get(settings) ?? this.#old.get(settings);
-    const space = known ?? { young: new Map<string, V>(), old: new Map<string, V>() };
-    if (this.#young.size >= spaces / 2) {
-      this.#old = this.#young;
-      this.#young = new Map();
-    }
-    this.#young.set(settings, space);
-    return space;
+    this.#entries = this.#characters = 0;
   }
 }

@@ -224,6 +224,16 @@ describe('the cache of judged statements', () => {
     assert.equal(cache.get('settings', 'statement 9999'), undefined);
   });
 
+  it('forgets by length, and over all settings', () => {
+    const long = 'x'.repeat(16_000);
+    for (const settings of [() => 'settings', (index: number) => `settings ${index}`]) {
+      const cache = new StatementCache<number>();
+      for (let index = 0; index < 100; index += 1) cache.set(settings(index), long + index, index);
+      assert.equal(cache.get(settings(0), `${long}0`), undefined);
+      assert.equal(cache.get(settings(99), `${long}99`), 99);
+    }
+  });
+
   it('keeps no text that is very long', () => {
     const cache = new StatementCache<number>();
     cache.set('settings', 'x'.repeat(100_000), 1);
