@@ -207,6 +207,7 @@ export async function serve(
     holds,
     publicUrl: config.publicUrl,
     onFailure: onError,
+    log,
     telemetry,
     get targets() {
       return reload.config.targets;
@@ -220,6 +221,7 @@ export async function serve(
   };
   const sessions = new Sessions(deps);
   metrics.watch({
+    targets: () => reload.config.targets.keys(),
     outboxPending: () => outboxPending(db),
     policyVersion: () => reload.policy.version,
     policyLoadFailures: () => reload.state().failures,

@@ -15,6 +15,7 @@ export type SessionDeps = GateDeps & {
   /** The analyser of a target's database; shared by all its sessions. */
   readonly analyser: (target: TargetConfig, database: string) => Analyser;
   readonly db: Database;
+  readonly log: { info(facts: object, message: string): void };
   readonly gateway: { readonly gateway: string; readonly epoch: number };
   readonly cancels: Cancels;
   /** Key of hash masks. */

@@ -4,6 +4,8 @@ export class Fatal extends Error {
   readonly sqlstate: string;
   readonly detail?: string;
   readonly hint?: string;
+  /** Id of the session that it ended, for the log. */
+  session?: string;
   constructor(
     sqlstate: string,
     reason: string,

@@ -165,9 +165,14 @@ async function accept(
   } catch (error) {
     const fatal = fatalOf(error);
     if (!(error instanceof GoneAway))
-      options.log.info({ address, err: error }, 'a PostgreSQL connection was ended');
+      options.log.info(factsOf(address, error), 'a PostgreSQL connection was ended');
     dismiss(secured?.socket ?? raw, fatal);
   }
+}
+
+function factsOf(address: string, err: unknown): object {
+  const session = err instanceof Fatal ? err.session : undefined;
+  return { address, ...(session !== undefined && { session }), err };
 }
 
 async function admit(

@@ -35,8 +35,23 @@ export class Sessions {
     if (this.#stopping) throw new Fatal('57P01', 'the gateway is stopping');
     const config = this.#deps.targets.get(client.target);
     const facts = factsOf(client, config);
-    const deps = withIds(this.#deps, facts);
+    try {
+      await this.#talk(withIds(this.#deps, facts), facts, client, config);
+    } catch (error) {
+      if (error instanceof Fatal) error.session = facts.id;
+      throw error;
+    }
+  }
+
+  async #talk(
+    deps: SessionDeps,
+    facts: SessionFacts,
+    client: Client,
+    config: TargetConfig | undefined,
+  ): Promise<void> {
     await begin(deps, facts, client, config);
+    const ids = { session: facts.id, target: facts.target.name };
+    deps.log.info({ ...ids, address: client.address }, 'a session begins');
     const tally = deps.telemetry.metrics.target(facts.target.name);
     tally.sessionsOpen += 1;
     let done: Promise<void> | undefined;
@@ -60,6 +75,7 @@ export class Sessions {
       await done.finally(() => this.#open.delete(conversation));
     } finally {
       tally.sessionsOpen -= 1;
+      deps.log.info(ids, 'a session has ended');
       end(deps, facts);
     }
   }

@@ -22,6 +22,8 @@ export type TargetTally = {
 
 /** Asked at each scrape. */
 export type Sources = {
+  /** Names of the targets that are configured now. */
+  readonly targets: () => Iterable<string>;
   /** Cards that chat does not show yet; undefined when the store does not say. */
   readonly outboxPending: () => Promise<number | undefined>;
   /** Version of the rules that apply. */
@@ -42,7 +44,7 @@ const NO_TARGET = '';
  */
 export class Metrics {
   readonly #registry = new Registry();
-  readonly #targets: ReadonlyMap<string, TargetTally>;
+  readonly #targets: Map<string, TargetTally>;
   readonly #none = newTally();
   #sources: Sources | undefined;
   readonly #decisions = new Histogram({
@@ -73,7 +75,15 @@ export class Metrics {
 
   /** The numbers of one target; whoever works on it for long keeps this object. */
   target(name: string): TargetTally {
-    return this.#targets.get(name) ?? this.#none;
+    return this.#targets.get(name) ?? this.#added(name) ?? this.#none;
+  }
+
+  /** One that the configuration has got since the start. */
+  #added(name: string): TargetTally | undefined {
+    if (![...(this.#sources?.targets() ?? [])].includes(name)) return undefined;
+    const tally = newTally();
+    this.#targets.set(name, tally);
+    return tally;
   }
 
   /** A failure that belongs to no target. */

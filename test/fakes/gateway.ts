@@ -104,7 +104,7 @@ export async function startGateway(options: TestGatewayOptions = {}): Promise<Te
   const config: Config = redis ? { ...usual, queue: { backend: 'redis', url: redis.url } } : usual;
 
   const logged: string[] = [];
-  const log = openLogger('debug', { write: (line: string) => void logged.push(line) });
+  const log = openLogger('trace', { write: (line: string) => void logged.push(line) });
   const start = () =>
     serve(config, { log, ...(options.failpoint && { failpoint: options.failpoint }) });
   let running = await start();
