@@ -82,7 +82,11 @@ const detectors: readonly Detector[] = [
   { kind: 'card', pattern: /(?<!\d)\d+(?:[ .-]\d+)*/g, refine: cards },
 ];
 
+/** Of all that is looked for, only an address is shorter: a phone number has its plus and eight digits. */
+const shortest = 9;
+
 function find(text: string): readonly Span[] {
+  if (text.length < shortest && !text.includes('@')) return [];
   const found: Span[] = [];
   for (const { kind, pattern, refine } of detectors)
     for (const match of text.matchAll(pattern)) {
