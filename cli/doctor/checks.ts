@@ -5,6 +5,7 @@ import { namesOf } from '../policy.ts';
 import { failed, type Check } from './check.ts';
 import { checkKeys } from './keys.ts';
 import { checkMachine } from './machine.ts';
+import { checkRedis } from './queue.ts';
 import { checkSlack } from './slack.ts';
 import { checkStore } from './store.ts';
 import { checkTarget } from './target.ts';
@@ -14,12 +15,14 @@ export type CheckGroup = { readonly what: string; run(): Promise<readonly Check[
 /** Everything the doctor looks at, in the order in which one thing depends on another. */
 export function checkGroups(config: Config, file: string): readonly CheckGroup[] {
   const { slack } = config.chat;
+  const { queue } = config;
   return [
     { what: 'this machine', run: () => checkMachine(config.dataDir) },
     { what: 'the configuration', run: () => Promise.resolve(checkConfig(config)) },
     { what: 'keys and files', run: () => checkKeys(config, file) },
     { what: 'the rules', run: () => checkRules(config) },
     { what: 'the store', run: () => checkStore(config) },
+    ...(queue.backend === 'redis' ? [{ what: 'Redis', run: () => checkRedis(queue) }] : []),
     ...[...config.targets.values()].map((target) => ({
       what: `target ${target.name}`,
       run: () => checkTarget(target),

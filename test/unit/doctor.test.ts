@@ -7,13 +7,14 @@ import type { Check } from '#cli/doctor/check.ts';
 import { clock } from '#cli/doctor/clock.ts';
 import { certificate, checkKeys } from '#cli/doctor/keys.ts';
 import { checkMachine, checkNode, diskState } from '#cli/doctor/machine.ts';
+import { checkRedis, redisChecks } from '#cli/doctor/queue.ts';
 import { checkStore } from '#cli/doctor/store.ts';
 import { checkTarget } from '#cli/doctor/target.ts';
 import type { Config, TargetConfig } from '#src/config/config.ts';
 import { migrate } from '#src/store/migrate.ts';
 import { openDatabase } from '#src/store/database.ts';
 import { inDatabase, makeShop, sqlOn } from '../fakes/shop.ts';
-import { startPostgres, type TestPostgres } from '../fakes/postgres.ts';
+import { freePort, startPostgres, type TestPostgres } from '../fakes/postgres.ts';
 
 let server: TestPostgres;
 let folder = '';
@@ -128,6 +129,18 @@ test('of the store: durability, schema, tokens and cards', async () => {
     /^fail .*newer than this/,
   );
   await db.close();
+});
+
+const states = (info: string) => redisChecks(info).map(({ state }) => state);
+test('a Redis that is old, throws hints away or is not there is told apart', async () => {
+  assert.deepEqual(states('redis_version:7.2.4\r\nmaxmemory_policy:noeviction\r\n'), ['ok', 'ok']);
+  assert.deepEqual(states('redis_version:6.0.16\r\nmaxmemory_policy:allkeys-lru\r\n'), [
+    'fail',
+    'warn',
+  ]);
+  const url = `redis://127.0.0.1:${await freePort()}`;
+  const [none] = await checkRedis({ backend: 'redis', url });
+  assert.equal(none?.state, 'fail');
 });
 
 test('files that others may read or change are named', async () => {
