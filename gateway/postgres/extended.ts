@@ -123,7 +123,13 @@ export class Extended {
     const params = bound.values.map((value, i) =>
       textOf(value, formatOf(bound.formats, i), analysis.parameterTypes[i] ?? 0),
     );
-    const sent = { exact: withValues(text, params), bytes, prepared: text, types, params };
+    const sent = {
+      exact: withValues(text, params, bound.values),
+      bytes,
+      prepared: text,
+      types,
+      params,
+    };
     const { generation } = this.#judge;
     const admission = await this.#judge.admit(analysis, sent);
     if (!admission.ok) return this.#skipping ? undefined : this.#refuse(admission.refusal);
@@ -132,13 +138,14 @@ export class Extended {
       run.failed('skipped');
       return run.end();
     }
-    const portal: Portal = { plans, run, generation };
+    const portal: Portal = { plans, run, generation, steps: 0 };
     const taken = !this.#judge.names.portals.expect(bound.portal, portal);
     // Masking needs the types and formats of the result, and many drivers execute without Describe.
     const masked = plans.some((plan) => plan.masks);
     this.#target.run(permit, masked ? Buffer.concat([bytes, describe('P', bound.portal)]) : bytes);
     this.#judge.pipeline = true;
     for (const { part } of plans) this.#judge.bound(part);
+    portal.steps = this.#judge.steps;
     this.#responses.expect({
       kind: 'bind',
       run,
@@ -166,11 +173,15 @@ export class Extended {
     const portal = this.#judge.names.portals.get(name);
     if (!portal)
       return this.#fail(errorMessage('34000', { message: `portal "${name}" does not exist` }));
+    const { plans, run } = portal;
     if (portal.generation !== this.#judge.generation) return this.#refuse(boundBefore);
+    const fixed = plans.every(({ part }) => part.fixedAtBind === true);
+    if (!fixed && portal.steps !== undefined && portal.steps !== this.#judge.steps)
+      return this.#refuse(boundTooEarly);
     this.#target.execute(bytes);
     this.#judge.pipeline = true;
-    const { plans, run } = portal;
     for (const { part } of plans) this.#judge.sent(part);
+    portal.steps = undefined;
     this.#responses.expect({ kind: 'execute', plans, run, fields: () => portal.fields });
   }
 
@@ -178,6 +189,7 @@ export class Extended {
     const { kind, name } = parseNamed(body);
     const { prepared, portals, cursors } = this.#judge.names;
     const names = kind === 'P' ? [portals, cursors] : [prepared];
+    this.#judge.steps += 1;
     for (const kept of names) kept.expectGone(name);
     this.#send(bytes);
     this.#responses.expect({
@@ -213,10 +225,15 @@ export class Extended {
 }
 
 /** For reviewers: the statement and its values as they came. */
-function withValues(text: string, params: readonly (string | null | undefined)[]): string {
-  const shown = params.map(
-    (value, i) => `\n-- $${i + 1} = ${value === undefined ? '(binary)' : JSON.stringify(value)}`,
-  );
+function withValues(
+  text: string,
+  params: readonly (string | null | undefined)[],
+  values: Bind['values'],
+): string {
+  const shown = params.map((value, i) => {
+    const binary = (): string => `'\\x${values[i]?.toString('hex') ?? ''}' (binary)`;
+    return `\n-- $${i + 1} = ${value === undefined ? binary() : JSON.stringify(value)}`;
+  });
   return text + shown.join('');
 }
 
@@ -228,6 +245,14 @@ function seeing(portal: Portal): (type: number, body: Buffer) => void {
     if (type === ServerMessage.RowDescription) portal.fields = parseRowDescription(body);
   };
 }
+
+const boundTooEarly: GateRefusal = {
+  code: 'refused',
+  message:
+    'countersign: another statement ran since this one was bound, and may have changed what its names mean',
+  detail: 'Refused by rule countersign/bound-too-early.',
+  hint: 'Execute it right after it is bound.',
+};
 
 const boundBefore: GateRefusal = {
   code: 'changed',

@@ -39,6 +39,8 @@ export class Judge {
   #idle: (() => void) | undefined;
   /** Extended messages were sent since the last Sync. */
   pipeline = false;
+  /** Grows with everything that may change what a name or a setting means. */
+  steps = 0;
   /** A Query or Sync is on its way: the next message waits for ReadyForQuery. */
   busy = false;
 
@@ -143,6 +145,7 @@ export class Judge {
   /** A statement is on its way to the target; what comes after it is judged as if it had succeeded. */
   sent(part: Part): void {
     this.names.expect(part);
+    this.steps += 1;
     this.#since ??= Date.now();
     if (part.defines) this.#defined = true;
     const undoes = part.control !== undefined && this.#unsettled;
@@ -153,6 +156,7 @@ export class Judge {
   /** A Bind is on its way: planning it can run functions already. */
   bound(part: Part): void {
     if (part.effect.opaque !== true) return;
+    this.steps += 1;
     this.#unsettled = true;
     this.#settings = undefined;
   }

@@ -83,6 +83,8 @@ export type Portal = {
   readonly run: Run;
   /** Of the rules it was judged by. */
   readonly generation: number;
+  /** The session's `steps` when it was bound; undefined once it was executed: then its result is there. */
+  steps: number | undefined;
   /** What our own Describe said, where rows are masked. */
   fields?: readonly Field[];
 };

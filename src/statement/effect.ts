@@ -48,7 +48,7 @@ export type Effect = {
   readonly computed?: readonly Resource[];
   /** It runs code whose effect cannot be seen: a function that is not allow-listed, DO, dynamic SQL. */
   readonly opaque?: boolean;
-  /** An insert that may change a row that is there already: ON CONFLICT … DO UPDATE. Its `assign` is judged like an update's. */
+  /** Some part of it may change a row that is there already, whatever its class: every `assign` is judged like an update's. */
   readonly upsert?: boolean;
 };
 

@@ -9,7 +9,7 @@ import type { Catalog } from '#src/statement/sql/catalog.ts';
 import { NotResolved } from '#src/statement/sql/nodetree.ts';
 import type { Outline } from '#src/statement/sql/outline.ts';
 import { type Judged, type Question, Refusal, type Statement } from '#src/statement/sql/part.ts';
-import { plan } from '#src/statement/sql/plan.ts';
+import { checkExecutable, plan } from '#src/statement/sql/plan.ts';
 import { scrub } from '#src/statement/sql/scrub.ts';
 import { pathText, schemasOf } from '#src/statement/sql/search-path.ts';
 import { type Described, type QueryFacts, queryFacts } from '#src/statement/sql/tree.ts';
@@ -69,7 +69,12 @@ export class Judge {
     types: readonly number[],
   ): Promise<Judged> {
     const how = plan(statement, outline.node, types);
-    if (how.kind === 'judged') return how.judged;
+    if (how.kind === 'judged') {
+      const unknown = this.#unresolved(this.#copies(how.judged.relations));
+      if (unknown === undefined) return how.judged;
+      await this.#materialized(unknown, statement);
+      return this.#statement(statement, outline, types);
+    }
     if (how.kind === 'ask') return how.build(await this.#ask(how.ask, statement));
     return how.build(await this.#prepared(how.named, statement));
   }
@@ -84,8 +89,7 @@ export class Judge {
     const unit = unitOf(text, [outline], around.catalog, around.settings, around.named);
     const inner = unit.statements[0]?.statement;
     if (!inner) throw new NotResolved('the prepared statement is empty');
-    if ('ExecuteStmt' in outline.node)
-      throw new NotResolved('a prepared statement runs another one');
+    checkExecutable(outline.node, typeof prepared === 'string');
     const judged = await this.#statement(inner, outline, types);
     return judged.prepared ?? judged;
   }
@@ -95,21 +99,23 @@ export class Judge {
     const described = await this.#describe(question.text, types, statement, question.start);
     for (;;) {
       const facts = queryFacts(this.#parts.catalog, described);
-      const unknown = this.#unresolved(facts);
+      const { relations, views } = facts.uses;
+      const unknown = this.#unresolved([...this.#copies(relations), ...views]);
       if (unknown === undefined) return facts;
       // oxlint-disable-next-line no-await-in-loop
       await this.#materialized(unknown, statement);
     }
   }
 
-  #unresolved(facts: QueryFacts): number | undefined {
-    const { catalog } = this.#parts;
-    return [...facts.uses.relations].find(
-      (oid) => catalog.relation(oid).kind === 'm' && !catalog.materialized.has(oid),
-    );
+  #copies(relations: ReadonlySet<number>): readonly number[] {
+    return [...relations].filter((oid) => this.#parts.catalog.relation(oid).kind === 'm');
   }
 
-  /** A materialized view keeps copies: its columns count as those they were made from. */
+  #unresolved(views: readonly number[]): number | undefined {
+    return views.find((oid) => !this.#parts.catalog.materialized.has(oid));
+  }
+
+  /** A materialized view keeps copies: its columns count as those they were made from. So do those of a view with triggers. */
   async #materialized(oid: number, statement: Statement): Promise<void> {
     const { catalog, reader } = this.#parts;
     const text = await reader.viewDefinition(oid);
@@ -118,7 +124,12 @@ export class Judge {
     const attributes = [...catalog.relation(oid).columns.keys()];
     catalog.materialized.set(
       oid,
-      new Map(attributes.map((attribute, index) => [attribute, outputs[index]?.sources ?? []])),
+      new Map(
+        attributes.map((attribute, index) => [
+          attribute,
+          outputs[index] ?? { sources: [], verbatim: false },
+        ]),
+      ),
     );
   }
 

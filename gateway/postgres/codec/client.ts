@@ -1,6 +1,7 @@
 import {
   Reader,
   cstring,
+  decodeText,
   int32,
   message,
   uint16,
@@ -49,6 +50,20 @@ export type Bind = {
 export type Named = { readonly kind: 'S' | 'P'; readonly name: string };
 export type Execute = { readonly portal: string; /** 0 is no limit. */ readonly maxRows: number };
 
+// NAMEDATALEN - 1
+const LONGEST_NAME = 63;
+
+/** Of a longer name, PostgreSQL compares only the first bytes: two of them could be one statement there. */
+function nameFrom(reader: Reader): string {
+  const bytes = reader.cstringBytes();
+  if (bytes.length > LONGEST_NAME)
+    throw new ProtocolViolation(
+      `the name of a prepared statement or portal is longer than ${String(LONGEST_NAME)} bytes`,
+      '42622',
+    );
+  return decodeText(bytes);
+}
+
 export function parseQuery(body: Buffer): string {
   const reader = new Reader(body);
   const text = reader.cstring();
@@ -58,7 +73,7 @@ export function parseQuery(body: Buffer): string {
 
 export function parseParse(body: Buffer): Parse {
   const reader = new Reader(body);
-  const name = reader.cstring();
+  const name = nameFrom(reader);
   const text = reader.cstring();
   const types = list(reader, () => reader.uint32());
   reader.end();
@@ -67,8 +82,8 @@ export function parseParse(body: Buffer): Parse {
 
 export function parseBind(body: Buffer): Bind {
   const reader = new Reader(body);
-  const portal = reader.cstring();
-  const statement = reader.cstring();
+  const portal = nameFrom(reader);
+  const statement = nameFrom(reader);
   const formats = list(reader, () => format(reader));
   const values = list(reader, () => {
     const length = reader.int32();
@@ -89,14 +104,14 @@ export function parseNamed(body: Buffer): Named {
   const kind = reader.byte();
   if (kind !== 0x53 && kind !== 0x50)
     throw new ProtocolViolation(`invalid DESCRIBE or CLOSE message subtype ${String(kind)}`);
-  const name = reader.cstring();
+  const name = nameFrom(reader);
   reader.end();
   return { kind: kind === 0x53 ? 'S' : 'P', name };
 }
 
 export function parseExecute(body: Buffer): Execute {
   const reader = new Reader(body);
-  const portal = reader.cstring();
+  const portal = nameFrom(reader);
   const maxRows = reader.int32();
   reader.end();
   // PostgreSQL takes any number that is not positive as "all rows".

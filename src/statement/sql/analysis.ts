@@ -53,6 +53,8 @@ export type Part = {
   readonly deallocates?: string;
   readonly declares?: { readonly cursor: string };
   readonly closes?: string;
+  /** A plain query, fixed when it is bound; anything else looks its names up when it is executed. */
+  readonly fixedAtBind?: boolean;
   /** True when an error or notice of this statement may carry a value of a column that some rule hides. */
   touchesRuled(isRuled: IsRuled): boolean;
 };

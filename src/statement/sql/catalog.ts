@@ -41,6 +41,9 @@ export type Schema = {
   readonly analyser: boolean;
 };
 
+/** The columns that a stored column was made from; `verbatim` as for an Output. */
+export type Origin = { readonly sources: readonly Resource[]; readonly verbatim: boolean };
+
 export type CatalogRows = {
   readonly target: string;
   readonly schemas: readonly Schema[];
@@ -75,8 +78,8 @@ export class Catalog {
   readonly #children = new Map<number, number[]>();
   readonly #columns = new Map<string, Resource>();
   readonly #rows: CatalogRows;
-  /** Columns behind a materialized view's own, by relation and attribute number; filled by the analyser. */
-  readonly materialized = new Map<number, ReadonlyMap<number, readonly Resource[]>>();
+  /** What is behind the columns of views that are met as tables are, by relation and attribute number; filled by the analyser. */
+  readonly materialized = new Map<number, ReadonlyMap<number, Origin>>();
 
   constructor(rows: CatalogRows) {
     this.#rows = rows;
@@ -197,11 +200,15 @@ export class Catalog {
       for (const member of this.family(oid, below)) {
         if (member === relation || hasColumn(member, name)) found.push(this.column(member, name));
       }
-      found.push(...(this.materialized.get(oid)?.get(number) ?? []));
+      found.push(...this.#behind(oid, number));
       for (const base of this.#generated(oid, number))
         found.push(...this.sources(oid, base, below));
     }
     return found;
+  }
+
+  #behind(oid: number, attribute: number): readonly Resource[] {
+    return this.materialized.get(oid)?.get(attribute)?.sources ?? [];
   }
 
   #generated(oid: number, attribute: number): readonly number[] {
@@ -210,7 +217,9 @@ export class Catalog {
 
   /** True when the attribute is stored or computed as something else than a single value that was put there. */
   isDerived(oid: number, attribute: number): boolean {
-    return attribute === 0 || this.#generated(oid, attribute).length > 0;
+    if (attribute === 0 || this.#generated(oid, attribute).length > 0) return true;
+    const copy = this.materialized.get(oid)?.get(attribute);
+    return copy !== undefined && copy.sources.length > 0 && !copy.verbatim;
   }
 
   column(relation: Relation, name: string): Resource {
@@ -237,7 +246,7 @@ export class Catalog {
     for (const oid of oids) {
       const relation = this.relation(oid);
       for (const name of relation.columns.values()) all.push(this.column(relation, name));
-      for (const behind of this.materialized.get(oid)?.values() ?? []) all.push(...behind);
+      for (const { sources } of this.materialized.get(oid)?.values() ?? []) all.push(...sources);
     }
     return all;
   }

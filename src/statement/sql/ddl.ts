@@ -1,11 +1,13 @@
-import type { Node, RangeVar } from 'libpg-query';
+import type { Node, RangeVar, ViewCheckOption } from 'libpg-query';
 import type { Access, Resource } from '../effect.ts';
 import { nameParts } from './constant.ts';
 import { Words } from './inner.ts';
+import { NotResolved } from './nodetree.ts';
 import { findRelation, refuseTemp, schemaOf, targetOf } from './objects.ts';
 import {
   type Judged,
   type Plan,
+  type Question,
   Refusal,
   type Statement,
   effect,
@@ -15,17 +17,22 @@ import {
 import { judgedQuery, queryClasses, queryEffect } from './query.ts';
 
 /** Schema changes: what they define, found through the catalog. */
-export function planDefinition(statement: Statement, node: Node): Plan | undefined {
+export function planDefinition(
+  statement: Statement,
+  node: Node,
+  types: readonly number[],
+): Plan | undefined {
   const tag = Object.keys(node)[0] ?? '';
   if ('CreateTableAsStmt' in node) {
     const { into, query } = node.CreateTableAsStmt;
-    return createAs(statement, into?.rel, query);
+    return createAs(statement, into?.rel, query, types);
   }
   if ('SelectStmt' in node && node.SelectStmt.intoClause)
-    return selectInto(statement, node.SelectStmt.intoClause.rel);
+    return selectInto(statement, node.SelectStmt.intoClause.rel, types);
+  if ('ViewStmt' in node) return createView(statement, node, node.ViewStmt.withCheckOption, types);
   const objects =
     newObject(statement, node) ?? existing(statement, node) ?? dropped(statement, node);
-  if (objects) return define(statement, tag, objects);
+  if (objects) return define(statement, tag, objects, convertsRows(statement, node));
   return whole.has(tag) ? define(statement, tag, [targetOf(statement)]) : undefined;
 }
 
@@ -43,14 +50,42 @@ const whole = new Set(
   CreateStatsStmt AlterStatsStmt DropStmt RenameStmt AlterTableStmt`.split(/\s+/),
 );
 
-function define(statement: Statement, tag: string, objects: readonly Resource[]): Plan {
+/** `alter column … type … using (…)` computes new values from any column of the row: all of them flow into it. */
+function convertsRows(statement: Statement, node: Node): readonly Resource[] {
+  if (!('AlterTableStmt' in node)) return [];
+  const { cmds = [], relation } = node.AlterTableStmt;
+  const converts = cmds.some((one) => {
+    const def = 'AlterTableCmd' in one ? one.AlterTableCmd.def : undefined;
+    return (
+      'AlterTableCmd' in one &&
+      one.AlterTableCmd.subtype === 'AT_AlterColumnType' &&
+      def !== undefined &&
+      'ColumnDef' in def &&
+      def.ColumnDef.raw_default !== undefined
+    );
+  });
+  const found = converts && relation ? findRelation(statement, relation) : undefined;
+  if (!found) return [];
+  const { catalog } = statement;
+  return catalog.allColumns(catalog.family(found.oid, true).map(({ oid }) => oid));
+}
+
+function define(
+  statement: Statement,
+  tag: string,
+  objects: readonly Resource[],
+  flows: readonly Resource[] = [],
+): Plan {
   const accesses = objects.map((resource): Access => ({ action: 'define', resource }));
   const kind = tag
     .replace(/Stmt$/, '')
     .replace(/(?<=[a-z])(?=[A-Z])/g, '-')
     .toLowerCase();
   const names = objects.map(({ path }) => path.join('.')).join(', ');
-  const what = effect(kind, `defines (${kind.replaceAll('-', ' ')}) in ${names}`, { accesses });
+  const what = effect(kind, `defines (${kind.replaceAll('-', ' ')}) in ${names}`, {
+    accesses,
+    ...(flows.length > 0 && { flows }),
+  });
   const { catalog } = statement;
   const one = simple(statement, what, { defines: true });
   // What looks at rows can fail on a value, and say so.
@@ -158,6 +193,7 @@ function createAs(
   statement: Statement,
   named: RangeVar | undefined,
   query: Node | undefined,
+  types: readonly number[],
 ): Plan {
   refuseTemp(named);
   const kind = query && queryClasses[Object.keys(query)[0] ?? ''];
@@ -173,33 +209,77 @@ function createAs(
   )
     end -= 3;
   const inner = words.slice(words.find('as', 1) + 1, end);
-  return flowing(statement, named, inner, kind, 'create-table-as');
+  return flowing(statement, named, { ...inner, types }, kind, 'create-table-as');
+}
+
+/**
+ * Nothing is read yet, but later nobody asks what a view computes: that was its maker's. So its maker needs the right to
+ * search what it compares and computes with.
+ */
+function createView(
+  statement: Statement,
+  node: Node,
+  check: ViewCheckOption | undefined,
+  types: readonly number[],
+): Plan {
+  const objects = newObject(statement, node) ?? [targetOf(statement)];
+  const words = new Words(statement);
+  let end = words.length;
+  if (check !== undefined && check !== 'NO_CHECK_OPTION') {
+    // with [local | cascaded] check option
+    end -= 3;
+    if (words.at(end) !== 'with') end -= 1;
+  }
+  const start = words.find('as', 1);
+  const inner = words.slice(start + 1, end);
+  return {
+    kind: 'ask',
+    ask: { ...inner, types },
+    build: (facts): Judged => {
+      const query = queryEffect(facts, 'select');
+      const names = objects.map(({ path }) => path.join('.')).join(', ');
+      const what = effect('view', `defines (view) in ${names} a query that ${query.words}`, {
+        accesses: objects.map((resource): Access => ({ action: 'define', resource })),
+        columns: query.columns.filter(({ action }) => action === 'filter' || action === 'join'),
+        ...(query.computed && { computed: query.computed }),
+      });
+      const silent = { ...facts, outputs: undefined };
+      return judgedQuery(statement, silent, inner.start, what, { defines: true });
+    },
+  };
 }
 
 /** SELECT INTO: the clause is blanked, so that the target analyses the query alone. */
-function selectInto(statement: Statement, named: RangeVar | undefined): Plan {
+function selectInto(
+  statement: Statement,
+  named: RangeVar | undefined,
+  types: readonly number[],
+): Plan {
   refuseTemp(named);
-  const words = new Words(statement);
-  const into = words.find('into', 1);
-  let end = into + 1;
-  while (['unlogged', 'table'].includes(words.at(end))) end += 1;
-  end += 1;
-  while (words.at(end) === '.') end += 2;
   if (!named) throw new Refusal('not-judged', 'the new table is not named', 'Name it.');
-  return flowing(statement, named, words.without(into, end), 'select', 'select-into');
+  const words = new Words(statement);
+  // The parser's own place of the name: a column may be called "into" as well.
+  const name = words.startingAt(named.location ?? 0);
+  let into = name - 1;
+  while (['unlogged', 'table'].includes(words.at(into))) into -= 1;
+  if (words.at(into) !== 'into') throw new NotResolved('the new table is not found');
+  let end = name + 1;
+  while (words.at(end) === '.') end += 2;
+  const query = { ...words.without(into, end), types };
+  return flowing(statement, named, query, 'select', 'select-into');
 }
 
 function flowing(
   statement: Statement,
   named: RangeVar,
-  inner: { readonly text: string; readonly start: number },
+  inner: Question,
   kind: string,
   name: string,
 ): Plan {
   const objects = [schemaOf(statement, named.schemaname)];
   return {
     kind: 'ask',
-    ask: { ...inner, types: [] },
+    ask: inner,
     build: (facts): Judged => {
       const { outputs = [], ...query } = queryEffect(facts, kind);
       const sources = outputs.flatMap((output) => output.sources);

@@ -32,11 +32,18 @@ export class Words {
     throw new NotResolved('a bracket is not closed');
   }
 
-  /** The first keyword `word` outside of brackets, from `index` on. */
+  /** The index of the token that starts at this byte of the string. */
+  startingAt(byte: number): number {
+    const found = this.#statement.tokens.findIndex(({ start }) => start === byte);
+    if (found < 0) throw new NotResolved('a name is not where the parser found it');
+    return found;
+  }
+
+  /** The first keyword `word` outside of brackets, from `index` on. After a dot or AS, it is a name. */
   find(word: string, index: number): number {
     let at = index;
     while (at < this.length) {
-      if (this.at(at) === word) return at;
+      if (this.at(at) === word && !['.', 'as'].includes(this.at(at - 1))) return at;
       at = this.at(at) === '(' ? this.after(at) : at + 1;
     }
     throw new NotResolved(`${word.toUpperCase()} is missing`);

@@ -22,8 +22,10 @@ export type Flow = { readonly sources: ReadonlySet<Resource>; readonly verbatim:
 
 const stepLimit = 500_000;
 const nothing: ReadonlySet<Resource> = new Set();
-/** The neutral element: a value that comes from no column. */
+/** The neutral element: a value that comes from no column. Compared by identity: see `recursion`. */
 const constant: Flow = { sources: nothing, verbatim: true };
+/** A recursive reference: it brings no column of its own, but what is computed from it is not verbatim any more. */
+const recursion: Flow = { sources: nothing, verbatim: true };
 
 export const command = {
   select: 1,
@@ -251,10 +253,10 @@ export class Lineage {
     const query = cte && child(cte, 'ctequery');
     if (!query) throw new NotResolved(`the common table expression ${name} is missing`);
     const open = this.#open.get(query) ?? new Set<number>();
-    // A recursive reference adds nothing that the other branch does not.
+    // A recursive reference adds no column that the other branch does not.
     if (open.has(attribute)) {
       this.#cuts += 1;
-      return constant;
+      return recursion;
     }
     this.#open.set(query, open.add(attribute));
     try {
@@ -300,11 +302,11 @@ export function leaves(node: TreeNode): readonly number[] {
 }
 
 function derived(flow: Flow): Flow {
-  return flow.sources.size === 0 ? flow : { sources: flow.sources, verbatim: false };
+  return flow === constant ? flow : { sources: flow.sources, verbatim: false };
 }
 
 function merge(flows: readonly Flow[], keeps: boolean): Flow {
-  const filled = flows.filter((flow) => flow.sources.size > 0);
+  const filled = flows.filter((flow) => flow !== constant);
   if (filled.length === 0) return constant;
   const sources = new Set(filled.flatMap((flow) => [...flow.sources]));
   return { sources, verbatim: keeps && filled.every((flow) => flow.verbatim) };

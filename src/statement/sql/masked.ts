@@ -69,8 +69,8 @@ function maskedToken(unit: Unit, token: SqlToken, shows: Shows | undefined): Ren
 function maskedParams(shows: readonly Shows[], params: Params): Rendered {
   let hides = false;
   const list = params.map((value, index) => {
-    if (value === null || value === undefined) return `$${index + 1} = null`;
-    if (shows.every((show) => show.param(index + 1, value)))
+    if (value === null) return `$${index + 1} = null`;
+    if (value !== undefined && shows.every((show) => show.param(index + 1, value)))
       return `$${index + 1} = '${value.replaceAll("'", "''")}'`;
     hides = true;
     return `$${index + 1} = '${hidden}'`;

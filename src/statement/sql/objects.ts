@@ -2,10 +2,15 @@ import type { RangeVar } from 'libpg-query';
 import type { Resource } from '../effect.ts';
 import type { Relation } from './catalog.ts';
 import { Refusal, type Statement } from './part.ts';
+import { schemasOf } from './search-path.ts';
 
 /** Objects of a session alone would shadow tables without any rule seeing it. */
 export function isTemp(name: RangeVar): boolean {
-  return name.relpersistence === 't' || /^pg_temp/i.test(name.schemaname ?? '');
+  return name.relpersistence === 't' || isTempSchema(name.schemaname);
+}
+
+function isTempSchema(name: string | undefined): boolean {
+  return /^pg_temp/i.test(name ?? '');
 }
 
 export function refuseTemp(name: RangeVar | undefined): void {
@@ -38,9 +43,16 @@ export function targetOf(statement: Statement): Resource {
   return { type: 'Target', path: [statement.catalog.target] };
 }
 
+/** With pg_temp first on the search_path, PostgreSQL makes everything new a temporary object. */
+function refuseTempFirst({ settings, path }: Statement): void {
+  const first = schemasOf(settings).find((name) => isTempSchema(name) || path.includes(name));
+  if (isTempSchema(first)) refuseTemp({ relpersistence: 't' });
+}
+
 /** The schema in which something new is made. */
 export function schemaOf(statement: Statement, named: string | undefined): Resource {
-  if (/^pg_temp/i.test(named ?? '')) refuseTemp({ relpersistence: 't' });
+  if (isTempSchema(named)) refuseTemp({ relpersistence: 't' });
+  if (named === undefined) refuseTempFirst(statement);
   const schema = named ?? statement.catalog.creationSchema(statement.path);
   if (schema === undefined)
     throw new Refusal(

@@ -19,9 +19,17 @@ export const queryClasses: Readonly<Record<string, string>> = {
   MergeStmt: 'merge',
 };
 
+// Statements whose name does not say that they change rows that are there already.
+const mixes = new Set(['select', 'insert']);
+
 /** The effect of a query by its tree. */
 export function queryEffect(facts: QueryFacts, kind: string): Effect {
-  const base: Effect = { ...effectOf(facts), class: kind, words: queryWords(facts, kind) };
+  const base: Effect = {
+    ...effectOf(facts),
+    class: kind,
+    words: queryWords(facts, kind),
+    ...(mixes.has(kind) && facts.uses.updates && { upsert: true }),
+  };
   return facts.outputs ? { ...base, outputs: facts.outputs } : base;
 }
 
@@ -49,6 +57,9 @@ export function planQuery(statement: Statement, kind: string, types: readonly nu
   return {
     kind: 'ask',
     ask,
-    build: (facts) => judgedQuery(statement, facts, statement.start, queryEffect(facts, kind)),
+    build: (facts) =>
+      judgedQuery(statement, facts, statement.start, queryEffect(facts, kind), {
+        fixedAtBind: true,
+      }),
   };
 }

@@ -1,16 +1,8 @@
 import type { ColumnUse, Effect, Output, Resource } from '../effect.ts';
 import type { Catalog } from './catalog.ts';
-import { type Scope, Lineage, command } from './lineage.ts';
+import { type Scope, Lineage } from './lineage.ts';
 import { type LiteralContexts, literalContexts } from './literals.ts';
-import {
-  NotResolved,
-  type TreeNode,
-  child,
-  flag,
-  number,
-  numberOr0,
-  parseTrees,
-} from './nodetree.ts';
+import { NotResolved, flag, parseTrees } from './nodetree.ts';
 import { Uses } from './uses.ts';
 import { outputsOf, walkQuery } from './walk.ts';
 
@@ -33,7 +25,6 @@ export type Described = {
 export type QueryFacts = {
   readonly uses: Uses;
   readonly outputs: readonly Output[] | undefined;
-  readonly upsert: boolean;
   readonly literals: LiteralContexts;
   readonly parameterTypes: readonly number[];
 };
@@ -46,7 +37,6 @@ export function queryFacts(catalog: Catalog, described: Described): QueryFacts {
   return {
     uses,
     outputs: described.fields && matchOutputs(uses, scopes, described.fields),
-    upsert: scopes.some((scope) => updatesOnConflict(scope.query)),
     literals: literalContexts(uses, scopes),
     parameterTypes: described.parameterTypes,
   };
@@ -73,21 +63,6 @@ function matchOutputs(
   });
 }
 
-function updatesOnConflict(query: TreeNode): boolean {
-  const conflict = child(query, 'onConflict');
-  if (conflict && numberOr0(conflict, 'action') === 2) return true;
-  return number(query, 'commandType') === command.select && hasUpsertInside(query);
-}
-
-function hasUpsertInside(query: TreeNode): boolean {
-  const ctes = query.fields.get('cteList');
-  if (!Array.isArray(ctes)) return false;
-  return ctes.some((cte: TreeNode) => {
-    const inner = child(cte, 'ctequery');
-    return inner !== undefined && updatesOnConflict(inner);
-  });
-}
-
 /** The facts as rules are asked about them, without the class, the words and the outputs. */
 export function effectOf(facts: QueryFacts): Omit<Effect, 'class' | 'words' | 'outputs'> {
   const { uses } = facts;
@@ -104,7 +79,6 @@ export function effectOf(facts: QueryFacts): Omit<Effect, 'class' | 'words' | 'o
     ...(uses.flows.size > 0 && { flows: [...uses.flows] }),
     ...(uses.computed.size > 0 && { computed: [...uses.computed] }),
     ...(uses.opaque && { opaque: true }),
-    ...(facts.upsert && { upsert: true }),
   };
 }
 

@@ -19,10 +19,14 @@ export class Uses {
   readonly relations = new Set<number>();
   /** Relations whose rows it changes: an error can show such a row. */
   readonly written = new Set<number>();
+  /** Views that stand in a write as they are: their triggers do it, and RETURNING gives their own rows. */
+  readonly views = new Set<number>();
   readonly routines = new Set<number>();
   /** Views' own expressions are their owner's, not the statement's. */
   insideViews = 0;
   opaque = false;
+  /** Some row that is there already may be changed, wherever in the statement: UPDATE, ON CONFLICT DO UPDATE, MERGE. */
+  updates = false;
   bounded = true;
   readonly #accesses = new Map<string, Access>();
 

@@ -103,6 +103,7 @@ function walkRelation(uses: Uses, entry: TreeNode, varno: number, scope: Scope):
   const isTarget = numberOr0(scope.query, 'resultRelation') === varno;
   if (number(scope.query, 'commandType') === command.select || (!isTarget && !view))
     return uses.read(oid, flag(entry, 'inh') || uses.catalog.relation(oid).kind === 'p');
+  if (view && isTarget) uses.views.add(oid);
   walkTarget(uses, info, oid, view);
 }
 
@@ -114,8 +115,10 @@ function walkTarget(uses: Uses, info: TreeNode, oid: number, view: boolean): voi
   if (view && (asked & (rights.insert | rights.update)) !== 0) uses.write(oid, 'write', false);
   if (view && (asked & rights.delete) !== 0) uses.write(oid, 'delete', false);
   for (const key of ['insertedCols', 'updatedCols'])
-    for (const attribute of attributes(info, key))
+    for (const attribute of attributes(info, key)) {
+      if (key === 'updatedCols') uses.updates = true;
       add(uses.assign, uses.catalog.sources(oid, attribute, true));
+    }
 }
 
 /** Since PostgreSQL 16 the rights of an entry stand in a list of their own. */
@@ -162,9 +165,16 @@ function walkOutputs(uses: Uses, scope: Scope): void {
       walk(uses, entry.fields.get('expr'), scope);
       uses.computes(entry.fields.get('expr'), scope);
       // ORDER BY, GROUP BY, DISTINCT and windows name their columns by this number.
-      if (numberOr0(entry, 'ressortgroupref') !== 0) uses.filters(entry.fields.get('expr'), scope);
+      if (numberOr0(entry, 'ressortgroupref') !== 0) walkSorted(uses, entry, scope);
     }
   }
+}
+
+/** ORDER BY over a set operation compares the values of all its arms; the expression points to the first alone. */
+function walkSorted(uses: Uses, entry: TreeNode, scope: Scope): void {
+  if (child(scope.query, 'setOperations'))
+    return add(uses.filter, uses.lineage.output(scope, number(entry, 'resno')).sources);
+  uses.filters(entry.fields.get('expr'), scope);
 }
 
 function walkSetOperations(uses: Uses, scope: Scope): void {
@@ -190,8 +200,11 @@ function walkWrite(uses: Uses, scope: Scope): void {
   const varno = number(query, 'resultRelation');
   const oid = number(entryAt(query, varno), 'relid');
   if (kind === command.merge) return walkMerge(uses, scope, oid);
-  for (const entry of children(query, 'targetList'))
-    if (!flag(entry, 'resjunk')) uses.flow(entry.fields.get('expr'), scope);
+  for (const entry of children(query, 'targetList')) {
+    const value = child(entry, 'expr');
+    // `set (a, b) = (select …)` keeps its sub-query in an entry of its own, marked as junk.
+    if (!flag(entry, 'resjunk') || value?.tag === 'SUBLINK') uses.flow(value, scope);
+  }
   change(uses, oid, kind, children(query, 'targetList'));
   const conflict = child(query, 'onConflict');
   if (conflict) walkConflict(uses, conflict, scope, oid);

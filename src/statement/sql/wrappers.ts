@@ -8,10 +8,14 @@ import type { QueryFacts } from './tree.ts';
 import { executePlan } from './named.ts';
 
 /** Statements that carry a query: EXPLAIN, PREPARE, DECLARE, COPY (query). */
-export function planWrapper(statement: Statement, node: Node): Plan | undefined {
-  if ('ExplainStmt' in node) return planExplain(statement, node.ExplainStmt);
+export function planWrapper(
+  statement: Statement,
+  node: Node,
+  types: readonly number[],
+): Plan | undefined {
+  if ('ExplainStmt' in node) return planExplain(statement, node.ExplainStmt, types);
   if ('PrepareStmt' in node) return planPrepare(statement, node.PrepareStmt);
-  if ('DeclareCursorStmt' in node) return planDeclare(statement, node.DeclareCursorStmt);
+  if ('DeclareCursorStmt' in node) return planDeclare(statement, node.DeclareCursorStmt, types);
   return 'CopyStmt' in node && node.CopyStmt.query
     ? planCopyQuery(statement, node.CopyStmt)
     : undefined;
@@ -38,7 +42,7 @@ function asking(
   return { kind: 'ask', ask: { ...inner, types }, build };
 }
 
-function planExplain(statement: Statement, body: ExplainStmt): Plan {
+function planExplain(statement: Statement, body: ExplainStmt, types: readonly number[]): Plan {
   const analyzes = (body.options ?? []).some(
     (option) => 'DefElem' in option && isAnalyze(option.DefElem),
   );
@@ -59,7 +63,7 @@ function planExplain(statement: Statement, body: ExplainStmt): Plan {
   }
   const kind = classOf(body.query);
   const inner = new Words(statement).slice(explainedAt(new Words(statement)));
-  return asking(inner, [], (facts) =>
+  return asking(inner, types, (facts) =>
     judgedQuery(statement, facts, inner.start, explained(queryEffect(facts, kind), analyzes)),
   );
 }
@@ -116,12 +120,16 @@ function planPrepare(statement: Statement, body: PrepareStmt): Plan {
   });
 }
 
-function planDeclare(statement: Statement, body: DeclareCursorStmt): Plan {
+function planDeclare(
+  statement: Statement,
+  body: DeclareCursorStmt,
+  types: readonly number[],
+): Plan {
   const kind = classOf(body.query);
   const words = new Words(statement);
   const inner = words.slice(words.find('for', words.find('cursor', 2)) + 1);
   const cursor = body.portalname ?? '';
-  return asking(inner, [], (facts) =>
+  return asking(inner, types, (facts) =>
     // The outputs count here: what FETCH gives later is masked as the cursor was judged.
     judgedQuery(statement, facts, inner.start, queryEffect(facts, kind), {
       declares: { cursor },
@@ -136,7 +144,8 @@ function planCopyQuery(statement: Statement, body: CopyStmt): Plan {
   if (words.at(1) !== '(') throw new NotResolved('the query of COPY is missing');
   const inner = words.slice(2, words.after(1) - 1);
   return asking(inner, [], (facts) => {
-    const what: Effect = { ...queryEffect(facts, kind), class: 'copy' };
+    const changes = facts.uses.updates && ({ upsert: true } as const);
+    const what: Effect = { ...queryEffect(facts, kind), class: 'copy', ...changes };
     const out = copiesToFile(body) ? administered(statement, what) : what;
     return judgedQuery(statement, facts, inner.start, out, copyOut(body));
   });
