@@ -22,7 +22,7 @@ function main(argv) {
         OLDEST +
         ' or newer to start; this is ' +
         process.version +
-        '.',
+        '. Install a newer one from https://nodejs.org, then start again.',
     );
   const wanted = wantedStamp();
   return Promise.resolve(wanted === undefined || isInstalled(wanted) ? undefined : install(wanted))

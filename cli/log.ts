@@ -1,4 +1,4 @@
-import type { DestinationStream } from 'pino';
+import { type DestinationStream, pino } from 'pino';
 import { printable, type Terminal } from './terminal.ts';
 
 const LEVELS: ReadonlyMap<number, readonly [string, 'dim' | 'green' | 'yellow' | 'red']> = new Map([
@@ -9,6 +9,16 @@ const LEVELS: ReadonlyMap<number, readonly [string, 'dim' | 'green' | 'yellow' |
   [50, ['error', 'red']],
   [60, ['fatal', 'red']],
 ]);
+
+/** Lines that wait for a disk or a reader; what is more than this is dropped. */
+const WAITING_BYTES = 1024 * 1024;
+
+/** JSON lines to a file or a file descriptor. A full disk loses lines; it must not end the gateway. */
+export function logTo(dest: string | number): DestinationStream {
+  const file = pino.destination({ dest, mode: 0o600, maxLength: WAITING_BYTES });
+  file.on('error', () => undefined);
+  return file;
+}
 
 /** The log as one readable line an entry, for a person at a terminal. */
 export function prettyLog(terminal: Terminal): DestinationStream {

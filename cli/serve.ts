@@ -5,7 +5,7 @@ import { StartError } from '#src/store/start-error.ts';
 import { parse, type Command, type Options } from './command.ts';
 import { EXIT, Failure, usageFailure } from './failure.ts';
 import { CONFIG_OPTION, openConfig } from './installation.ts';
-import { prettyLog } from './log.ts';
+import { logTo, prettyLog } from './log.ts';
 import type { Terminal } from './terminal.ts';
 
 const OPTIONS = {
@@ -35,8 +35,8 @@ async function runServe(argv: readonly string[], terminal: Terminal): Promise<nu
     return EXIT.done;
   }
   const { path, config } = await openConfig(values.config);
-  const pretty = terminal.width === undefined ? undefined : prettyLog(terminal);
-  const log = openLogger(config.log.level, pretty);
+  const lines = terminal.width === undefined ? logTo(process.stdout.fd) : prettyLog(terminal);
+  const log = openLogger(config.log.level, lines);
   const stop = stopSignal();
   const { serve } = await import('#gateway/main.ts');
   const running = await serve(config, { log }).catch((error: unknown) => {

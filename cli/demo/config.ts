@@ -7,9 +7,21 @@ import { emailOf, PEOPLE, type Places, type Ports } from './plan.ts';
 /** Writes the configuration and the rules that a reader can copy for a first installation. Throws `StartError`. */
 export async function writeConfig(places: Places, ports: Ports): Promise<void> {
   await writePrivate(places.config, `${HEAD}${stringify(contents(ports), { lineWidth: 0 })}`);
-  const rules = await readFile(new URL('shop.cedar', import.meta.url), 'utf8');
-  await writePrivate(join(places.policies, 'shop.cedar'), rules);
+  await writeRules(places);
 }
+
+/** Rules that were changed here stay; those that were not follow the demo's own when it is updated. */
+async function writeRules({ originalRules, policies }: Places): Promise<void> {
+  const shipped = await readFile(new URL('shop.cedar', import.meta.url), 'utf8');
+  const copy = join(policies, 'shop.cedar');
+  const [here, before] = await Promise.all([textOf(copy), textOf(originalRules)]);
+  if (here !== undefined && here !== before) return;
+  await writePrivate(copy, shipped);
+  await writePrivate(originalRules, shipped);
+}
+
+const textOf = (path: string): Promise<string | undefined> =>
+  readFile(path, 'utf8').catch(() => undefined);
 
 const HEAD = '# The configuration of the demo, written anew at each start.\n';
 

@@ -27,6 +27,8 @@ export type Places = {
   readonly home: string;
   readonly config: string;
   readonly policies: string;
+  /** The rules as the demo last wrote them, to tell whether a reader has changed the copy. */
+  readonly originalRules: string;
   readonly secrets: string;
   readonly log: string;
 };
@@ -40,6 +42,7 @@ export function placesIn(folder: string): Places {
     home,
     config: join(home, 'countersign.yaml'),
     policies: join(home, 'policies'),
+    originalRules: join(home, 'shop.cedar.original'),
     secrets: join(home, 'secrets'),
     log: join(home, 'gateway.log'),
   };

@@ -1,12 +1,13 @@
 import { chmod, mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { pino } from 'pino';
+import type { Logger } from 'pino';
 import type { Config } from '#src/config/config.ts';
 import { openLogger } from '#src/config/logger.ts';
 import type { Tokens } from '#src/identity/token.ts';
 import { removeCluster } from '#src/store/embedded.ts';
 import { startStore } from '#src/store/embedded-store.ts';
 import { explain } from '#src/store/start-error.ts';
+import { logTo } from '../log.ts';
 import { writeConfig } from './config.ts';
 import { type Facts, writeFacts } from './facts.ts';
 import { secretIn } from './files.ts';
@@ -24,7 +25,7 @@ export type Gateway = {
 };
 export type ServeGateway = (
   config: Config,
-  options: { log: pino.Logger; takeOver: boolean },
+  options: { log: Logger; takeOver: boolean },
 ) => Promise<Gateway>;
 
 export type DemoOptions = {
@@ -72,7 +73,7 @@ export async function startDemo(options: DemoOptions): Promise<Demo> {
 
   say('starting the gateway');
   await writeConfig(places, ports);
-  const log = openLogger('info', pino.destination({ dest: places.log, mode: 0o600 }));
+  const log = openLogger('info', logTo(places.log));
   const running = await options.serve(await options.readConfig(places.config), {
     log,
     // The store was just taken over from whatever a killed run left behind.
@@ -110,6 +111,7 @@ async function forget(places: Places, say: (text: string) => void): Promise<void
     places.facts,
     places.config,
     places.policies,
+    places.originalRules,
     places.log,
     join(places.home, '.countersign'),
   ])

@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { constants } from 'node:fs';
-import { open, readFile, rename, rm, stat } from 'node:fs/promises';
+import { open, readFile, rename, rm, stat, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Binaries, findBinaries } from './embedded-binaries.ts';
@@ -44,6 +44,8 @@ const { O_APPEND, O_CREAT, O_NOFOLLOW, O_WRONLY } = constants;
 
 /** How long a start may take: after a crash the write-ahead log is replayed first. */
 const START_MS = 120_000;
+/** What initdb writes, and some room. */
+const CLUSTER_BYTES = 64 * 1024 * 1024;
 
 const SETTINGS = {
   listen_addresses: '127.0.0.1',
@@ -131,9 +133,18 @@ async function initialise(
   child.stdout?.on('data', (chunk: Buffer) => (output += chunk.toString()));
   child.stderr?.on('data', (chunk: Buffer) => (output += chunk.toString()));
   await once(child, 'close');
-  if (child.exitCode !== 0) throw describe(output, `create ${data}`, 0);
+  if (child.exitCode !== 0)
+    throw (await isNearlyFull(folder))
+      ? explain(Object.assign(new Error(), { code: 'ENOSPC' }), `create ${data}`)
+      : describe(output, `create ${data}`, 0);
   // Only a whole cluster gets the name that the next start looks for.
   await rename(fresh, data);
+}
+
+/** initdb only says that its child aborted; what it had written is gone again by the time that it ends. */
+async function isNearlyFull(folder: string): Promise<boolean> {
+  const { bavail, bsize } = await statfs(folder);
+  return bavail * bsize < CLUSTER_BYTES;
 }
 
 async function startServer(

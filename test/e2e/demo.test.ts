@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
-import { readFile, stat } from 'node:fs/promises';
+import { readFile, stat, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { once } from 'node:events';
+import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { without } from '../fakes/need.ts';
 import type { Program } from '../fakes/terminal.ts';
@@ -97,7 +98,7 @@ test("the tour's own psql lines work as pasted", { skip: without('psql') }, asyn
   await update.prints('NOTICE');
   const list = tour.find((line) => line.startsWith('npx countersign requests')) ?? '';
   const [id] = /[0-9a-f]{8}-[0-9a-f-]{27}/.exec((await paste(list)).out) ?? [];
-  const approve = /then: (.*)$/.exec(list)?.[1]?.replace('ID', id ?? 'none') ?? '';
+  const approve = tour.find((line) => line.includes('approve ID'))?.replace('ID', id ?? 'none');
   const approved = await paste(`${approve} --yes`);
   assert.equal(approved.code, 0, approved.err);
   assert.equal(await update.done, 0);
@@ -158,8 +159,12 @@ test('SIGTERM withdraws what is held and stops everything within ten seconds', a
   await nothingLeft();
 });
 
-test('a second start finds its data, and the tokens stay', async () => {
+test('a second start finds its data, and the tokens and changed rules stay', async () => {
+  const rules = join(kit.folder, '.countersign', 'demo', 'policies', 'shop.cedar');
+  const changed = `${await readFile(rules, 'utf8')}\n// changed by a reader\n`;
+  await writeFile(rules, changed);
   const said = await start();
+  assert.equal(await readFile(rules, 'utf8'), changed);
   assert.doesNotMatch(said, /filling|creating/);
   assert.deepEqual((await facts()).people, people);
   assert.equal(await statusOf42(), 'refunded');

@@ -72,6 +72,19 @@ test('the tour has at most ten lines and no token', async () => {
   assert.doesNotMatch(text, /token-\d/);
 });
 
+test('what is pasted may go into a zsh, which takes comments for words', async () => {
+  const readme = await readFile(new URL('../../README.md', import.meta.url), 'utf8');
+  const block = /## The tour[^]*?```sh\n([^]*?)```/.exec(readme)?.[1] ?? '';
+  const printed = tour({ ...where, people: {} }, '.countersign/demo.json');
+  const comments = `${block}\n${printed}`.match(/(?<=^|\s)# .*/gm) ?? [];
+  assert.ok(comments.length >= 8);
+  for (const comment of comments) {
+    assert.doesNotMatch(comment, /['`;&|<>()]/);
+    assert.equal(comment.split('"').length % 2, 1, comment);
+  }
+  assert.doesNotMatch(`${block}\n${printed}`, /^npx .*# /m);
+});
+
 test('a port base moves every port of the demo', () => {
   assert.deepEqual(Object.values(portsFrom(20000)), [20000, 20001, 20002, 20003]);
   assert.equal(portsFrom(undefined).console, 8080);
