@@ -10,7 +10,7 @@ export type Api = {
 
 const problem = z.object({ code: z.string(), detail: z.string() });
 
-/** Endings of a decision that a script may want to tell apart; anything else is 1. */
+/** Answers that a script may want to tell apart; anything else is 1. */
 const EXITS: Readonly<Record<string, 3 | 4>> = {
   'own-request': EXIT.refused,
   'not-an-approver': EXIT.refused,
@@ -60,5 +60,7 @@ function refusal(status: number, json: unknown): Failure {
   const parsed = problem.safeParse(json);
   if (!parsed.success) return new Failure(`the API answered with status ${status}`);
   const { code, detail } = parsed.data;
-  return new Failure(printable(detail), { exit: EXITS[code] ?? EXIT.failed });
+  return new Failure(printable(detail), {
+    exit: EXITS[code] ?? (status === 422 ? EXIT.usage : EXIT.failed),
+  });
 }

@@ -12,7 +12,11 @@ const OPTIONS = {
   ...IDENTITY_OPTIONS,
   as: { type: 'string', value: 'WHO', about: "one of the demo's people (default: approver)" },
   api: { type: 'string', value: 'URL', about: 'address of the API, ends in /api/v1' },
-  state: { type: 'string', value: 'STATE', about: 'list: which requests (default: pending)' },
+  state: {
+    type: 'string',
+    value: 'STATE',
+    about: 'list: pending (default), done, denied, expired, … or all',
+  },
   reason: { type: 'string', value: 'TEXT', about: 'approve, deny: why; a denial needs one' },
   yes: { type: 'boolean', about: 'approve, deny: do not ask again' },
   json: { type: 'boolean', about: 'print JSON' },
@@ -87,7 +91,8 @@ async function decide(
 ): Promise<number> {
   if (decision === 'deny' && reason.trim() === '')
     throw usageFailure('a denial needs a reason', 'add --reason "…"');
-  if (!yes) await confirm(decision, request, terminal);
+  // Decided already: the API says by whom, and a question would promise a choice.
+  if (!yes && request.state === 'pending') await confirm(decision, request, terminal);
   // The version is what was shown: if the request has moved since, the API refuses as stale.
   const body = { decision, reason, version: request.version };
   const path = `/requests/${encodeURIComponent(request.id)}/decision`;

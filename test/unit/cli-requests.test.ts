@@ -38,6 +38,11 @@ test('the API’s refusals keep their words and become exit codes', async () => 
   }
 });
 
+test('what the API cannot read is bad usage', async () => {
+  const api = openApi('http://x/api/v1', 't', answering(422, { code: 'invalid', detail: 'no' }));
+  await assert.rejects(api.get('/requests?state=x', z.unknown()), { exit: 2, message: 'no' });
+});
+
 test('an API that is down, or of another version, is named with the next step', async () => {
   const down = openApi('http://x/api/v1', 't', () => Promise.reject(new TypeError('fetch failed')));
   await assert.rejects(down.get('/a', z.unknown()), { exit: 1, message: /http:\/\/x\/api\/v1/ });
