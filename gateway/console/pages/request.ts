@@ -127,6 +127,7 @@ function form(view: RequestView): Html {
       rows="3"
       maxlength="1000"
       aria-describedby="reason-help${problem === undefined ? '' : ' problem'}"
+      ${problem === undefined ? undefined : html`autofocus`}
     >
 ${view.typed ?? ''}</textarea>
     <p id="reason-help" class="help">

@@ -21,6 +21,7 @@ export function signInPage(formToken: string, next: string, problem?: string): P
           autocapitalize="none"
           spellcheck="false"
           aria-describedby="token-help"
+          autofocus
         />
         <p id="token-help" class="help">
           One with the scope <code>read</code> shows requests and records; one with
