@@ -40,7 +40,7 @@ async function main(): Promise<void> {
     process.exitCode = 2;
     return;
   }
-  if (apart.some((file) => file.startsWith('test/e2e/'))) installTools();
+  installTools(apart);
   const common = {
     timeout: TIMEOUT_MS,
     ...(values.name && { testNamePatterns: values.name.map((name) => new RegExp(name)) }),

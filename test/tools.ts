@@ -2,19 +2,24 @@ import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { need, TOOLS, type Tool } from './fakes/need.ts';
 
-const WANTED: readonly Tool[] = ['psql', 'chromium'];
+const WANTED: readonly { readonly tools: readonly Tool[]; readonly by: RegExp }[] = [
+  { tools: ['chromium'], by: /^test\/e2e\// },
+  { tools: ['psql'], by: /^test\/e2e\/|psql/ },
+  { tools: ['redis-server'], by: /\bredis/ },
+];
 
-/** Installs what the end-to-end tests drive, where that is ours to do (root on a Debian); else says what will be skipped. */
-export function installTools(): void {
-  const missing = WANTED.filter((tool) => need(tool) === undefined);
+/** Installs what these test files drive, where that is ours to do (root on a Debian); else says what will be skipped. */
+export function installTools(files: readonly string[]): void {
+  const wanted = WANTED.filter(({ by }) => files.some((file) => by.test(file)));
+  const missing = wanted.flatMap(({ tools }) => tools).filter((tool) => need(tool) === undefined);
   if (missing.length === 0) return;
   const packages = missing.map((tool) => TOOLS[tool].debian);
   if (process.getuid?.() === 0 && existsSync('/usr/bin/apt-get')) {
-    console.log(`installing ${packages.join(', ')} for the end-to-end tests`);
+    console.log(`installing ${packages.join(', ')} for the tests`);
     apt('update');
     apt('install', '--yes', '--no-install-recommends', ...packages);
   }
-  for (const tool of WANTED.filter((one) => need(one) === undefined))
+  for (const tool of missing.filter((one) => need(one) === undefined))
     console.log(
       `${tool} is not installed: tests that need it are skipped (apt-get install ${TOOLS[tool].debian})`,
     );

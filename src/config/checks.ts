@@ -115,7 +115,7 @@ function checkTargets(raw: unknown): ConfigProblem[] {
 const secretPaths = [
   /^targets(\.[\w-]+|\["[^"]+"\])\.(analyser\.)?password$/,
   /^store\.postgres$/,
-  /^queue\.url$/,
+  /^queue\.(url|password|sentinelPassword)$/,
   /^chat\.slack\.(botToken|signingSecret|appToken)$/,
 ];
 
@@ -153,6 +153,7 @@ async function checkPaths(raw: unknown, base: string): Promise<ConfigProblem[]> 
   await check(['tls', 'cert'], at(raw, 'tls', 'cert'), fileProblem);
   await check(['tls', 'key'], at(raw, 'tls', 'key'), keyProblem);
   await check(['tls', 'clientCa'], at(raw, 'tls', 'clientCa'), fileProblem);
+  await check(['queue', 'tls', 'ca'], at(raw, 'queue', 'tls', 'ca'), fileProblem);
   for (const name of keysOf(at(raw, 'targets')))
     for (const [part, test] of [
       ['ca', fileProblem],

@@ -5,9 +5,7 @@ export type Config = {
   /** Without a trailing slash; every link in messages starts with it. */
   readonly publicUrl: string;
   readonly store: { readonly postgres: 'embedded' | { readonly url: string } };
-  readonly queue:
-    | { readonly backend: 'postgres' }
-    | { readonly backend: 'redis'; readonly url: string };
+  readonly queue: { readonly backend: 'postgres' } | RedisConfig;
   /** Folder with `*.cedar`, absolute. */
   readonly policies: string;
   /** Where the installation keeps its own files, absolute; default `.countersign` beside the configuration. */
@@ -24,6 +22,22 @@ export type Config = {
   /** What the file asks for and this version does not have, one sentence each; printed at the start. */
   readonly notices: readonly string[];
 };
+
+export type RedisConfig = {
+  readonly backend: 'redis';
+  readonly username?: string;
+  readonly password?: string;
+  /** `ca` is an absolute path. With sentinels, its presence asks for TLS. */
+  readonly tls?: { readonly ca?: string };
+} & (
+  | { readonly url: string }
+  | {
+      readonly sentinels: readonly Address[];
+      readonly name: string;
+      readonly db?: number;
+      readonly sentinelPassword?: string;
+    }
+);
 
 export type Address = { readonly host: string; readonly port: number };
 

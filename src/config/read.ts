@@ -5,6 +5,7 @@ import type { z } from 'zod';
 import { parseDuration } from '../policy/duration.ts';
 import { checkFile, pathText, type ConfigProblem } from './checks.ts';
 import type { Address, ChatConfig, Config, Secret, TargetConfig } from './config.ts';
+import { buildRedis } from './queue.ts';
 import { fileSchema, type File } from './schema.ts';
 import { resolveSecret, type Surroundings } from './secrets.ts';
 import { parseAddress, parseSize } from './units.ts';
@@ -85,7 +86,7 @@ async function build(
     },
     queue:
       queue.backend === 'redis'
-        ? { backend: 'redis', url: await secretAt('queue.url', queue.url) }
+        ? await buildRedis(queue, base, secretAt)
         : { backend: 'postgres' },
     policies: resolve(base, file.policies),
     dataDir: resolve(base, file.dataDir),

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { address, email, file, key, name, urlOf } from './keys.ts';
 import { channel, slack } from './schema-chat.ts';
+import { queue } from './schema-queue.ts';
 import { shop, target } from './schema-target.ts';
 
 const person = z.strictObject({
@@ -37,22 +38,6 @@ const store = z
     ),
   })
   .prefault({ postgres: 'embedded' });
-
-const queue = z
-  .discriminatedUnion('backend', [
-    z.strictObject({
-      backend: key(z.literal('postgres'), '`postgres` (in the store) or `redis`.', 'postgres'),
-    }),
-    z.strictObject({
-      backend: key(z.literal('redis'), 'Redis or Valkey.', 'redis'),
-      url: key(
-        z.string('the redis backend needs url: redis://host:port').pipe(urlOf(['redis', 'rediss'])),
-        'Secret, `redis://…` or `rediss://…`; with `backend: redis` only.',
-        'redis://queue.internal:6379',
-      ),
-    }),
-  ])
-  .default({ backend: 'postgres' });
 
 const tls = z
   .strictObject({

@@ -25,6 +25,14 @@ export const TOOLS = {
       '/Applications/Google Chrome.app/Contents/MacOS/Google Chrome',
     ],
   },
+  'redis-server': {
+    debian: 'redis-server',
+    paths: [
+      '/usr/bin/redis-server',
+      '/usr/local/bin/redis-server',
+      '/opt/homebrew/bin/redis-server',
+    ],
+  },
 } as const;
 export type Tool = keyof typeof TOOLS;
 

@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { after, before, test } from 'node:test';
 import { openQueue } from '#src/approval/bullmq.ts';
 import { claimOutbox, completeOutbox, deferOutbox, dueOutbox } from '#src/approval/outbox.ts';
-import type { Hint } from '#src/approval/queue.ts';
+import type { Hint, QueueLog } from '#src/approval/queue.ts';
 import { asked, startRequests, startStore } from '../../fakes/approval.ts';
 
 let store: Awaited<ReturnType<typeof startStore>>;
@@ -13,9 +13,16 @@ before(async () => {
 after(() => store.stop());
 
 const hint = (): Hint => ({ outbox: randomUUID(), request: randomUUID() });
-const fail = (error: Error) => {
-  throw error;
-};
+
+/** What a queue writes into the log. */
+function keptLog() {
+  const lines: string[] = [];
+  const log: QueueLog = {
+    info: (_, text) => void lines.push(text),
+    warn: (_, text) => void lines.push(text),
+  };
+  return { lines, log };
+}
 
 /** What `handle` was given, and a way to wait for the next. */
 function inbox() {
@@ -39,7 +46,8 @@ function inbox() {
 }
 
 test('the queue on PostgreSQL brings hints and tries a failed one again', async () => {
-  const queue = openQueue({ backend: 'postgres' }, store.postgres.url, fail);
+  const { lines, log } = keptLog();
+  const queue = openQueue({ backend: 'postgres' }, store.postgres.url, log);
   const box = inbox();
   let failures = 1;
   await queue.ping();
@@ -54,20 +62,27 @@ test('the queue on PostgreSQL brings hints and tries a failed one again', async 
   await queue.publish(second);
   await box.count(3);
   assert.deepEqual(box.seen, [first, first, second]);
+  assert.deepEqual(lines, ['a hint failed; it is tried again']);
   await queue.close();
 });
 
 test('a queue whose server is away says so, to whoever asks and never as an unhandled error', async () => {
-  const errors: Error[] = [];
-  const keep = (error: Error) => void errors.push(error);
+  const sentinels = [{ host: '127.0.0.1', port: 1 }];
   for (const config of [
     { backend: 'postgres' },
     { backend: 'redis', url: 'redis://127.0.0.1:1' },
+    { backend: 'redis', sentinels, name: 'mymaster' },
   ] as const) {
-    const queue = openQueue(config, 'postgres://postgres@127.0.0.1:1/none', keep);
-    await assert.rejects(queue.ping());
-    await assert.rejects(queue.publish(hint()));
-    await queue.close().catch(keep);
+    const { lines, log } = keptLog();
+    const queue = openQueue(config, 'postgres://postgres@127.0.0.1:1/none', log);
+    await queue.consume(() => Promise.resolve());
+    const answers = [queue.ping(), queue.publish(hint())];
+    for (const answer of answers) await assert.rejects(answer);
+    const from = performance.now();
+    await queue.close();
+    assert.ok(performance.now() - from < 4_500);
+    // BullMQ says nothing of a PostgreSQL that it cannot reach; whoever publishes hears of it.
+    assert.equal(lines.length, config.backend === 'redis' ? 1 : 0, lines.join());
   }
 });
 

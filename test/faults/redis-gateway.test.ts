@@ -1,0 +1,3 @@
+import { onRedis } from '../fakes/redis.ts';
+
+await onRedis('faults/gateway.test.ts');

@@ -1,0 +1,3 @@
+import { onRedis } from '../fakes/redis.ts';
+
+await onRedis('conformance/postgres-streams.test.ts');

@@ -1,0 +1,3 @@
+import { onRedis } from '../fakes/redis.ts';
+
+await onRedis('e2e/slack-gateway.test.ts');
