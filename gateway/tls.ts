@@ -39,33 +39,37 @@ export async function watchTls(
 ): Promise<WatchedTls> {
   const { tls } = config;
   const applied: ((pem: ServerPem) => void)[] = [];
-  let current = tls && (await readServerPem(tls));
+  let current: ServerPem | undefined;
 
-  const reloadOwn = async (): Promise<void> => {
-    if (!tls) return;
+  const reload = async (): Promise<void> => {
     try {
-      const next = await readServerPem(tls);
-      if (JSON.stringify(next) === JSON.stringify(current)) return;
-      for (const apply of applied) apply(next);
-      current = next;
-      log.info({ file: tls.cert }, 'new handshakes use the changed certificate files');
+      const next = tls && (await readServerPem(tls));
+      if (next && JSON.stringify(next) !== JSON.stringify(current)) {
+        for (const apply of applied) apply(next);
+        current = next;
+        log.info({ file: tls.cert }, 'new handshakes use the changed certificate files');
+      }
     } catch (error) {
       log.error({ err: error }, 'the changed certificate files cannot be used; those before stay');
     }
-  };
-  const reload = async (): Promise<void> => {
-    await reloadOwn();
     await checkTargets(config, log);
     await warnOfExpiry(config, log);
   };
 
-  const { certificates: certs, keys } = tlsFiles(config);
-  const watching = watchFiles([...certs, ...keys], reload, timing);
+  const files = tlsFiles(config);
+  // Watched before they are read, so that no change falls between the two.
+  const watching = watchFiles([...files.certificates, ...files.keys], reload, timing);
+  try {
+    current = tls && (await readServerPem(tls));
+  } catch (error) {
+    watching.close();
+    throw error;
+  }
   await warnOfExpiry(config, log);
   const daily = setInterval(() => void warnOfExpiry(config, log), DAY_MS).unref();
   return {
     use:
-      current &&
+      tls &&
       ((apply) => {
         if (current) apply(current);
         applied.push(apply);

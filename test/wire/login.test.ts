@@ -1,30 +1,13 @@
 import assert from 'node:assert/strict';
-import { type ExecFileException, execFile, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { after, before, describe, it } from 'node:test';
 import tls from 'node:tls';
 import pg from 'pg';
 import * as codec from '#gateway/postgres/codec.ts';
 import { makeCertificate } from '../fakes/certificates.ts';
+import { psql } from './psql.ts';
 import { EMAIL, type Listening, PASSWORD, RawClient, fixedTls, listen } from './support.ts';
-
-type Outcome = { readonly code: number; readonly out: string; readonly err: string };
-
-/** Debian's psql, with nothing of the machine's settings. */
-function psql(connection: string, environment: Record<string, string> = {}): Promise<Outcome> {
-  return new Promise((resolve) => {
-    const env = {
-      PATH: '/usr/bin:/bin',
-      HOME: '/nonexistent',
-      PGPASSWORD: PASSWORD,
-      ...environment,
-    };
-    const args = ['-XAtq', '-c', 'hello', connection];
-    const done = (error: ExecFileException | null, out: string, err: string): void =>
-      resolve({ code: typeof error?.code === 'number' ? error.code : 0, out, err });
-    execFile('psql', args, { env, timeout: 20_000 }, done);
-  });
-}
 
 describe('signing in', () => {
   let listening: Listening;

@@ -39,7 +39,7 @@ export async function connectClient(
     client.checkBound();
     return client;
   } catch (error) {
-    await client.end().catch(() => undefined);
+    client.connection.stream.destroy();
     throw error;
   }
 }

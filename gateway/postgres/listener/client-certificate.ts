@@ -48,11 +48,17 @@ function verifyProblem(socket: TLSSocket): string | undefined {
 }
 
 function isOf(certificate: X509Certificate, email: string): boolean {
-  const named = [email, personKey(email)].some(
-    (name) => certificate.checkEmail(name, { subject: 'never' }) !== undefined,
-  );
+  const key = personKey(email);
+  // OpenSSL tells the case of letters apart, people do not: it is asked for each name as the certificate writes it.
+  const named = (certificate.subjectAltName ?? '')
+    .split(', ')
+    .map((name) => name.replace(/^email:/, ''))
+    .some(
+      (name) =>
+        personKey(name) === key && certificate.checkEmail(name, { subject: 'never' }) !== undefined,
+    );
   if (named) return true;
   // Several CN are a list: nobody's.
   const commonName: unknown = certificate.toLegacyObject().subject.CN;
-  return typeof commonName === 'string' && personKey(commonName) === personKey(email);
+  return typeof commonName === 'string' && personKey(commonName) === key;
 }
