@@ -1,18 +1,32 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { startCollector } from '../fakes/collector.ts';
+import { freePort } from '../fakes/postgres.ts';
+import type { FakeSlack } from '../fakes/slack.ts';
+import { actorOf, slackConfig, startSlack } from '../fakes/slack-kit.ts';
 import { eventually, outcome, startGateway, type TestGateway } from '../fakes/gateway.ts';
 
 type Collector = Awaited<ReturnType<typeof startCollector>>;
 let collector: Collector;
 let gateway: TestGateway;
+let slack: FakeSlack;
+let actor: ReturnType<typeof actorOf>;
 
 before(async () => {
   collector = await startCollector();
-  gateway = await startGateway({ config: { telemetry: { otlp: collector.url, sample: 1 } } });
+  slack = await startSlack();
+  for (const who of ['engineer', 'approver'])
+    slack.users.set(`U${who.toUpperCase()}`, { email: `${who}@example.com` });
+  const port = await freePort();
+  actor = actorOf('http', slack, () => `http://127.0.0.1:${port}`);
+  gateway = await startGateway({
+    slack: slackConfig('http', slack, port),
+    config: { telemetry: { otlp: collector.url, sample: 1 } },
+  });
 });
 after(async () => {
   await gateway?.stop();
+  await slack?.close();
   await collector?.close();
 });
 
@@ -33,7 +47,15 @@ async function ours(...names: string[]): Promise<Record<string, number | undefin
 }
 
 // Values that nobody may find in a metric or a span: in the statement, in the result, in a comment, in a name.
-const LITERALS = ['4471-secret', '123-45-', '41111111', 'example.org', 'refund-note', 'why-so'];
+const LITERALS = [
+  '4471-secret',
+  '123-45-',
+  '41111111',
+  'example.org',
+  'refund-note',
+  'why-so',
+  'xoxb',
+];
 const TOO_MUCH = [...LITERALS, '@example.com', 'select', 'update', 'orders', 'Lisbon'];
 
 test('numbers and traces tell what happened, and nothing of what was in it', async () => {
@@ -49,7 +71,14 @@ test('numbers and traces tell what happened, and nothing of what was in it', asy
     'holds_open{target="shop"}': 1,
     'sessions_open{target="shop"}': 1,
   });
-  await gateway.decide('approve');
+  const card = await eventually('the stored card', async () => {
+    const { rowCount } = await gateway.storeSql.query(
+      'select from countersign.post where request = $1 and ts is not null',
+      [request.id],
+    );
+    return rowCount === 1 ? slack.messages[0] : undefined;
+  });
+  assert.equal((await actor.click('UAPPROVER', 'approve', card)).status, 200);
   await held;
   await eventually('the card', async () => {
     const pending = await ours('outbox_pending');
@@ -94,6 +123,7 @@ test('numbers and traces tell what happened, and nothing of what was in it', asy
     assert.equal(trace.find((span) => span.name === name)?.parentSpanId, hold?.spanId);
   const facts = trace.flatMap(({ attributes }) => attributes.map(({ value }) => value.stringValue));
   assert.ok(facts.includes(request.id));
+  assert.ok(facts.includes('slack'));
   assert.ok(spans.filter((span) => span.name === 'run').length >= 3);
 
   const told = [...all.keys()].join('\n') + collector.bodies.join('\n');
