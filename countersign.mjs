@@ -175,7 +175,8 @@ function run(argv) {
         ? ['test/bench/run.ts', argv.slice(1)]
         : ['cli/main.ts', argv];
   // The channel ends with us: the gateway stops too when this process is killed.
-  const child = spawn(node, [path.join(ROOT, script)].concat(rest), {
+  // Targets may be signed by an authority that only this machine's system knows.
+  const child = spawn(node, ['--use-system-ca', path.join(ROOT, script)].concat(rest), {
     stdio: ['inherit', 'inherit', 'inherit', 'ipc'],
   });
   // A terminal's Ctrl-C reaches the child by itself, being of the same group; twice would mean "now, at once".

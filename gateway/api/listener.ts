@@ -109,5 +109,6 @@ export async function listenHttp(
   const { address, tls, ...rest } = options;
   const app = await buildHttp(rest, tls);
   const url = await app.listen({ host: address.host, port: address.port });
-  return { url, close: () => app.close() };
+  // Fastify does not know what a server speaks that it has not made.
+  return { url: tls ? url.replace(/^http:/, 'https:') : url, close: () => app.close() };
 }

@@ -89,6 +89,12 @@ describe('a target over TLS', () => {
   });
   after(() => server.stop());
 
+  const through = (port: number, channelBinding: 'prefer' | 'require'): TargetConfig => ({
+    ...base,
+    port,
+    tls: { ...base.tls, channelBinding },
+  });
+
   it('is believed by its address or its name, with the password bound to the channel', async () => {
     for (const host of ['127.0.0.1', 'localhost'])
       for (const channelBinding of ['prefer', 'require'] as const)
@@ -108,11 +114,6 @@ describe('a target over TLS', () => {
     const between = await listenBetween(server.port, await authority.issue());
     const stripping = await listenBetween(server.port, await authority.issue(), withoutPlus);
     open.push(between, stripping);
-    const through = (port: number, channelBinding: 'prefer' | 'require'): TargetConfig => ({
-      ...base,
-      port,
-      tls: { ...base.tls, channelBinding },
-    });
     const found = /refused the gateway's credential|channel binding check failed/;
     await refuses(through(between.port, 'prefer'), found);
     // It says "y": the server knows that it had offered more.
