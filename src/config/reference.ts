@@ -91,3 +91,18 @@ export function referenceTable(): string {
 export function schemaFile(): string {
   return `${JSON.stringify(jsonSchema(), undefined, 2)}\n`;
 }
+
+const TABLE = /(<!-- generated [^]*?-->\n)[^]*?(\n<!-- end of what is generated -->)/;
+
+/** The files of docs/ that follow from the schema, as they should be. */
+export async function generated(
+  read: (name: string) => Promise<string>,
+): Promise<ReadonlyMap<string, string>> {
+  const page = await read('configuration.md');
+  if (!TABLE.test(page)) throw new Error('docs/configuration.md has lost the marks of its table');
+  const table = page.replace(TABLE, (_, begin, end) => `${begin}\n${referenceTable()}\n${end}`);
+  return new Map([
+    ['configuration.md', table],
+    ['countersign.schema.json', schemaFile()],
+  ]);
+}

@@ -7,7 +7,7 @@ import type { Config } from '#src/config/config.ts';
 import { ConfigError, readConfig } from '#src/config/read.ts';
 
 export const example = new URL('./countersign.yaml', import.meta.url);
-const env = { SLACK_BOT_TOKEN: 'bot-token', SLACK_APP_TOKEN: 'app-token' };
+const env = { SLACK_BOT_TOKEN: 'bot-token', SLACK_APP_TOKEN: 'app-token', CIRCLE: '${env:CIRCLE}' };
 
 type Tree = { [key: string]: Tree | string };
 

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { chmodSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, beforeEach, suite, test } from 'node:test';
 import { readPolicyFiles } from '#src/config/policies.ts';
@@ -160,6 +160,46 @@ suite('a configuration that cannot be used', () => {
       /only a secret|a name has/,
     ],
     ['rules that are not there', { policies: './none' }, 'policies', /no folder/],
+    [
+      'a key of a target that is nearly right',
+      { 'targets.shop.hold.inTransacton': '5m' },
+      'targets.shop.hold.inTransacton',
+      /did you mean inTransaction\?/,
+    ],
+    ['a number for a text', { name: 12 }, 'name', /^is a number: write a text: put it in quotes$/],
+    ['a text for a list', { groups: 'dba' }, 'groups', /^is a text: write a list/],
+    ['a text for keys', { listen: '127.0.0.1:1' }, 'listen', /^is a text: write keys of its own/],
+    [
+      'a list for a person',
+      { people: { 'ann@example.com': [] } },
+      'people["ann@example.com"]',
+      /a list/,
+    ],
+    [
+      'a person who is there twice but for case',
+      { people: { 'Ann@example.com': { name: 'A' }, 'ann@example.com': { name: 'B' } } },
+      'people["ann@example.com"]',
+      /same person as Ann@example\.com/,
+    ],
+    [
+      'a folder for an authority file',
+      { 'targets.shop.tls.ca': './secrets' },
+      'targets.shop.tls.ca',
+      /is a folder/,
+    ],
+    [
+      'a folder for a secret',
+      { 'targets.shop.password': '${file:./secrets}' },
+      'targets.shop.password',
+      /is a folder/,
+    ],
+    ['a file for the rules', { policies: './ca.pem' }, 'policies', /is no folder/],
+    [
+      'a variable that holds a reference',
+      { 'targets.shop.password': '${env:CIRCLE}' },
+      'targets.shop.password',
+      /holds a reference itself/,
+    ],
     ['a person who is no address', { 'people.ann': { name: 'Ann' } }, 'people.ann', /e-mail/],
   ];
   for (const [name, changes, path, message] of cases)
@@ -217,8 +257,41 @@ suite('a configuration that cannot be used', () => {
   });
 
   test('a key written twice is a problem', async () => {
-    writeFileSync(file, 'name: a\nname: b\n');
-    assert.match(Object.values(await problemsOf(folder.readAsItIs()))[0] ?? '', /unique/);
+    writeFileSync(file, 'name: a\ntargets:\n  shop: { url: x, url: y }\nname: b\nnme: c\n');
+    const found = await problemsOf(folder.readAsItIs());
+    assert.match(found['name'] ?? '', /is there twice, in lines 1 and 4/);
+    assert.match(found['targets.shop.url'] ?? '', /is there twice, in lines 3 and 3/);
+    // Beside what the schema says.
+    assert.match(found['nme'] ?? '', /no such key; did you mean name\?/);
+  });
+
+  test('aliases without end are a problem, not a crash', async () => {
+    const bomb = Array.from(
+      { length: 9 },
+      (_, n) => `k${n + 1}: &a${n + 1} [*a${n}, *a${n}, *a${n}, *a${n}]`,
+    );
+    writeFileSync(file, ['k0: &a0 [x]', ...bomb].join('\n'));
+    assert.match((await problemsOf(folder.readAsItIs()))[''] ?? '', /alias.*write it out/i);
+  });
+
+  test('a folder in place of the file is a problem', async () => {
+    rmSync(file, { force: true });
+    mkdirSync(file);
+    const found = await problemsOf(folder.readAsItIs());
+    rmSync(file, { recursive: true });
+    assert.match(found[''] ?? '', /is a folder/);
+  });
+
+  test('all secrets whose commands fail are told at once', async () => {
+    const found = await problemsOf(
+      folder.read({
+        'store.postgres': 'postgres://u:${command:exit 1}@h/db',
+        'chat.slack.botToken': '${command:exit 1}',
+        'chat.slack.appToken': '${command:exit 1}',
+      }),
+    );
+    const paths = ['chat.slack.appToken', 'chat.slack.botToken', 'store.postgres'];
+    assert.deepEqual(Object.keys(found), paths);
   });
 
   test('an empty file and a missing one are problems', async () => {
