@@ -1,4 +1,4 @@
-import { access, stat } from 'node:fs/promises';
+import { access, constants, stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { readSecretFile, secretProblem, type Surroundings } from './secrets.ts';
 import { parseAddress } from './units.ts';
@@ -38,6 +38,7 @@ export async function checkFile(raw: unknown, around: Surroundings): Promise<Con
     ...checkConsole(raw),
     ...checkChannels(raw),
     ...checkTargets(raw),
+    ...checkPeople(raw),
   ];
   found.push(...(await checkSecrets(raw, around)), ...(await checkPaths(raw, around.base)));
   return found;
@@ -112,6 +113,18 @@ function checkTargets(raw: unknown): ConfigProblem[] {
   });
 }
 
+/** E-mail addresses are compared without regard to case. */
+function checkPeople(raw: unknown): ConfigProblem[] {
+  const emails = keysOf(at(raw, 'people'));
+  return emails.flatMap((email, index) => {
+    const same = (other: string): boolean => other.toLowerCase() === email.toLowerCase();
+    const first = emails.findIndex(same);
+    if (first === index) return [];
+    const message = `is the same person as ${emails[first]}: keep one`;
+    return [{ path: pathText(['people', email]), message }];
+  });
+}
+
 const secretPaths = [
   /^targets(\.[\w-]+|\["[^"]+"\])\.(analyser\.)?password$/,
   /^store\.postgres$/,
@@ -168,13 +181,14 @@ async function checkPaths(raw: unknown, base: string): Promise<ConfigProblem[]> 
 
 async function folderProblem(path: string): Promise<string | undefined> {
   const found = await stat(path).catch(() => undefined);
-  return found?.isDirectory()
-    ? undefined
-    : `there is no folder ${path}: create it, with *.cedar files`;
+  if (found && !found.isDirectory()) return `${path} is no folder: name the one with the *.cedar files`;
+  return found ? undefined : `there is no folder ${path}: create it, with *.cedar files`;
 }
 
 async function fileProblem(path: string): Promise<string | undefined> {
-  const readable = await access(path).then(
+  const found = await stat(path).catch(() => undefined);
+  if (found?.isDirectory()) return `${path} is a folder: name the file in it`;
+  const readable = await access(path, constants.R_OK).then(
     () => true,
     () => false,
   );
