@@ -21,6 +21,8 @@ export type Config = {
   readonly groups: readonly string[];
   /** What the file asks for and this version does not have, one sentence each; printed at the start. */
   readonly notices: readonly string[];
+  /** Where it was read from, absolute, and what stood there: it is read again when that changes. */
+  readonly source?: { readonly path: string; readonly text: string };
 };
 
 export type RedisConfig = {
@@ -87,8 +89,8 @@ export type TargetTlsConfig = {
   readonly channelBinding?: 'prefer' | 'require';
 };
 
-/** Read at each use, so that a rotated secret works without a restart. */
-export type Secret = () => Promise<string>;
+/** Read at each use, so that a rotated secret works without a restart. `reference` is what was written. */
+export type Secret = (() => Promise<string>) & { readonly reference?: string };
 
 export type PersonConfig = { readonly name: string; readonly groups: readonly string[] };
 
