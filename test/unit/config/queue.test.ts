@@ -60,9 +60,9 @@ suite('the queue in the configuration', () => {
       { host, port, db, username, password, tls },
       { host: '::1', port: 7000, db: 2, username: 'gate', password: 'a@b', tls: {} },
     );
-    assert.equal(at('redis://h').port, 6379);
-    assert.equal(at('redis://h').tls, undefined);
-    assert.equal(at('redis://:one@h', { password: 'two' }).password, 'two');
+    assert.equal(at('redis://h')['port'], 6379);
+    assert.equal(at('redis://h')['tls'], undefined);
+    assert.equal(at('redis://:one@h', { password: 'two' })['password'], 'two');
   });
 
   test('a URL whose secret makes it none says where to write the password, and not the secret', () => {
