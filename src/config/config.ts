@@ -12,11 +12,11 @@ export type Config = {
   readonly dataDir: string;
   readonly tls?: ServerTlsConfig;
   readonly targets: ReadonlyMap<string, TargetConfig>;
-  /** Where traces go (OTLP over HTTP), and which share of the statements is traced. */
-  readonly telemetry?: { readonly otlp: string; readonly sample: number };
   readonly people: ReadonlyMap<string, PersonConfig>;
   readonly chat: ChatConfig;
   readonly log: { readonly level: string };
+  /** Where traces go (OTLP over HTTP), and which share of the statements is traced. */
+  readonly telemetry?: { readonly otlp: string; readonly sample: number };
   /** Every group that rules may name: those of the people, and those listed under `groups`. */
   readonly groups: readonly string[];
   /** What the file asks for and this version does not have, one sentence each; printed at the start. */
@@ -97,28 +97,28 @@ export type PersonConfig = { readonly name: string; readonly groups: readonly st
 export type ChatConfig = {
   readonly channels: ReadonlyMap<string, { readonly slack?: string; readonly teams?: string }>;
   readonly slack?: SlackConfig;
-  /** Slack without a public address; kept for the version that can do it. */
-  readonly slackSocket?: SlackSocketConfig;
 };
 
-export type SlackConfig = {
-  readonly mode: 'http';
+type SlackApp = {
   readonly botToken: string;
-  readonly signingSecret: string;
   readonly appId?: string;
   /** Workspaces whose members may decide. */
   readonly teams: readonly string[];
-  /** Where Slack reaches us; the receiver listens here. */
-  readonly listen: Address;
   /** Only for tests: another Web API address. */
   readonly apiUrl?: string;
   /** A Slack account is the person with the same, confirmed e-mail address. */
   readonly matchEmail: true;
 };
 
-export type SlackSocketConfig = {
-  readonly mode: 'socket';
-  readonly botToken: string;
-  readonly appToken: string;
-  readonly teams: readonly string[];
+/** Slack calls us, on an address of ours. */
+export type SlackHttpConfig = SlackApp & {
+  readonly mode: 'http';
+  readonly signingSecret: string;
+  /** Where Slack reaches us; the receiver listens here. */
+  readonly listen: Address;
 };
+
+/** We call Slack, and its calls come back on that connection. */
+export type SlackSocketConfig = SlackApp & { readonly mode: 'socket'; readonly appToken: string };
+
+export type SlackConfig = SlackHttpConfig | SlackSocketConfig;

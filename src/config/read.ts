@@ -1,14 +1,14 @@
 import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
-import { parseDocument } from 'yaml';
-import type { z } from 'zod';
 import { parseDuration } from '../policy/duration.ts';
-import { checkFile, pathText, type ConfigProblem } from './checks.ts';
+import { checkFile, type ConfigProblem } from './checks.ts';
 import type { Address, ChatConfig, Config, Secret, TargetConfig } from './config.ts';
+import { explain } from './explain.ts';
 import { buildRedis } from './queue.ts';
 import { fileSchema, type File } from './schema.ts';
 import { resolveSecret, type Surroundings } from './secrets.ts';
 import { parseAddress, parseSize } from './units.ts';
+import { parseYaml } from './yaml.ts';
 
 export type { ConfigProblem } from './checks.ts';
 
@@ -35,24 +35,29 @@ export async function readConfig(
 ): Promise<Config> {
   const full = resolve(path);
   const around = { base: dirname(full), env };
-  const raw = parseYaml(full, await readText(full));
+  const text = await readText(full);
+  const { raw, problems } = parseYaml(text);
+  if (raw === undefined) throw new ConfigError(full, problems);
   const parsed = fileSchema.safeParse(raw);
-  const problems = parsed.success ? [] : parsed.error.issues.flatMap(explain);
-  problems.push(...(await checkFile(raw, around)));
-  if (!parsed.success || problems.length > 0)
-    throw new ConfigError(
-      full,
-      problems.toSorted((a, b) => (a.path < b.path ? -1 : 1)),
-    );
-  return build(parsed.data, around).catch((error: unknown) => {
-    if (!(error instanceof Unresolved)) throw error;
-    throw new ConfigError(full, [{ path: error.path, message: error.message }]);
-  });
+  const wrong = parsed.success ? [] : parsed.error.issues.flatMap(explain);
+  wrong.push(...problems, ...(await checkFile(raw, around)));
+  if (!parsed.success || wrong.length > 0) throw new ConfigError(full, sorted(wrong));
+  // A secret that could not be looked up although it was there a moment ago, or whose command fails.
+  const unresolved: ConfigProblem[] = [];
+  const config = await build(parsed.data, around, (problem) => unresolved.push(problem));
+  if (unresolved.length > 0) throw new ConfigError(full, sorted(unresolved));
+  return { ...config, source: { path: full, text } };
 }
 
+const sorted = (problems: readonly ConfigProblem[]): ConfigProblem[] =>
+  problems.toSorted((a, b) => (a.path < b.path ? -1 : 1));
+
 async function readText(path: string): Promise<string> {
-  return readFile(path, 'utf8').catch(() => {
-    const message = 'there is no such readable file: name it with --config';
+  return readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    const message =
+      error.code === 'EISDIR'
+        ? 'is a folder: name the file in it with --config'
+        : 'there is no such readable file: name it with --config';
     throw new ConfigError(path, [{ path: '', message }]);
   });
 }
@@ -65,7 +70,11 @@ async function build(
   const { base } = around;
   const secretAt = (path: string, text: string): Promise<string> =>
     resolveSecret(text, around).catch((cause: unknown) => {
-      throw new Unresolved(path, cause);
+      complain({
+        path,
+        message: cause instanceof Error ? cause.message : 'the secret cannot be read',
+      });
+      return '';
     });
   const { listen, store, queue, tls, people } = file;
   const targets = Object.entries(file.targets).map(([name, target]) =>
@@ -75,9 +84,10 @@ async function build(
   return {
     name: file.name,
     listen: { console: toAddress(listen.console), postgres: toAddress(listen.postgres) },
-    publicUrl: (
-      file.publicUrl ?? `${tls?.console ? 'https' : 'http'}://${listen.console}`
-    ).replace(/\/+$/, ''),
+    publicUrl: (file.publicUrl ?? `${tls?.console ? 'https' : 'http'}://${listen.console}`).replace(
+      /\/+$/,
+      '',
+    ),
     store: {
       postgres:
         store.postgres === 'embedded'
@@ -104,6 +114,7 @@ async function build(
     people: new Map(Object.entries(people)),
     chat: await buildChat(file.chat, secretAt),
     log: file.log,
+    ...telemetryOf(file, around.env),
     groups: [...new Set([...groups, ...file.groups])].toSorted(),
     notices: noticesOf(file),
   };
@@ -115,11 +126,8 @@ function buildTarget(
   around: Surroundings,
 ): TargetConfig {
   const url = new URL(target.url);
-  const secret =
-    (text: string): Secret =>
-    ...telemetryOf(file, around.env),
-    () =>
-      resolveSecret(text, around);
+  const secret = (text: string): Secret =>
+    Object.assign(() => resolveSecret(text, around), { reference: text });
   const { tls, hold, record, analyser, channel } = target;
   return {
     name,
@@ -145,6 +153,16 @@ function buildTarget(
   };
 }
 
+/** The standard variable, so that a collector beside the gateway is found as by every other program. */
+function telemetryOf(
+  { telemetry: { otlp, sample } }: File,
+  env: Surroundings['env'],
+): Pick<Config, 'telemetry'> {
+  const standard = env['OTEL_EXPORTER_OTLP_ENDPOINT'] ?? '';
+  const collector = otlp ?? (standard === '' ? undefined : standard);
+  return collector === undefined ? {} : { telemetry: { otlp: collector, sample } };
+}
+
 async function buildChat(
   chat: File['chat'],
   secretAt: (path: string, text: string) => Promise<string>,
@@ -157,29 +175,22 @@ async function buildChat(
   );
   const { slack } = chat;
   if (!slack) return { channels };
+  const { appId, apiUrl, teams, matchEmail } = slack;
   const botToken = await secretAt('chat.slack.botToken', slack.botToken);
-  if (slack.mode === 'socket') {
-/** The standard variable, so that a collector beside the gateway is found as by every other program. */
-function telemetryOf(
-  { telemetry: { otlp, sample } }: File,
-  env: Surroundings['env'],
-): Pick<Config, 'telemetry'> {
-  const standard = env['OTEL_EXPORTER_OTLP_ENDPOINT'] ?? '';
-  const collector = otlp ?? (standard === '' ? undefined : standard);
-  return collector === undefined ? {} : { telemetry: { otlp: collector, sample } };
-}
-
-    const appToken = await secretAt('chat.slack.appToken', slack.appToken);
-    return { channels, slackSocket: { mode: 'socket', botToken, appToken, teams: slack.teams } };
-  }
-  const { mode, appId, teams, apiUrl, matchEmail } = slack;
-  const signingSecret = await secretAt('chat.slack.signingSecret', slack.signingSecret);
-  const given = { ...(appId !== undefined && { appId }), ...(apiUrl !== undefined && { apiUrl }) };
-  const listen = toAddress(slack.listen);
-  return {
-    channels,
-    slack: { mode, botToken, signingSecret, teams, listen, matchEmail, ...given },
+  const app = {
+    botToken,
+    teams,
+    matchEmail,
+    ...(appId !== undefined && { appId }),
+    ...(apiUrl !== undefined && { apiUrl }),
   };
+  if (slack.mode === 'socket') {
+    const appToken = await secretAt('chat.slack.appToken', slack.appToken);
+    return { channels, slack: { mode: 'socket', ...app, appToken } };
+  }
+  const signingSecret = await secretAt('chat.slack.signingSecret', slack.signingSecret);
+  const listen = toAddress(slack.listen);
+  return { channels, slack: { mode: 'http', ...app, signingSecret, listen } };
 }
 
 function noticesOf({ listen, chat }: File): string[] {
@@ -187,10 +198,6 @@ function noticesOf({ listen, chat }: File): string[] {
   if (listen.ssh !== undefined)
     notices.push(
       `listen.ssh: this version does not listen for SSH; nothing listens on ${listen.ssh}`,
-    );
-  if (chat.slack?.mode === 'socket')
-    notices.push(
-      'chat.slack: this version does not do socket mode; nothing is posted to Slack: use mode: http',
     );
   if (Object.values(chat.channels).some((channel) => channel.teams !== undefined))
     notices.push('chat.channels: this version does not post to Teams');

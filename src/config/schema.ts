@@ -47,21 +47,6 @@ const tls = z
     clientCa: key(
       file.optional(),
       "PEM file with the authority of clients' certificates.",
-const telemetry = z
-  .strictObject({
-    otlp: key(
-      urlOf(['http', 'https']).optional(),
-      'Collector of traces (OTLP over HTTP); default: `OTEL_EXPORTER_OTLP_ENDPOINT` of the environment, else no traces.',
-      'http://127.0.0.1:4318',
-    ),
-    sample: key(
-      z.number().min(0).max(1).default(0.1),
-      'Share of the statements that are traced, 0 to 1.',
-      0.1,
-    ),
-  })
-  .prefault({});
-
       './tls/clients.pem',
     ),
     clientCert: key(
@@ -77,6 +62,21 @@ const telemetry = z
     error: "is missing: clients' certificates are checked against it",
   })
   .optional();
+
+const telemetry = z
+  .strictObject({
+    otlp: key(
+      urlOf(['http', 'https']).optional(),
+      'Collector of traces (OTLP over HTTP); default: `OTEL_EXPORTER_OTLP_ENDPOINT` of the environment, else no traces.',
+      'http://127.0.0.1:4318',
+    ),
+    sample: key(
+      z.number().min(0).max(1).default(0.1),
+      'Share of the statements that are traced, 0 to 1.',
+      0.1,
+    ),
+  })
+  .prefault({});
 
 /** The whole file. Every object is strict: an unknown key is an error. */
 export const fileSchema = z
@@ -129,7 +129,6 @@ export const fileSchema = z
       z
         .strictObject({
           channels: key(
-    telemetry: key(telemetry, 'Where traces go.', { otlp: 'http://127.0.0.1:4318' }),
             z.record(name, key(channel, 'One channel.', { slack: 'C0123456' })).default({}),
             '`@channel("NAME")` in rules.',
             { 'db-approvals': { slack: 'C0123456' } },
@@ -146,6 +145,7 @@ export const fileSchema = z
       'Where holds are shown.',
       { channels: { 'db-approvals': { slack: 'C0123456' } } },
     ),
+    telemetry: key(telemetry, 'Where traces go.', { otlp: 'http://127.0.0.1:4318' }),
     log: key(
       z
         .strictObject({
