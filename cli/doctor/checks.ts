@@ -2,6 +2,7 @@ import type { Config } from '#src/config/config.ts';
 import { readPolicyFiles } from '#src/config/policies.ts';
 import { loadPolicy } from '#src/policy/load.ts';
 import { namesOf } from '../policy.ts';
+import { checkCertificates } from './certificates.ts';
 import { failed, type Check } from './check.ts';
 import { checkKeys } from './keys.ts';
 import { checkMachine } from './machine.ts';
@@ -20,6 +21,7 @@ export function checkGroups(config: Config, file: string): readonly CheckGroup[]
     { what: 'this machine', run: () => checkMachine(config.dataDir) },
     { what: 'the configuration', run: () => Promise.resolve(checkConfig(config)) },
     { what: 'keys and files', run: () => checkKeys(config, file) },
+    { what: 'the certificates', run: () => checkCertificates(config) },
     { what: 'the rules', run: () => checkRules(config) },
     { what: 'the store', run: () => checkStore(config) },
     ...(queue.backend === 'redis' ? [{ what: 'Redis', run: () => checkRedis(queue) }] : []),
@@ -46,12 +48,12 @@ function checkConfig(config: Config): readonly Check[] {
       found: 'PostgreSQL clients come from beyond this machine without TLS',
       next: 'set tls.key and tls.cert',
     });
-  if (!isLoopback(console.host))
+  if (!isLoopback(console.host) && !config.tls?.console)
     checks.push({
       what: 'encryption',
       state: 'warn',
       found: 'the console speaks plain HTTP beyond this machine',
-      next: 'listen on 127.0.0.1 and put an HTTPS proxy in front; set publicUrl to its address',
+      next: 'set tls.console, or listen on 127.0.0.1 and put an HTTPS proxy in front; set publicUrl to match',
     });
   return checks;
 }
