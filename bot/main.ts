@@ -7,8 +7,11 @@ import type { Database } from '#src/store/database.ts';
 import type { Tracing } from '#src/telemetry/tracing.ts';
 import { startInbox } from './inbox.ts';
 import type { BotLog } from './log.ts';
-import { postingClient, startSlackApp } from './slack/app.ts';
+import { startSlackApp } from './slack/app.ts';
+import { postingClient } from './slack/client.ts';
 import { deliverCards } from './slack/posts.ts';
+import { Problems } from './slack/problems.ts';
+import { watchToken } from './slack/token.ts';
 
 export type BotParts = {
   readonly config: Pick<Config, 'chat' | 'publicUrl' | 'targets'>;
@@ -17,12 +20,14 @@ export type BotParts = {
   readonly db: Database;
   readonly queue: Queue;
   readonly log: BotLog;
+  readonly tracing?: Tracing;
 };
 
 export type Bot = {
-  readonly tracing?: Tracing;
-  /** Where Slack's calls are taken; absent without Slack. */
+  /** Where Slack's calls are taken; absent without Slack, and in Socket Mode. */
   readonly address?: Address;
+  /** What is wrong between us and chat, and what to do; undefined when nothing is. Requests are decided in the console. */
+  problem(): string | undefined;
   close(): Promise<void>;
 };
 
@@ -33,20 +38,28 @@ export async function startBot(parts: BotParts): Promise<Bot> {
   const onError = (err: Error) => log.warn({ err }, 'a card was not delivered; it is tried again');
   if (!slack) {
     log.info({}, 'no chat is configured: requests are decided in the console');
-    return await startInbox({ ...parts, onError, deliver: () => Promise.resolve() });
+    const inbox = await startInbox({ ...parts, onError, deliver: () => Promise.resolve() });
+    return { problem: () => undefined, close: () => inbox.close() };
   }
   const { publicUrl } = config;
-  const app = await startSlackApp(slack, { ...parts, publicUrl });
+  const problems = new Problems(log);
+  const app = await startSlackApp(slack, { ...parts, publicUrl, problems });
   const client = postingClient(slack, log);
+  const token = watchToken(client, problems);
   const channelsOf = (request: Request) => slackChannels(config, request, log);
   const inbox = await startInbox({
     ...parts,
-    onError,
+    onError(error) {
+      onError(error);
+      token.doubt(error);
+    },
     deliver: (request) => deliverCards({ ...parts, client, channelsOf, publicUrl }, request),
   });
   return {
-    address: app.address,
+    ...(app.address && { address: app.address }),
+    problem: () => problems.text(),
     async close() {
+      token.close();
       await app.close();
       await inbox.close();
     },

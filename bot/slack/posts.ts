@@ -6,6 +6,7 @@ import { RetryAfter } from '../inbox.ts';
 import type { BotLog } from '../log.ts';
 import { messageOf } from '../message.ts';
 import { type SlackCard, slackCard } from './card.ts';
+import { platformError } from './client.ts';
 
 /** Slack refuses about 13,200 characters of blocks (bolt-js#2509) without documenting it. */
 const BLOCKS_MAX = 12_000;
@@ -88,17 +89,24 @@ export function cardOf(request: Request, publicUrl: string): SlackCard {
   throw new Error(`the card of request ${request.id} is too long for Slack without its statement`);
 }
 
-/** The request whose stored card this message is; a copy, or a message that is not ours, has none. */
-export async function requestOfPost(
+/**
+ * Whether this message is the stored card of the request: `unknown` while no message is stored for this channel, since
+ * Slack shows a card before we know its ts.
+ */
+export async function isCardOf(
   db: Database,
+  request: string,
   channel: string,
   ts: string,
-): Promise<string | undefined> {
-  const { rows } = await db.pool.query<{ request: string }>(
-    "select request from countersign.post where platform = 'slack' and channel = $1 and ts = $2",
-    [channel, ts],
+): Promise<'card' | 'copy' | 'unknown'> {
+  const { rows } = await db.pool.query<{ ts: string | null }>(
+    "select ts from countersign.post where request = $1 and platform = 'slack' and channel = $2",
+    [request, channel],
   );
-  return rows[0]?.request;
+  const [post] = rows;
+  if (!post) return 'copy';
+  if (post.ts === null) return 'unknown';
+  return post.ts === ts ? 'card' : 'copy';
 }
 
 async function openPost(db: Database, request: string, channel: string): Promise<Post> {
@@ -151,10 +159,6 @@ async function findCard(
     if (platformError(error) === 'missing_scope') return undefined;
     throw error;
   }
-}
-
-export function platformError(error: unknown): string | undefined {
-  return error instanceof webApi.WebAPIPlatformError ? error.data.error : undefined;
 }
 
 /** Slack said no. While somebody can still decide it is tried again; afterwards the card is left as it is. */

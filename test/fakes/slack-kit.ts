@@ -3,20 +3,45 @@ import type { Config, SlackConfig } from '#src/config/config.ts';
 import type { Requirement } from '#src/policy/verdict.ts';
 import type { Card } from '#src/approval/request.ts';
 import { STATEMENT, asked, binding, startRequests, startStore } from './approval.ts';
-import { APP, slackActor } from './slack-actor.ts';
-import { TEAM, startFakeSlack } from './slack.ts';
+import { APP, httpDoor, slackActor, socketDoor } from './slack-actor.ts';
+import { type FakeSlack, TEAM, startFakeSlack } from './slack.ts';
 
 export const CHANNEL = 'C0DBAPPROVALS';
 export const PUBLIC_URL = 'https://cs.example.com';
 const TOKEN = 'xoxb-test';
+const APP_TOKEN = 'xapp-test';
 const SECRET = 'signing-secret-of-the-test';
-export const SCOPES = ['chat:write', 'users:read', 'users:read.email'];
+const SCOPES = ['chat:write', 'users:read', 'users:read.email'];
+export const MODES = ['http', 'socket'] as const;
+export type Mode = (typeof MODES)[number];
+
+/** A fake Slack that takes the tokens of `slackConfig`. */
+export const startSlack = () =>
+  startFakeSlack({ scopes: SCOPES, token: TOKEN, appToken: APP_TOKEN });
+
+/** `port` is where the bot takes calls over HTTP. */
+export function slackConfig(mode: Mode, slack: FakeSlack, port = 0): SlackConfig {
+  const app = {
+    botToken: TOKEN,
+    appId: APP,
+    teams: [TEAM],
+    matchEmail: true as const,
+    apiUrl: slack.url,
+  };
+  if (mode === 'socket') return { mode, ...app, appToken: APP_TOKEN };
+  return { mode, ...app, signingSecret: SECRET, listen: { host: '127.0.0.1', port } };
+}
+
+/** What people do, as it reaches a bot with that configuration. */
+export function actorOf(mode: Mode, slack: FakeSlack, url: () => string) {
+  return slackActor(slack, mode === 'http' ? httpDoor(url, SECRET) : socketDoor(slack));
+}
 
 /** Requests on a real store, the real bot with Bolt, and a fake Slack with its people. */
-export async function startSlackKit() {
+export async function startSlackKit(mode: Mode = 'http') {
   const store = await startStore();
   const approval = await startRequests(store.db);
-  const slack = await startFakeSlack({ scopes: SCOPES, token: TOKEN });
+  const slack = await startSlack();
   slack.users.set('UENG', { email: 'engineer@example.com' });
   slack.users.set('UAPP', { email: 'Approver@Example.com' });
   slack.users.set('UAPP2', { email: 'approver2@example.com' });
@@ -29,16 +54,7 @@ export async function startSlackKit() {
   slack.users.set('UCONNECT', { email: 'approver@example.com', is_stranger: true });
   slack.users.set('UOTHER', { email: 'approver@example.com', team: 'T9999999' });
   slack.users.set('UMUTE', {});
-  const chat: SlackConfig = {
-    mode: 'http',
-    botToken: TOKEN,
-    signingSecret: SECRET,
-    appId: APP,
-    teams: [TEAM],
-    matchEmail: true,
-    listen: { host: '127.0.0.1', port: 0 },
-    apiUrl: slack.url,
-  };
+  const chat = slackConfig(mode, slack);
   const log: { fields: object; text: string }[] = [];
   const keep = (fields: object, text: string) => void log.push({ fields, text });
   const config: Pick<Config, 'chat' | 'publicUrl' | 'targets'> = {
@@ -64,7 +80,9 @@ export async function startSlackKit() {
     slack,
     log,
     address,
-    actor: slackActor(slack, address(), SECRET),
+    /** What operators are told, if anything. */
+    problem: () => bot.problem(),
+    actor: actorOf(mode, slack, address),
     /** Opens a request and waits for its card. */
     async hold(requirement: Partial<Requirement> = {}, card: Partial<Card> = {}) {
       const request = await requests.open(
@@ -96,7 +114,6 @@ export async function startSlackKit() {
       await bot.close();
       await between();
       bot = await start();
-      kit.actor = slackActor(slack, address(), SECRET);
     },
     async stop() {
       await bot.close();

@@ -1,7 +1,9 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { once } from 'node:events';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { checkMessage, checkView } from './blockkit.ts';
-import { METHOD_SCOPES } from './slack-scopes.ts';
+import { APP_METHOD_SCOPES, METHOD_SCOPES } from './slack-scopes.ts';
+import { slackSocket } from './slack-socket.ts';
 
 export type FakeUser = {
   email?: string;
@@ -24,12 +26,12 @@ export type Block = {
   type: string;
   elements?: { action_id?: string; value?: string; url?: string }[];
 };
-/** `lost`: done, but the reply never comes. `slow`: answered after `ms`. */
+/** `lost`: done, but the reply never comes. `slow`: done and answered after `ms`. `late`: done at once, answered after `ms`. */
 export type Fault =
   | { kind: '429'; seconds: number }
   | { kind: '500' }
   | { kind: 'lost' }
-  | { kind: 'slow'; ms: number }
+  | { kind: 'slow' | 'late'; ms: number }
   | { kind: 'error'; error: string };
 type Args = Record<string, string>;
 type Answer = { ok?: boolean; [key: string]: unknown };
@@ -37,11 +39,20 @@ type Answer = { ok?: boolean; [key: string]: unknown };
 const TRIGGER_MS = 3_000;
 export const TEAM = 'T0123456';
 
+/** Of the bot, and of the app for Socket Mode. Change them, and what we hold is refused. */
+type Tokens = { bot: string; app: string };
+
 /**
- * Slack's Web API as far as the bot uses it: token, scopes, block limits, one-use trigger ids that expire, and faults.
- * It refuses what it does not know.
+ * Slack's Web API and Socket Mode as far as the bot uses them: tokens, scopes, block limits, one-use trigger ids that
+ * expire, and faults. It refuses what it does not know.
  */
-export async function startFakeSlack(options: { scopes: readonly string[]; token: string }) {
+export async function startFakeSlack(options: {
+  scopes: readonly string[];
+  token: string;
+  appToken?: string;
+}) {
+  const tokens: Tokens = { bot: options.token, app: options.appToken ?? 'nobody has this' };
+  const appScopes = new Set(['connections:write']);
   const messages: FakeMessage[] = [];
   const ephemerals: { channel: string; user: string; text: string }[] = [];
   const views: { private_metadata: string; callback_id: string }[] = [];
@@ -62,6 +73,8 @@ export async function startFakeSlack(options: { scopes: readonly string[]; token
     messages.find((one) => one.ts === args['ts'] && one.channel === args['channel']);
 
   const methods: Record<string, (args: Args) => Answer> = {
+    'auth.test': () => ({ team_id: TEAM, user_id: 'UCOUNTERSIGN', bot_id: 'BCOUNTERSIGN' }),
+    'apps.connections.open': () => ({ url: `${socketUrl()}/link?ticket=${socket.ticket()}` }),
     'chat.postMessage'(args) {
       const body = content(args);
       const bad = checkMessage(body);
@@ -124,9 +137,11 @@ export async function startFakeSlack(options: { scopes: readonly string[]; token
   const answer = (method: string, token: string | undefined, args: Args): Answer => {
     const own = methods[method];
     if (!own) return refuse('unknown_method', [method]);
-    if (token !== `Bearer ${options.token}`) return refuse('invalid_auth');
-    const needed = METHOD_SCOPES[method] ?? ['nobody has this'];
-    if (needed.length > 0 && !needed.some((scope) => scopes.has(scope)))
+    const ofApp = Object.hasOwn(APP_METHOD_SCOPES, method);
+    if (token !== `Bearer ${ofApp ? tokens.app : tokens.bot}`) return refuse('invalid_auth');
+    const needed = { ...METHOD_SCOPES, ...APP_METHOD_SCOPES }[method] ?? ['nobody has this'];
+    const granted = ofApp ? appScopes : scopes;
+    if (needed.length > 0 && !needed.some((scope) => granted.has(scope)))
       return { ok: false, error: 'missing_scope', needed: needed.join() };
     return { ok: true, ...own(args) };
   };
@@ -162,23 +177,35 @@ export async function startFakeSlack(options: { scopes: readonly string[]; token
         request.socket.destroy();
         return false;
       case 'slow':
-        await new Promise((resolve) => setTimeout(resolve, fault.ms));
+        await sleep(fault.ms);
         break;
+      case 'late': {
+        const done = work();
+        for (const watcher of watchers) watcher();
+        await sleep(fault.ms);
+        return say(response, done);
+      }
       case 'error':
       case undefined:
     }
-    const said = fault?.kind === 'error' ? refuse(fault.error) : work();
-    response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(said));
-    return said.ok === true;
+    return say(response, fault?.kind === 'error' ? refuse(fault.error) : work());
   };
 
+  const socket = slackSocket(() => {
+    for (const watcher of watchers) watcher();
+  });
   const server = createServer((request, response) => void handle(request, response));
+  server.on('upgrade', (request, tcp) => socket.upgrade(request, tcp));
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   const bound = server.address();
   if (bound === null || typeof bound === 'string') throw new Error('no port');
+  const socketUrl = () => `ws://127.0.0.1:${bound.port}`;
   return {
     url: `http://127.0.0.1:${bound.port}/api/`,
+    socket,
+    tokens,
+    appScopes,
     messages,
     ephemerals,
     views,
@@ -213,6 +240,7 @@ export async function startFakeSlack(options: { scopes: readonly string[]; token
       }
     },
     async close() {
+      socket.close();
       server.closeAllConnections();
       server.close();
       await once(server, 'close');
@@ -225,6 +253,11 @@ function content(args: Args) {
 }
 
 export type FakeSlack = Awaited<ReturnType<typeof startFakeSlack>>;
+
+function say(response: ServerResponse, answer: Answer): boolean {
+  response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(answer));
+  return answer.ok === true;
+}
 
 async function bodyOf(request: IncomingMessage): Promise<string> {
   const chunks: Buffer[] = [];

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { asked } from '../fakes/approval.ts';
+import { eventually } from '../fakes/gateway.ts';
 import { type Mode, MODES, type SlackKit, startSlackKit } from '../fakes/slack-kit.ts';
 
 for (const mode of MODES) describe(`a Slack that fails, over ${mode}`, () => suite(mode));
@@ -139,5 +140,18 @@ function suite(mode: Mode): void {
     assert.ok(request.id !== id);
     assert.ok(kit.log.some((line) => JSON.stringify(line.fields).includes('not_in_channel')));
     assert.ok(!JSON.stringify(kit.log).includes('refunded'));
+  });
+
+  test('a bot token that Slack refuses is named, ends nothing, and the card comes once it is good again', async () => {
+    kit.slack.tokens.bot = 'xoxb-another';
+    const opening = held().catch(() => undefined);
+    await eventually('the problem', () => /invalid_auth.*in the console/.test(kit.problem() ?? ''));
+    assert.match(kit.problem() ?? '', /chat\.slack\.botToken/);
+    kit.slack.tokens.bot = 'xoxb-test';
+    const request = await opening;
+    assert.ok(request);
+    await kit.stored(request.id);
+    assert.equal(cardsOf(request.id).length, 1);
+    await eventually('no problem', () => kit.problem() === undefined);
   });
 }

@@ -197,6 +197,32 @@ test('the doctor tells a wrong workspace and missing scopes of Slack apart', asy
   assert.match(refused[0]?.found ?? '', /invalid_auth/);
 });
 
+test('the doctor asks whether the app token may open Socket Mode', async () => {
+  const slack = {
+    mode: 'socket',
+    botToken: 'xoxb-not-real',
+    appToken: 'xapp-not-real',
+    teams: ['T1'],
+    matchEmail: true,
+  } as const;
+  const asked: unknown[] = [];
+  const answering = (error?: string) => (url: unknown, init?: RequestInit) => {
+    asked.push([String(url), new Headers(init?.headers).get('authorization')]);
+    return Promise.resolve(Response.json({ ok: error === undefined, error }));
+  };
+  const good = (await checkSlack(slack, answering())).at(-1);
+  assert.deepEqual([good?.what, good?.state], ['Slack Socket Mode', 'ok']);
+  assert.deepEqual(asked.at(-1), [
+    'https://slack.com/api/apps.connections.open',
+    'Bearer xapp-not-real',
+  ]);
+  const bad = (await checkSlack(slack, answering('missing_scope'))).at(-1);
+  assert.match(
+    `${bad?.state} ${bad?.found} ${bad?.next}`,
+    /fail .*missing_scope.*connections:write/,
+  );
+});
+
 test('the log loses secrets and the values that errors of PostgreSQL quote', () => {
   const lines: string[] = [];
   const log = openLogger('info', { write: (line: string) => void lines.push(line) });

@@ -39,11 +39,11 @@ suite('a configuration that can be used', () => {
     assert.deepEqual(read.groups, ['dba', 'engineering']);
     assert.equal(read.policies, join(dir, 'policies'));
     assert.equal(read.dataDir, join(dir, '.countersign'));
-    assert.equal(read.chat.slack, undefined);
-    assert.equal(read.chat.slackSocket?.appToken, 'app-token');
+    assert.equal(read.chat.slack?.mode, 'socket');
+    assert.equal(read.chat.slack.appToken, 'app-token');
     assert.deepEqual(
       read.notices.map((notice) => notice.split(':')[0]),
-      ['listen.ssh', 'chat.slack', 'chat.channels'],
+      ['listen.ssh', 'chat.channels'],
     );
   });
 
