@@ -264,6 +264,7 @@ export async function serve(
         return { ...review, ...(there !== undefined && { at: `${there}/requests/${id}` }) };
       },
       ready,
+      rules: () => reload.state(),
       metrics,
     }),
     (open) => open.close(),

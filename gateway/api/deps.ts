@@ -4,6 +4,7 @@ import type { AuditLog } from '#src/audit/log.ts';
 import type { Records } from '#src/audit/reader.ts';
 import type { Directory, Person } from '#src/identity/person.ts';
 import type { Tokens } from '#src/identity/token.ts';
+import type { RulesState } from '../reload.ts';
 import type { Readiness } from './health.ts';
 
 /**
@@ -25,6 +26,8 @@ export type HttpDeps = {
   /** The exact statement comes only for an approver who may reveal what it holds. */
   review(id: string, person: Person): Review | Promise<Review>;
   ready(): Promise<Readiness>;
+  /** The rules in force, and what is wrong with those on disk. */
+  rules?(): RulesState;
   readonly metrics: { readonly contentType: string; expose(): Promise<string> };
   /** Without a trailing slash. */
   readonly publicUrl: string;

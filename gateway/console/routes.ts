@@ -68,7 +68,7 @@ export async function registerConsole(app: FastifyInstance, parts: ConsoleParts)
       listRequests(deps, person, 'pending'),
       listRequests(deps, person),
     ]);
-    return inboxPage(person, scopes.includes('decide'), { pending, all });
+    return inboxPage(person, scopes.includes('decide'), { pending, all, rules: deps.rules?.() });
   });
   page('/requests/:id', async (caller, request, reply) =>
     requestView(parts, caller, { request, reply }),

@@ -74,11 +74,11 @@ async function change(changes: Tree): Promise<void> {
   await write(changes);
   await running.reload();
 }
-function people(changes: Tree): Tree {
+function peopleWith(changes: Tree): Tree {
   const kept = Object.entries({ ...contents()['people'], ...changes });
   return { people: Object.fromEntries(kept.filter(([, person]) => person !== undefined)) };
 }
-const gone = people.bind(undefined, { 'engineer@example.com': undefined });
+const gone = peopleWith.bind(undefined, { 'engineer@example.com': undefined });
 /** Its error is expected: it says why. */
 const endOf = (client: EventEmitter) => new Promise<void>((resolve) => client.once('end', resolve));
 const HELD = "update orders set status = 'x' where id = 1";
@@ -118,7 +118,7 @@ test('a person who is taken out has no session, hold or running statement any mo
 test('a group that is lost counts for the next statement', async () => {
   const client = await gateway.open();
   await client.query('select id from orders where id = 1');
-  await change(people({ 'engineer@example.com': { name: 'engineer', groups: [] } }));
+  await change(peopleWith({ 'engineer@example.com': { name: 'engineer', groups: [] } }));
   const refused = await outcome(client.query('select id from orders where id = 1'));
   assert.equal(refused.code, '42501');
 });
@@ -150,7 +150,7 @@ test('a configuration that cannot be used changes nothing, and all its problems 
 
 test('what waits for the next start is named, and the rest takes effect', async () => {
   await change({
-    ...people({ 'new@example.com': { name: 'New' } }),
+    ...peopleWith({ 'new@example.com': { name: 'New' } }),
     log: { level: 'warn' },
     dataDir: './x',
   });
@@ -164,7 +164,9 @@ test('rules that do not load keep nobody in: what is taken out is out, and the r
   await writeFile(path, `${rules}\nforbid (`);
   const client = await gateway.open();
   const ended = endOf(client);
-  await change(people({ 'engineer@example.com': undefined, 'new@example.com': { name: 'New' } }));
+  await change(
+    peopleWith({ 'engineer@example.com': undefined, 'new@example.com': { name: 'New' } }),
+  );
   await ended;
   assert.match(logged.findLast((one) => one.includes('until the rules load')) ?? '', /new@example/);
   await writeFile(path, rules);

@@ -1,5 +1,6 @@
 import type { Request } from '#src/approval/request.ts';
 import type { Person } from '#src/identity/person.ts';
+import type { RulesState } from '../../reload.ts';
 import { mayDecide } from '../../api/rights.ts';
 import { html, type Html } from '../html.ts';
 import type { Page } from '../layout.ts';
@@ -50,9 +51,25 @@ export type Inbox = {
   readonly pending: readonly Request[];
   /** Newest first, of any state. */
   readonly all: readonly Request[];
+  readonly rules?: RulesState | undefined;
 };
 
-export function inboxPage(person: Person, canDecide: boolean, { pending, all }: Inbox): Page {
+/** For those who decide: what is asked of them follows from rules that are older than the ones on disk. */
+function rulesBanner(rules: RulesState | undefined): Html | undefined {
+  if (rules?.since === undefined) return undefined;
+  return html`<div class="note warn" role="status">
+    <p>
+      The rules on disk do not load since ${when(rules.since)}. The rules of
+      ${when(rules.loadedAt)}, version ${rules.version.slice(0, 12)}, are in force.
+    </p>
+    <ul>
+      ${rules.problems.map((problem) => html`<li>${problem}</li>`)}
+    </ul>
+  </div>`;
+}
+
+export function inboxPage(person: Person, canDecide: boolean, inbox: Inbox): Page {
+  const { pending, all, rules } = inbox;
   const soonest = pending.toSorted((a, b) => a.expiresAt.localeCompare(b.expiresAt));
   const forMe = soonest.filter((request) => mayDecide(person, request));
   const mine = soonest.filter((request) => request.card.person.email === person.email);
@@ -66,6 +83,7 @@ export function inboxPage(person: Person, canDecide: boolean, { pending, all }: 
     title: forMe.length > 0 ? `(${forMe.length}) Inbox` : 'Inbox',
     at: 'inbox',
     body: html`<h1>Inbox</h1>
+      ${canDecide ? rulesBanner(rules) : undefined}
       ${
         canDecide
           ? undefined
