@@ -14,6 +14,7 @@ import {
   writePem,
 } from '../../fakes/certificates.ts';
 import { eventually } from '../../fakes/gateway.ts';
+import { Folder, problemsOf } from './folder.ts';
 
 let dir: string;
 let one: Certificate;
@@ -25,6 +26,41 @@ before(async () => {
 after(() => rm(dir, { recursive: true }));
 
 const quick = { settleMs: 20, pollMs: 60_000 };
+
+test('keys that contradict each other are refused by name', async () => {
+  const folder = new Folder();
+  folder.fill();
+  const files = await writePem(folder.dir, { key: one.key, cert: one.cert });
+  const pair = { key: files.key, cert: files.cert };
+  const target = 'targets.shop.tls';
+  const cases = [
+    [{ tls: { ...pair, clientCert: 'required' } }, 'tls.clientCa', /is missing/],
+    [{ tls: { ...pair, clientCa: './no.pem' } }, 'tls.clientCa', /no readable file/],
+    [{ tls: { ...pair, console: true } }, 'publicUrl', /start the address with https/],
+    [{ [target]: { mode: 'verify-full', cert: files.cert } }, target, /together/],
+    [
+      { [target]: { mode: 'verify-full', cert: files.cert, key: './no' } },
+      `${target}.key`,
+      /no file/,
+    ],
+    [
+      { [target]: { mode: 'disable', channelBinding: 'require' } },
+      `${target}.channelBinding`,
+      /TLS/,
+    ],
+  ] as const;
+  for (const [changes, path, message] of cases)
+    assert.match((await problemsOf(folder.read(changes)))[path] ?? '', message, path);
+  const guarded = await folder.read({ tls: { ...pair, clientCa: files.cert } });
+  assert.deepEqual(guarded.tls, {
+    ...pair,
+    required: false,
+    clientCa: files.cert,
+    clientCert: 'required',
+    console: false,
+  });
+  folder.remove();
+});
 
 suite('watched files', () => {
   test('are noticed when they are written over, renamed into place, or linked elsewhere', async () => {
