@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import { setTimeout } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import type { AuditLog, JsonObject } from '#src/audit/log.ts';
 import { changesBetween, sameTarget } from '#src/config/changes.ts';
@@ -40,6 +41,9 @@ export type ReloadParts = {
   /** Called right after the swap. */
   readonly changed: () => void;
 };
+
+/** What was found by itself must still be the same after this. */
+const SETTLED_MS = 150;
 
 /** Files as they were read at one look. */
 type Seen = { readonly text: string | undefined; readonly files: readonly PolicyFile[] | Problem };
@@ -115,9 +119,9 @@ export class Reload {
 
   async #look(cause: Cause): Promise<void> {
     const seen = await this.#read();
-    const { text, files } = seen;
-    const key = JSON.stringify([text, 'hint' in files ? files.message : rulesVersion(files)]);
-    if (cause === 'file' && key === this.#seen) return;
+    const { files } = seen;
+    const key = keyOf(seen);
+    if (cause === 'file' && (key === this.#seen || !(await this.#settled(key)))) return;
     this.#seen = key;
     const read = await this.#readConfig();
     const policy = await this.#check(files, read ?? this.#config);
@@ -138,6 +142,12 @@ export class Reload {
       this.#parts.log.info(told, 'rules or configuration have changed');
     }
     this.#sayLater(later);
+  }
+
+  /** A file that is being written may be empty for a moment; the next look finds what it becomes. */
+  async #settled(key: string): Promise<boolean> {
+    await setTimeout(SETTLED_MS);
+    return !this.#closed && keyOf(await this.#read()) === key;
   }
 
   async #read(): Promise<Seen> {
@@ -233,6 +243,10 @@ export class Reload {
       this.#parts.log.warn({ changed: paths }, `takes effect at the next start: ${said}`);
     this.#later = said;
   }
+}
+
+function keyOf({ text, files }: Seen): string {
+  return JSON.stringify([text, 'hint' in files ? files.message : rulesVersion(files)]);
 }
 
 function hasKey(people: Config['people'], email: string): boolean {

@@ -170,7 +170,7 @@ test('rules that do not load change nothing, and are told to operators and appro
   await rules(plus('forbid (principal, action, resource'));
   const state = gateway.running.rules();
   assert.equal(state.version, version);
-  assert.equal(state.failures, failures + 2);
+  assert.ok(state.failures >= failures + 2);
   assert.match(state.problems.join('\n'), /^shop\.cedar:\d+: /m);
   assert.ok(state.since);
   assert.ok(gateway.logged.some((line) => /do not load/.test(line) && /shop\.cedar:/.test(line)));
