@@ -181,7 +181,8 @@ async function checkPaths(raw: unknown, base: string): Promise<ConfigProblem[]> 
 
 async function folderProblem(path: string): Promise<string | undefined> {
   const found = await stat(path).catch(() => undefined);
-  if (found && !found.isDirectory()) return `${path} is no folder: name the one with the *.cedar files`;
+  if (found && !found.isDirectory())
+    return `${path} is no folder: name the one with the *.cedar files`;
   return found ? undefined : `there is no folder ${path}: create it, with *.cedar files`;
 }
 
