@@ -1,4 +1,7 @@
 import { closeSync, openSync } from 'node:fs';
+import type { ServeOptions } from '#gateway/core.ts';
+import type { RunningPart } from '#gateway/main.ts';
+import type { Config } from '#src/config/config.ts';
 import { openLogger } from '#src/config/logger.ts';
 import { schemaFile } from '#src/config/reference.ts';
 import { StartError } from '#src/store/start-error.ts';
@@ -10,11 +13,22 @@ import type { Terminal } from './terminal.ts';
 
 const OPTIONS = {
   ...CONFIG_OPTION,
+  only: {
+    type: 'string',
+    value: 'PART',
+    about: 'run a part alone: gateway (with the console) or bot',
+  },
+  name: {
+    type: 'string',
+    value: 'NAME',
+    about:
+      'of this process; several on one store need one each (default: name in the configuration)',
+  },
   schema: { type: 'boolean', about: 'print the JSON Schema of the configuration, and end' },
 } as const satisfies Options;
 
 export const serveCommand: Command = {
-  usage: ['serve [--config FILE]', 'serve --schema'],
+  usage: ['serve [--config FILE] [--only gateway|bot] [--name NAME]', 'serve --schema'],
   about:
     'Runs the gateway, the bot and the console until SIGINT or SIGTERM; what is held then is withdrawn.\n' +
     'Rules and configuration are read again when their files change, and at SIGHUP; what does not load changes nothing.\n' +
@@ -38,14 +52,17 @@ async function runServe(argv: readonly string[], terminal: Terminal): Promise<nu
   const lines = terminal.width === undefined ? logTo(process.stdout.fd) : prettyLog(terminal);
   const log = openLogger(config.log.level, lines);
   const stop = stopSignal();
-  const { serve } = await import('#gateway/main.ts');
-  const running = await serve(config, { log }).catch((error: unknown) => {
-    throw startFailure(error);
+  const running = await start(values.only, config, {
+    log,
+    ...(values.name !== undefined && { name: values.name }),
   });
   for (const notice of config.notices) log.warn(notice);
-  log.info({ config: path, console: running.console, postgres: running.postgres }, 'ready');
+  const { console, postgres } = { console: undefined, postgres: undefined, ...running };
+  log.info({ config: path, only: values.only, console, postgres }, 'ready');
   stop.onHangUp(() => void running.reload());
-  log.info({ signal: await stop.came }, 'stopping: what is held is withdrawn');
+  const why = await Promise.race([stop.came, running.lost]);
+  if (typeof why === 'string')
+    log.info({ signal: why }, 'stopping: what is held ends, and nothing of it will run');
   const late = setTimeout(() => {
     log.error('the gateway did not stop in time');
     process.exit(EXIT.failed);
@@ -54,9 +71,27 @@ async function runServe(argv: readonly string[], terminal: Terminal): Promise<nu
   clearTimeout(late);
   stop.dispose();
   log.info('stopped');
+  const code = typeof why === 'string' ? EXIT.done : EXIT.failed;
   // A call to a chat that does not answer would keep the process until it times out.
-  setTimeout(() => process.exit(EXIT.done), LINGER_MS).unref();
-  return EXIT.done;
+  setTimeout(() => process.exit(code), LINGER_MS).unref();
+  return code;
+}
+
+async function start(
+  only: string | undefined,
+  config: Config,
+  options: ServeOptions,
+): Promise<RunningPart> {
+  if (only !== undefined && only !== 'gateway' && only !== 'bot')
+    throw usageFailure(`there is no part ${only}`, 'it is gateway or bot');
+  const { serve, serveBot } = await import('#gateway/main.ts');
+  const starting =
+    only === 'bot'
+      ? serveBot(config, options)
+      : serve(config, { ...options, bot: only === undefined });
+  return starting.catch((error: unknown) => {
+    throw startFailure(error);
+  });
 }
 
 type StopSignal = {

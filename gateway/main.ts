@@ -1,50 +1,30 @@
 import { createHmac } from 'node:crypto';
-import type { Logger } from 'pino';
-import { startBot } from '#bot/main.ts';
-import { openQueue } from '#src/approval/bullmq.ts';
-import { openRequests } from '#src/approval/requests.ts';
+import { startBot, type Bot } from '#bot/main.ts';
 import { consoleOfHolder } from '#src/approval/rows.ts';
-import { CHANNEL } from '#src/approval/wake.ts';
 import { openRecords } from '#src/audit/records.ts';
-import { recover, recoverLapsed } from '#src/audit/recovery.ts';
-import type { Failpoint } from '#src/audit/lane.ts';
-import { openAuditLog } from '#src/audit/writer.ts';
 import type { Config, TargetConfig } from '#src/config/config.ts';
-import { watchConfig } from '#src/config/folders.ts';
 import { liveRoles } from '#src/identity/grants.ts';
 import { personKey } from '#src/identity/people.ts';
 import type { Person } from '#src/identity/person.ts';
 import type { Tokens } from '#src/identity/token.ts';
 import { openTokens } from '#src/identity/tokens.ts';
-import { openDatabase } from '#src/store/database.ts';
-import { checkDurability } from '#src/store/durability.ts';
-import { openLease } from '#src/store/lease.ts';
-import { migrate } from '#src/store/migrate.ts';
-import { openNotices } from '#src/store/notices.ts';
 import { installationSecret } from '#src/store/secrets.ts';
 import { listenHttp } from './api/listener.ts';
+import { CANCEL, openCore, type Core, type ServeOptions } from './core.ts';
 import { Holds, mayReveal } from './gate/holds.ts';
-import type { FailureIds } from './gate/asked.ts';
-import { openStore, readPolicy } from './parts.ts';
 import { Analysers } from './postgres/analysers.ts';
 import { Cancels } from './postgres/cancel.ts';
 import { listenPostgres } from './postgres/listener.ts';
 import type { SessionDeps } from './postgres/deps.ts';
-import { columnsOf } from './postgres/columns.ts';
 import { Sessions } from './postgres/session.ts';
 import { readiness } from './ready.ts';
-import { Reload, type RulesState } from './reload.ts';
+import type { RulesState } from './reload.ts';
 import { subjects } from './subjects.ts';
-import { openTelemetry, outboxPending } from './telemetry.ts';
+import { outboxPending } from './telemetry.ts';
 import { watchTls } from './tls.ts';
 
-export type Running = {
-  readonly console: string;
-  /** Ends in `/api/v1`. */
-  readonly api: string;
-  readonly postgres: { readonly host: string; readonly port: number };
-  readonly tokens: Tokens;
-  /** Another process has taken this gateway's name: everything is refused from then on, and this one should stop. */
+export type RunningPart = {
+  /** Another process has taken this one's name: everything is refused from then on, and this one should stop. */
   readonly lost: Promise<Error>;
   /** Reads configuration and rules again, now. Never rejects: what does not load changes nothing, and `rules` says so. */
   reload(): Promise<void>;
@@ -53,138 +33,79 @@ export type Running = {
   stop(): Promise<void>;
 };
 
-const CANCEL = 'countersign_cancel';
-const DRAIN_MS = 5_000;
-const SWEEP_MS = 5_000;
-
-export type ServeOptions = {
-  readonly log: Logger;
-  /** The process that held this gateway's name before is known to be dead: its lease is not waited for. */
-  readonly takeOver?: boolean;
-  /** How long a lease holds without renewal, and how long after its end others wait before they put things right. */
-  readonly lease?: { readonly ttlMs: number; readonly graceMs: number };
-  /** For fault tests. */
-  readonly failpoint?: Failpoint;
+export type Running = RunningPart & {
+  readonly console: string;
+  /** Ends in `/api/v1`. */
+  readonly api: string;
+  readonly postgres: { readonly host: string; readonly port: number };
+  readonly tokens: Tokens;
 };
 
-/** Starts gateway, console and bot in this process. Rejects with the first thing that is wrong, and leaves nothing running. */
+const DRAIN_MS = 5_000;
+
+/**
+ * Starts gateway, console and bot in this process, or with `bot: false` without the bot. Rejects with the first thing
+ * that is wrong, and leaves nothing running.
+ */
 export async function serve(
   config: Config,
-  { log, failpoint, takeOver = config.store.postgres === 'embedded', lease: times }: ServeOptions,
+  { bot: withBot = true, ...options }: ServeOptions & { readonly bot?: boolean },
 ): Promise<Running> {
   await using opened = new AsyncDisposableStack();
-  const telemetry = await openTelemetry(config, (err) => log.warn({ err }, 'a part of it is lost'));
-  const { metrics, tracing } = telemetry;
-  opened.defer(() => tracing?.close());
-  const onError = (error: unknown, ids: FailureIds = {}): void => {
-    metrics.failed();
-    log.error({ err: error, ...ids }, 'a part of the gateway failed');
+  const core = await openCore(config, options, opened);
+  const bot = withBot ? opened.adopt(await openBot(core), (open) => open.close()) : undefined;
+  const addresses = await openGateway(core, bot, opened);
+  opened.defer(core.watch());
+  return { ...addresses, ...partOf(core, opened.move()) };
+}
+
+/** Starts the bot alone: it posts what any gateway of this store holds, and takes the votes. */
+export async function serveBot(config: Config, options: ServeOptions): Promise<RunningPart> {
+  await using opened = new AsyncDisposableStack();
+  const { name = config.name } = options;
+  const core = await openCore(config, { ...options, name: `${name}/bot` }, opened);
+  opened.adopt(await openBot(core), (open) => open.close());
+  opened.defer(core.watch());
+  return partOf(core, opened.move());
+}
+
+function partOf({ lost, reload }: Core, parts: AsyncDisposableStack): RunningPart {
+  return {
+    lost,
+    reload: () => reload.reload('signal'),
+    rules: () => reload.state(),
+    stop: () => parts.disposeAsync(),
   };
-  const lost = Promise.withResolvers<Error>();
-  lost.promise.then(onError, onError);
-  const policy = await readPolicy(config);
-  const tls = opened.adopt(await watchTls(config, { log }), (watched) => watched.close());
+}
 
-  const store = opened.adopt(await openStore(config, (text) => log.info(text)), (s) => s.stop());
-  const db = opened.adopt(openDatabase(store.url, { max: 20, onError }), (d) => d.close());
-  await checkDurability(db);
-  await migrate(db);
-  const lease = opened.adopt(
-    await openLease(db, {
-      name: config.name,
-      console: config.publicUrl,
-      takeOver,
-      ...(times && { ttlMs: times.ttlMs }),
-      onLost: lost.resolve,
-    }),
-    (held) => held.release(),
-  );
-  const { gateway, epoch } = lease;
-  const held = (): boolean => lease.held();
-  const audit = opened.adopt(
-    await openAuditLog({
-      db,
-      writer: gateway,
-      epoch,
-      held,
-      onError,
-      onWritten: (records, waited) => metrics.appended(records, waited),
-      ...(failpoint && { failpoint }),
-    }),
-    (open) => open.close(),
-  );
-  const recovered = await recover({ db, audit, gateway, epoch });
-  log.info({ gateway, epoch, ...recovered }, 'the log is open');
-  const start = { version: policy.version, cause: 'start', gateway, epoch };
-  await audit.append({ kind: 'policy', body: start });
-
-  const reload: Reload = new Reload({
-    config,
-    policy,
-    audit,
-    log,
-    columns: (now) =>
-      columnsOf(now.targets.values(), (target, err) =>
-        log.warn(
-          { target, err },
-          'cannot be asked, so its tables and columns in rules are not checked',
-        ),
-      ),
-    record: { gateway, epoch },
-    changed: () => {
-      const people = new Set([...reload.config.people.keys()].map(personKey));
-      sessions.revoke(({ person, target }) => {
-        if (!people.has(personKey(person))) return 'this person is no longer known here';
-        return reload.config.targets.has(target.name) ? undefined : 'this target was taken out';
-      });
-      holds.rulesChanged();
-      analysers.closeUnused(inUse).catch(onError);
-    },
-  });
-  const { directory } = reload;
-  const tokens = await openTokens(db, audit);
-  const queue = opened.adopt(openQueue(config.queue, store.url, log), (q) => q.close());
-  const notices = opened.adopt(await openNotices(db, [CHANNEL, CANCEL], onError), (open) =>
-    open.close(),
-  );
-  const requests = opened.adopt(
-    openRequests({
-      db,
-      notices,
-      audit,
-      queue,
-      lease,
-      directory,
-      onError,
-      ...(tracing && { tracing }),
-    }),
-    (open) => open.close(),
-  );
-  const sweep = setInterval(() => {
-    recoverLapsed({ db, audit, gateway, ...(times && { graceMs: times.graceMs }) }).catch(onError);
-  }, SWEEP_MS);
-  opened.defer(() => clearInterval(sweep));
-  const bot = opened.adopt(
-    await startBot({
-      config: {
-        publicUrl: config.publicUrl,
-        get chat() {
-          return reload.config.chat;
-        },
-        get targets() {
-          return reload.config.targets;
-        },
+function openBot({ config, reload, telemetry, ...core }: Core): Promise<Bot> {
+  return startBot({
+    ...core,
+    config: {
+      publicUrl: config.publicUrl,
+      get chat() {
+        return reload.config.chat;
       },
-      requests,
-      directory,
-      db,
-      queue,
-      log,
-      ...(tracing && { tracing }),
-    }),
-    (open) => open.close(),
-  );
+      get targets() {
+        return reload.config.targets;
+      },
+    },
+    directory: reload.directory,
+    ...(telemetry.tracing && { tracing: telemetry.tracing }),
+  });
+}
 
+async function openGateway(
+  core: Core,
+  bot: Bot | undefined,
+  opened: AsyncDisposableStack,
+): Promise<Omit<Running, keyof RunningPart>> {
+  const { config, log, telemetry, db, lease, audit, queue, notices, requests, reload } = core;
+  const { onError } = core;
+  const { metrics } = telemetry;
+  const { directory } = reload;
+  const tls = opened.adopt(await watchTls(config, { log }), (watched) => watched.close());
+  const tokens = await openTokens(db, audit);
   const analysers = opened.adopt(new Analysers(onError), (open) => open.close());
   const inUse = (target: TargetConfig): boolean =>
     reload.config.targets.get(target.name) === target || sessions.uses(target);
@@ -215,11 +136,20 @@ export async function serve(
     generation: () => reload.generation,
     analyser: (target, database) => analysers.of(target, database),
     db,
-    gateway: { gateway, epoch },
+    gateway: { gateway: lease.gateway, epoch: lease.epoch },
     cancels,
     maskKey: createHmac('sha256', secret).update('mask').digest(),
   };
   const sessions = new Sessions(deps);
+  core.onReload(() => {
+    const people = new Set([...reload.config.people.keys()].map(personKey));
+    sessions.revoke(({ person, target }) => {
+      if (!people.has(personKey(person))) return 'this person is no longer known here';
+      return reload.config.targets.has(target.name) ? undefined : 'this target was taken out';
+    });
+    holds.rulesChanged();
+    analysers.closeUnused(inUse).catch(onError);
+  });
   metrics.watch({
     targets: () => reload.config.targets.keys(),
     outboxPending: () => outboxPending(db),
@@ -227,7 +157,7 @@ export async function serve(
     policyLoadFailures: () => reload.state().failures,
   });
   const ready = readiness({
-    held,
+    held: () => lease.held(),
     store: () => db.pool.query('select 1'),
     queue: () => queue.ping(),
     get targets() {
@@ -235,7 +165,7 @@ export async function serve(
         (target) => () => analysers.of(target, target.database).ready(),
       );
     },
-    chat: () => bot.problem(),
+    chat: () => bot?.problem(),
     rulesFail: () => reload.state().problems.length > 0,
   });
   const http = opened.adopt(
@@ -282,22 +212,10 @@ export async function serve(
     (open) => open.close(),
   );
   opened.defer(() => sessions.stop(DRAIN_MS));
-  const watched = watchConfig(config, () => void reload.reload('file'));
-  opened.defer(async () => {
-    watched.close();
-    await reload.close();
-  });
-  // What was written while the gateway started.
-  void reload.reload('file');
-  const parts = opened.move();
   return {
     console: http.url,
     api: `${http.url}/api/v1`,
     postgres: { host: config.listen.postgres.host, port: listener.port },
     tokens,
-    lost: lost.promise,
-    reload: () => reload.reload('signal'),
-    rules: () => reload.state(),
-    stop: () => parts.disposeAsync(),
   };
 }

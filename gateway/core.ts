@@ -1,0 +1,175 @@
+import type { Logger } from 'pino';
+import { openQueue } from '#src/approval/bullmq.ts';
+import type { Queue } from '#src/approval/queue.ts';
+import { openRequests, type OpenRequests } from '#src/approval/requests.ts';
+import { CHANNEL } from '#src/approval/wake.ts';
+import type { Failpoint } from '#src/audit/lane.ts';
+import { recover, recoverLapsed } from '#src/audit/recovery.ts';
+import { openAuditLog, type OpenAuditLog } from '#src/audit/writer.ts';
+import type { Config } from '#src/config/config.ts';
+import { watchConfig } from '#src/config/folders.ts';
+import { type Database, openDatabase } from '#src/store/database.ts';
+import { checkDurability } from '#src/store/durability.ts';
+import { type Lease, openLease } from '#src/store/lease.ts';
+import { migrate } from '#src/store/migrate.ts';
+import { openNotices, type Notices } from '#src/store/notices.ts';
+import type { Telemetry } from '#src/telemetry/telemetry.ts';
+import type { FailureIds } from './gate/asked.ts';
+import { openStore, readPolicy } from './parts.ts';
+import { columnsOf } from './postgres/columns.ts';
+import { Reload } from './reload.ts';
+import { openTelemetry } from './telemetry.ts';
+
+/** Where gateways pass on the CancelRequests that are for another. */
+export const CANCEL = 'countersign_cancel';
+const SWEEP_MS = 5_000;
+
+export type ServeOptions = {
+  readonly log: Logger;
+  /** The name of this process among those of one store; default: the installation's. */
+  readonly name?: string;
+  /** The process that held this name before is known to be dead: its lease is not waited for. */
+  readonly takeOver?: boolean;
+  /** How long a lease holds without renewal, and how long after its end others wait before they put things right. */
+  readonly lease?: { readonly ttlMs: number; readonly graceMs: number };
+  /** For fault tests. */
+  readonly failpoint?: Failpoint;
+};
+
+/** What every process of an installation has, whatever part of the work it does. */
+export type Core = {
+  readonly config: Config;
+  readonly log: Logger;
+  readonly telemetry: Telemetry;
+  readonly db: Database;
+  readonly lease: Lease;
+  /** Resolves when another process has taken this one's name. */
+  readonly lost: Promise<Error>;
+  readonly audit: OpenAuditLog;
+  readonly queue: Queue;
+  readonly notices: Notices;
+  readonly requests: OpenRequests;
+  readonly reload: Reload;
+  readonly onError: (error: unknown, ids?: FailureIds) => void;
+  /** Called after each swap of rules or configuration. */
+  onReload(listener: () => void): void;
+  /** Looks at the files from now on. */
+  watch(): () => Promise<void>;
+};
+
+/**
+ * Store, name, log, recovery, rules, queue and requests, in this order, each closed again by `opened`. Rejects with the
+ * first thing that is wrong.
+ */
+export async function openCore(
+  config: Config,
+  { log, name = config.name, failpoint, lease: times, ...options }: ServeOptions,
+  opened: AsyncDisposableStack,
+): Promise<Core> {
+  const { takeOver = config.store.postgres === 'embedded' } = options;
+  const telemetry = await openTelemetry(config, (err) => log.warn({ err }, 'a part of it is lost'));
+  const { metrics, tracing } = telemetry;
+  opened.defer(() => tracing?.close());
+  const onError = (error: unknown, ids: FailureIds = {}): void => {
+    metrics.failed();
+    log.error({ err: error, ...ids }, 'a part of the gateway failed');
+  };
+  const lost = Promise.withResolvers<Error>();
+  lost.promise.then(onError, onError);
+  const policy = await readPolicy(config);
+
+  const store = opened.adopt(await openStore(config, (text) => log.info(text)), (s) => s.stop());
+  const db = opened.adopt(openDatabase(store.url, { max: 20, onError }), (d) => d.close());
+  await checkDurability(db);
+  await migrate(db);
+  const lease = opened.adopt(
+    await openLease(db, {
+      name,
+      console: config.publicUrl,
+      takeOver,
+      ...(times && { ttlMs: times.ttlMs }),
+      onLost: lost.resolve,
+    }),
+    (held) => held.release(),
+  );
+  const { gateway, epoch } = lease;
+  const held = (): boolean => lease.held();
+  const audit = opened.adopt(
+    await openAuditLog({
+      db,
+      writer: gateway,
+      epoch,
+      held,
+      onError,
+      onWritten: (records, waited) => metrics.appended(records, waited),
+      ...(failpoint && { failpoint }),
+    }),
+    (open) => open.close(),
+  );
+  const recovered = await recover({ db, audit, gateway, epoch });
+  log.info({ gateway, epoch, ...recovered }, 'the log is open');
+  const start = { version: policy.version, cause: 'start', gateway, epoch };
+  await audit.append({ kind: 'policy', body: start });
+
+  const swapped = new Set<() => void>();
+  const reload = new Reload({
+    config,
+    policy,
+    audit,
+    log,
+    columns: (now) =>
+      columnsOf(now.targets.values(), (target, err) =>
+        log.warn(
+          { target, err },
+          'cannot be asked, so its tables and columns in rules are not checked',
+        ),
+      ),
+    record: { gateway, epoch },
+    changed: () => swapped.forEach((listener) => listener()),
+  });
+  const queue = opened.adopt(openQueue(config.queue, store.url, log), (q) => q.close());
+  const notices = opened.adopt(await openNotices(db, [CHANNEL, CANCEL], onError), (open) =>
+    open.close(),
+  );
+  const requests = opened.adopt(
+    openRequests({
+      db,
+      notices,
+      audit,
+      queue,
+      lease,
+      directory: reload.directory,
+      onError,
+      ...(tracing && { tracing }),
+    }),
+    (open) => open.close(),
+  );
+  const sweep = setInterval(() => {
+    recoverLapsed({ db, audit, gateway, ...(times && { graceMs: times.graceMs }) }).catch(onError);
+  }, SWEEP_MS);
+  opened.defer(() => clearInterval(sweep));
+  return {
+    config,
+    log,
+    telemetry,
+    db,
+    lease,
+    lost: lost.promise,
+    audit,
+    queue,
+    notices,
+    requests,
+    reload,
+    onError,
+    onReload: (listener) => void swapped.add(listener),
+    watch() {
+      const watched = watchConfig(config, () => void reload.reload('file'));
+      // What was written while the process started.
+      void reload.reload('file');
+      return async () => {
+        watched.close();
+        await reload.close();
+      };
+    },
+  };
+}
