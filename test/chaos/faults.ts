@@ -1,11 +1,17 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { TestPostgres } from '../fakes/postgres.ts';
+import type { TestRedis } from '../fakes/redis.ts';
+import { inDatabase, sqlOn } from '../fakes/shop.ts';
 import type { Random } from './random.ts';
 import type { Node, World } from './world.ts';
 
 const WEIGHTS = {
   'gateway killed': 20,
   'gateway stopped': 6,
+  'bot killed': 8,
+  'bot asleep': 3,
+  'chat fails': 6,
+  'queue fails': 8,
   'gateway asleep': 8,
   'store killed': 8,
   'target killed': 8,
@@ -39,6 +45,19 @@ const FAULTS: Readonly<Record<Fault, Strike>> = {
     await sleep(random.between(500, 8_000));
     gateway.signal('SIGCONT');
   },
+  'bot killed': (_, { bot }) => bot.signal('SIGKILL'),
+  'bot asleep': async (_, { bot }, random) => {
+    bot.signal('SIGSTOP');
+    await sleep(random.between(500, 5_000));
+    bot.signal('SIGCONT');
+  },
+  'chat fails': (_, { slack }) => {
+    slack.fault('chat.postMessage', { kind: 'lost' });
+    slack.fault('chat.update', { kind: '429', seconds: 1 });
+  },
+  // On PostgreSQL the queue is in the store, so that its tables are what can be lost.
+  'queue fails': (_, { base, redis }, random) =>
+    redis ? redisFails(redis, random) : emptied(base.store),
   'store killed': (_, { base }) => again(base.store),
   'target killed': (_, { base }) => again(base.target),
   'clients cut': ({ clients }) => clients.cut(),
@@ -56,14 +75,21 @@ async function again(server: TestPostgres): Promise<void> {
   await server.restart();
 }
 
+async function redisFails(redis: TestRedis, random: Random): Promise<void> {
+  if (random.next() < 0.5) return void (await redis.command('flushall'));
+  await redis.kill();
+  await sleep(random.between(100, 3_000));
+  await redis.start();
+}
+
+async function emptied(store: TestPostgres): Promise<void> {
+  await sqlOn(inDatabase(store.url, 'countersign'), 'truncate bullmq.job cascade');
+}
+
 async function endSessions(server: TestPostgres): Promise<void> {
-  const { default: pg } = await import('pg');
-  const client = new pg.Client(server.url);
-  client.on('error', () => undefined);
-  await client.connect();
-  await client.query(
+  await sqlOn(
+    server.url,
     `select pg_terminate_backend(pid) from pg_stat_activity
       where pid <> pg_backend_pid() and backend_type = 'client backend'`,
   );
-  await client.end();
 }

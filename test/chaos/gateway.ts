@@ -5,22 +5,16 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 const CHILD = new URL('child.ts', import.meta.url);
 
-/** A gateway in a process of its own that is started again whenever it ends, however it ended. */
+/** A gateway or a bot in a process of its own that is started again whenever it ends, however it ended. */
 export class Supervised {
-  readonly name: string;
-  /** Ports of its own listeners; clients come through the proxy. */
-  readonly api: string;
-  readonly #file: string;
+  readonly #arguments: readonly string[];
   readonly #log: string;
   #child: ChildProcess | undefined;
   #wanted = true;
   readonly #running: Promise<void>;
-  starts = 0;
 
-  constructor(name: string, api: string, file: string, log: string) {
-    this.name = name;
-    this.api = api;
-    this.#file = file;
+  constructor(part: 'gateway' | 'bot', file: string, log: string) {
+    this.#arguments = [file, part];
     this.#log = log;
     this.#running = this.#keep();
   }
@@ -42,8 +36,7 @@ export class Supervised {
 
   async #keep(): Promise<void> {
     while (this.#wanted) {
-      this.starts += 1;
-      const child = fork(CHILD, [this.#file], { stdio: ['ignore', 'pipe', 'pipe', 'ipc'] });
+      const child = fork(CHILD, this.#arguments, { stdio: ['ignore', 'pipe', 'pipe', 'ipc'] });
       this.#child = child;
       const keep = (bytes: Buffer): void => void appendFile(this.#log, bytes);
       child.stdout?.on('data', keep);

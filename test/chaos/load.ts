@@ -174,9 +174,24 @@ async function approve(
       );
       if (!act || act.plan === 'expire') continue;
       handled.add(id);
-      void decide(world, random, id, act);
+      void (random.next() < 0.3 ? click(world, random, id, act) : decide(world, random, id, act));
     }
     await sleep(100);
+  }
+}
+
+/** A click on the card, as soon as there is one; what chat answers is not looked at. */
+async function click(world: World, random: Random, id: string, act: Act): Promise<void> {
+  if (act.plan !== 'approve') return decide(world, random, id, act);
+  for (let tries = 0; tries < 40; tries += 1) {
+    await sleep(200);
+    const card = world.slack.messages.find(({ metadata }) =>
+      JSON.stringify(metadata ?? '').includes(id),
+    );
+    if (!card) continue;
+    act.approvals += 1;
+    await world.actor.click('UAPPROVER', 'approve', card).catch(() => undefined);
+    return;
   }
 }
 
@@ -207,7 +222,7 @@ async function ask(
 ): Promise<any> {
   const node = world.nodes[random.between(0, 1)];
   try {
-    const response = await fetch(`${node?.gateway.api}${path}`, {
+    const response = await fetch(`${node?.api}${path}`, {
       method: body === undefined ? 'GET' : 'POST',
       signal: AbortSignal.timeout(4_000),
       headers: {

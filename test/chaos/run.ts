@@ -13,6 +13,7 @@ export type ChaosOptions = {
   readonly seed: number;
   readonly faults: number;
   readonly clients: number;
+  readonly queue: 'postgres' | 'redis';
   readonly say: (line: string) => void;
 };
 export type ChaosResult = {
@@ -22,10 +23,16 @@ export type ChaosResult = {
   readonly wrong: readonly string[];
 };
 
-/** A mixed load on two gateways while everything around them breaks; then an account of it. */
-export async function chaos({ seed, faults, clients, say }: ChaosOptions): Promise<ChaosResult> {
+/** A mixed load on two gateways and a bot while everything around them breaks; then an account of it. */
+export async function chaos({
+  seed,
+  faults,
+  clients,
+  queue,
+  say,
+}: ChaosOptions): Promise<ChaosResult> {
   const random = new Random(seed);
-  const world = await startWorld();
+  const world = await startWorld(queue);
   try {
     const load = startLoad(world, seed * 1_000, clients);
     const struck = new Map<Fault, number>();
@@ -38,11 +45,11 @@ export async function chaos({ seed, faults, clients, say }: ChaosOptions): Promi
     }
     await sleep(3_000);
     await load.stop();
-    await world.stopGateways();
+    await world.stopProcesses();
     await putRight(world);
     const wrong = await check(world, load.acts);
     if (wrong.length > 0) {
-      await copyFile(world.log, 'chaos-gateways.log').catch(() => undefined);
+      await copyFile(world.log, 'chaos-processes.log').catch(() => undefined);
       await copyFile(world.base.target.logFile, 'chaos-target.log').catch(() => undefined);
     }
     return { struck, acts: load.acts, wrong };
@@ -54,8 +61,8 @@ export async function chaos({ seed, faults, clients, say }: ChaosOptions): Promi
 /** Each gateway once more, so that nothing of what it left is still to be put right. */
 async function putRight({ base }: World): Promise<void> {
   const log = openLogger('silent', { write: () => undefined });
-  for (const name of ['one', 'two']) {
-    const running = await serve({ ...base.config, name }, { log, takeOver: true });
+  for (const name of ['one', 'two', 'three/bot']) {
+    const running = await serve(base.config, { log, name, takeOver: true, bot: false });
     await running.stop();
   }
 }
@@ -66,15 +73,18 @@ if (import.meta.main) {
       seed: { type: 'string', default: String(Date.now() % 100_000) },
       faults: { type: 'string', default: '200' },
       clients: { type: 'string', default: '8' },
+      queue: { type: 'string', default: 'postgres' },
     },
   });
   const seed = Number(values.seed);
-  console.log(`seed ${seed}`);
+  const queue = values.queue === 'redis' ? 'redis' : 'postgres';
+  console.log(`seed ${seed}, queue on ${queue}`);
   const from = Date.now();
   const { struck, acts, wrong } = await chaos({
     seed,
     faults: Number(values.faults),
     clients: Number(values.clients),
+    queue,
     say: (line) => console.log(line),
   });
   const count = (by: (act: Act) => string): Record<string, number> => {

@@ -5,6 +5,9 @@ import type { Config } from '#src/config/config.ts';
 import { asJson } from '../fakes/config-json.ts';
 import { startGateway, type TestGateway } from '../fakes/gateway.ts';
 import { freePort } from '../fakes/postgres.ts';
+import type { TestRedis } from '../fakes/redis.ts';
+import { actorOf, slackConfig, startSlack } from '../fakes/slack-kit.ts';
+import type { FakeSlack } from '../fakes/slack.ts';
 import { keepLedger } from '../conformance/ledger.ts';
 import { Supervised } from './gateway.ts';
 import { Proxy } from './proxy.ts';
@@ -31,48 +34,70 @@ const SCHEMA = `
 /** One gateway, and the wires that lead to it and away from it. */
 export type Node = {
   readonly gateway: Supervised;
+  readonly api: string;
   readonly clients: Proxy;
   readonly store: Proxy;
   readonly target: Proxy;
 };
 
-/** Two gateways on one store, queue and target, each behind wires of its own. */
+/** Two gateways and a bot on one store, queue, chat and target, each behind wires of its own. */
 export type World = {
   /** The servers and the tokens; its own gateway does not run any more. */
   readonly base: TestGateway;
   readonly nodes: readonly Node[];
+  readonly bot: Supervised;
+  readonly slack: FakeSlack;
+  readonly actor: ReturnType<typeof actorOf>;
+  readonly redis: TestRedis | undefined;
   readonly log: string;
-  stopGateways(): Promise<void>;
+  stopProcesses(): Promise<void>;
   stop(): Promise<void>;
 };
 
-export async function startWorld(): Promise<World> {
-  const base = await startGateway({ onlyRules: RULES, schema: SCHEMA });
+export async function startWorld(queue: 'postgres' | 'redis'): Promise<World> {
+  const slack = await startSlack();
+  for (const who of ['approver', 'approver2'])
+    slack.users.set(`U${who.toUpperCase()}`, { email: `${who}@example.com` });
+  const port = await freePort();
+  const base = await startGateway({
+    onlyRules: RULES,
+    schema: SCHEMA,
+    queue,
+    slack: slackConfig('http', slack, port),
+  });
   await keepLedger(base);
   // With the values of parameters: an update of one row is told from the next by them alone.
   await base.targetSql.query(`alter role gateway set log_error_verbosity = 'default'`);
-  for (const who of ['engineer', 'oncall']) await base.token(who);
+  await base.token('engineer');
   for (const who of ['approver', 'approver2']) await base.token(who, 'decide');
   await base.running.stop();
   const dir = await mkdtemp(join(tmpdir(), 'countersign-chaos-'));
-  const log = join(dir, 'gateways.log');
+  const log = join(dir, 'processes.log');
+  const file = join(dir, 'bot.json');
+  await writeFile(file, await asJson({ ...base.config, name: 'three' }), { mode: 0o600 });
   const nodes = [
     await startNode(base.config, 'one', dir, log),
     await startNode(base.config, 'two', dir, log),
   ];
-  const stopGateways = async (): Promise<void> => {
-    await Promise.all(nodes.map(({ gateway }) => gateway.stop()));
+  const bot = new Supervised('bot', file, log);
+  const stopProcesses = async (): Promise<void> => {
+    await Promise.all([bot, ...nodes.map(({ gateway }) => gateway)].map((one) => one.stop()));
   };
   return {
     base,
     nodes,
+    bot,
+    slack,
+    actor: actorOf('http', slack, () => `http://127.0.0.1:${port}`),
+    redis: base.redis,
     log,
-    stopGateways,
+    stopProcesses,
     async stop() {
-      await stopGateways();
+      await stopProcesses();
       for (const { clients, store, target } of nodes)
         for (const wire of [clients, store, target]) wire.close();
       await base.stop();
+      await slack.close();
       await rm(dir, { recursive: true, force: true });
     },
   };
@@ -99,6 +124,12 @@ async function startNode(config: Config, name: string, dir: string, log: string)
   };
   const file = join(dir, `${name}.json`);
   await writeFile(file, await asJson(own), { mode: 0o600 });
-  const gateway = new Supervised(name, `${own.publicUrl}/api/v1`, file, log);
-  return { gateway, clients: await Proxy.start(postgres), store, target };
+  const gateway = new Supervised('gateway', file, log);
+  return {
+    gateway,
+    api: `${own.publicUrl}/api/v1`,
+    clients: await Proxy.start(postgres),
+    store,
+    target,
+  };
 }

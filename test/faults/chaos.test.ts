@@ -10,6 +10,7 @@ test('two gateways under load, while what is around them breaks: target, log, cl
     seed: SEED,
     faults: 10,
     clients: 6,
+    queue: 'postgres',
     say: (line) => t.diagnostic(line),
   });
   assert.deepEqual(wrong, []);
