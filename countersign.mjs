@@ -168,12 +168,12 @@ function lock() {
 
 function run(argv) {
   const node = fs.existsSync(NODE) ? NODE : publishedNode();
-  const [script, rest] =
-    argv[0] === '--test'
-      ? ['test/run.ts', argv.slice(1)]
-      : argv[0] === '--bench'
-        ? ['test/bench/run.ts', argv.slice(1)]
-        : ['cli/main.ts', argv];
+  const own = {
+    '--test': 'test/run.ts',
+    '--bench': 'test/bench/run.ts',
+    '--chaos': 'test/chaos/run.ts',
+  }[argv[0]];
+  const [script, rest] = own ? [own, argv.slice(1)] : ['cli/main.ts', argv];
   // The channel ends with us: the gateway stops too when this process is killed.
   // Targets may be signed by an authority that only this machine's system knows.
   const child = spawn(node, ['--use-system-ca', path.join(ROOT, script)].concat(rest), {
