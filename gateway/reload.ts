@@ -23,7 +23,9 @@ export type RulesState = {
   readonly loadedAt: string;
   /** `file:line: what is wrong (what to do)`; empty when what is on disk is in force. */
   readonly problems: readonly string[];
-  /** Since when there are problems, ISO 8601. */
+  /** `path: what is wrong` in the configuration on disk; empty when it could be read. */
+  readonly configuration: readonly string[];
+  /** Since when there are problems of the rules, ISO 8601. */
   readonly since?: string;
   /** How often rules or configuration did not load since the start. */
   readonly failures: number;
@@ -60,6 +62,7 @@ export class Reload {
   #directory: Directory;
   #loadedAt = new Date().toISOString();
   #problems: readonly string[] = [];
+  #configuration: readonly string[] = [];
   #since: string | undefined;
   #failures = 0;
   #generation = 0;
@@ -95,6 +98,7 @@ export class Reload {
       version: this.#policy.version,
       loadedAt: this.#loadedAt,
       problems: this.#problems,
+      configuration: this.#configuration,
       ...(this.#since !== undefined && { since: this.#since }),
       failures: this.#failures,
     };
@@ -166,12 +170,15 @@ export class Reload {
     const { source } = this.#config;
     if (!source) return undefined;
     try {
-      return await readConfig(source.path);
+      const config = await readConfig(source.path);
+      this.#configuration = [];
+      return config;
     } catch (error) {
       if (!(error instanceof ConfigError)) throw error;
       this.#failures += 1;
       const problems = error.problems.map(({ path, message }) => `${path}: ${message}`);
       const meaning = `${source.path} cannot be used; the configuration from before applies`;
+      this.#configuration = problems;
       this.#parts.log.error({ problems }, meaning);
       return undefined;
     }

@@ -1,16 +1,15 @@
+import type { RequestFilter } from '#src/approval/list.ts';
 import type { Request } from '#src/approval/request.ts';
 import type { JsonObject } from '#src/audit/log.ts';
-import type { RecordView } from '#src/audit/reader.ts';
+import type { RecordsPart, RecordView } from '#src/audit/reader.ts';
 import type { Person } from '#src/identity/person.ts';
 import type { HttpDeps, Review } from './deps.ts';
 import { notFound } from './problem.ts';
-import { maySeeAllRecords, maySeeRecord, maySeeRequest } from './rights.ts';
+import { maySeeAllRecords, maySeeRecord, maySeeRequest, visibleTo } from './rights.ts';
 
 export type Via = 'api' | 'console';
 type Reader = { readonly person: Person; readonly via: Via };
 
-/** The store returns the newest; this many are looked through for those that a person may see. */
-const LOOKED_THROUGH = 500;
 const SESSION_RECORDS = 500;
 
 /** Records a look before its answer goes out; when that cannot be recorded, nothing is shown. */
@@ -32,11 +31,11 @@ async function recordLook(
 export async function listRequests(
   deps: HttpDeps,
   person: Person,
-  state?: Request['state'],
+  filter: Omit<RequestFilter, 'visibleTo'>,
 ): Promise<readonly Request[]> {
-  const filter = { limit: LOOKED_THROUGH, ...(state && { state }) };
-  const all = await deps.requests.list(filter);
-  return all.filter((request) => maySeeRequest(person, request));
+  const mine = visibleTo(person);
+  const found = await deps.requests.list({ ...filter, ...(mine && { visibleTo: mine }) });
+  return found.filter((request) => maySeeRequest(person, request));
 }
 
 /** Throws a 404 when there is none, or none that the person may see: both look the same. */
@@ -74,12 +73,13 @@ export async function searchRecords(
   reader: Reader,
   q: string,
   limit: number,
+  part: RecordsPart = {},
 ): Promise<readonly RecordView[]> {
   const { person } = reader;
-  await recordLook(deps, reader, { ...searchInRecord(q), limit });
+  await recordLook(deps, reader, { ...searchInRecord(q), limit, ...part });
   // In front, where no quote in the query can swallow it.
   const scoped = maySeeAllRecords(person) ? q : `person:${person.email} ${q}`.trim();
-  const found = await deps.records.search(scoped, limit);
+  const found = await deps.records.search(scoped, limit, part);
   return found.filter((record) => maySeeRecord(person, record));
 }
 
@@ -99,8 +99,10 @@ export type SessionView = {
   readonly target?: string;
   readonly startedAt?: string;
   readonly endedAt?: string;
-  /** Oldest first; of a long session the newest 500. */
+  /** Oldest first; of a long session the newest 500 (of the part that was asked for). */
   readonly records: readonly RecordView[];
+  /** There are earlier ones: those before the record with this id. */
+  readonly earlier?: string;
 };
 
 /** A session as its records tell it. Throws a 404 when it has none that the person may see. */
@@ -108,14 +110,15 @@ export async function readSession(
   deps: HttpDeps,
   reader: Reader,
   id: string,
+  part: RecordsPart = {},
 ): Promise<SessionView> {
   const [first] = await deps.records.search(`session:${id} kind:session-start`, 1);
-  const found = await deps.records.search(`session:${id}`, SESSION_RECORDS);
+  const found = await deps.records.search(`session:${id}`, SESSION_RECORDS, part);
   const start = first ?? found.at(-1);
   if (!start || !maySeeRecord(reader.person, start)) throw notFound('session');
   if (start.person !== reader.person.email)
     await recordLook(deps, reader, { looked: 'session' }, { session: id });
-  const end = found.find((record) => record.kind === 'session-end');
+  const [end] = await deps.records.search(`session:${id} kind:session-end`, 1);
   return {
     id,
     ...(start.person && { person: start.person }),
@@ -123,6 +126,7 @@ export async function readSession(
     ...(start.target && { target: start.target }),
     ...(start.kind === 'session-start' && { startedAt: start.at }),
     ...(end && { endedAt: end.at }),
+    ...(found.length === SESSION_RECORDS && { earlier: found.at(-1)?.id ?? '' }),
     // Who looked at it, and who tried to vote, is not the requester's to see.
     records: found.filter((record) => maySeeRecord(reader.person, record)).toReversed(),
   };

@@ -34,8 +34,11 @@ export function requestRoutes(deps: HttpDeps): readonly Route[] {
       reply: z.object({ requests: z.array(requestReply).readonly() }),
       problems: [],
       async run({ query, caller }) {
-        const visible = await listRequests(deps, caller.person, query.state);
-        return { requests: visible.slice(0, query.limit) };
+        const visible = await listRequests(deps, caller.person, {
+          limit: query.limit,
+          ...(query.state && { states: [query.state] }),
+        });
+        return { requests: visible };
       },
     }),
     route({

@@ -1,3 +1,4 @@
+import type { RequestFilter } from '#src/approval/list.ts';
 import type { Request } from '#src/approval/request.ts';
 import type { RecordView } from '#src/audit/reader.ts';
 import type { Person } from '#src/identity/person.ts';
@@ -19,6 +20,10 @@ export function maySeeRequest(person: Person, request: Request): boolean {
     inOneOf(person, WATCH_REQUESTS)
   );
 }
+
+/** What `maySeeRequest` lets through, for the store to look for; undefined means every request. */
+export const visibleTo = (person: Person): RequestFilter['visibleTo'] =>
+  inOneOf(person, WATCH_REQUESTS) ? undefined : person;
 
 /** What the console offers; the decision itself is judged again by `Requests.decide`. */
 export function mayDecide(person: Person, request: Request): boolean {

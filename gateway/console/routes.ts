@@ -65,8 +65,8 @@ export async function registerConsole(app: FastifyInstance, parts: ConsoleParts)
 
   page('/', async ({ person, scopes }) => {
     const [pending, all] = await Promise.all([
-      listRequests(deps, person, 'pending'),
-      listRequests(deps, person),
+      listRequests(deps, person, { states: ['pending'] }),
+      listRequests(deps, person, {}),
     ]);
     return inboxPage(person, scopes.includes('decide'), { pending, all, rules: deps.rules?.() });
   });

@@ -1,6 +1,7 @@
 import type { Binding, JsonObject, Receipt } from '../audit/log.ts';
 import type { Person } from '../identity/person.ts';
 import type { Requirement } from '../policy/verdict.ts';
+import type { RequestFilter } from './list.ts';
 import type { Card, Outcome, Refusal, Request, RequestState } from './request.ts';
 
 export type NewRequest = {
@@ -39,10 +40,8 @@ export interface Requests {
   /** Row, outbox row and the record of the held statement in one transaction; then a hint to the queue. */
   open(request: NewRequest): Promise<Request>;
   get(id: string): Promise<Request | undefined>;
-  list(filter: {
-    readonly state?: RequestState;
-    readonly limit?: number;
-  }): Promise<readonly Request[]>;
+  /** Newest first. */
+  list(filter: RequestFilter): Promise<readonly Request[]>;
   /** One person's vote. Authority is judged on `person` as the directory knows them at this moment. */
   decide(id: string, person: Person, vote: Vote): Promise<Decided>;
   /**

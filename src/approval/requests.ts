@@ -5,6 +5,7 @@ import type { Database, Sql } from '../store/database.ts';
 import type { Tracing } from '../telemetry/tracing.ts';
 import type { Notices } from '../store/notices.ts';
 import { Moved, announce, entryFor, move } from './moves.ts';
+import { listRequests } from './list.ts';
 import {
   type Decided,
   type EndState,
@@ -15,7 +16,7 @@ import {
 } from './port.ts';
 import type { Hint, Queue } from './queue.ts';
 import type { Request, RequestState } from './request.ts';
-import { findRequest, listRequests } from './rows.ts';
+import { findRequest } from './rows.ts';
 import { startSweep } from './sweep.ts';
 import { takeVote } from './vote.ts';
 import { openWake, type Wake } from './wake.ts';
@@ -190,7 +191,7 @@ export function openRequests(parts: RequestParts): OpenRequests {
   return {
     open,
     get,
-    list: (filter) => listRequests(db.pool, filter.state, filter.limit ?? 100),
+    list: (filter) => listRequests(db.pool, filter),
     async decide(id, person, vote) {
       const since = Date.now();
       const { decided, hint } = await takeVote(parts, id, person, vote);

@@ -81,7 +81,7 @@ const Row = z.object({
   overdue: z.boolean(),
 });
 
-const SELECT = `select r.id, r.version, r.state, r.kind, r.gateway, r.session, r.statement, r.requirement, r.card,
+export const SELECT = `select r.id, r.version, r.state, r.kind, r.gateway, r.session, r.statement, r.requirement, r.card,
     r.outcome, r.record, r.created_at, r.expires_at, r.ended_at, r.traceparent, r.expires_at <= clock_timestamp() as overdue,
     coalesce((select jsonb_agg(to_jsonb(d) order by d.at) from countersign.decision d where d.request = r.id), '[]') as decisions
   from countersign.request r`;
@@ -95,23 +95,11 @@ export type Found = { readonly request: Request; readonly overdue: boolean };
 export async function findRequest(sql: Sql, id: string): Promise<Found | undefined> {
   if (!UUID.test(id)) return undefined;
   const { rows } = await sql.query(`${SELECT} where r.id = $1`, [id]);
-  return rows[0] === undefined ? undefined : read(rows[0]);
+  return rows[0] === undefined ? undefined : readRow(rows[0]);
 }
 
-/** Newest first. */
-export async function listRequests(
-  sql: Sql,
-  state: string | undefined,
-  limit: number,
-): Promise<readonly Request[]> {
-  const { rows } = await sql.query(
-    `${SELECT} where $1::text is null or r.state = $1 order by r.created_at desc limit $2`,
-    [state ?? null, limit],
-  );
-  return rows.map((row) => read(row).request);
-}
-
-function read(row: unknown): Found {
+/** What the store gave for `SELECT`. */
+export function readRow(row: unknown): Found {
   const { outcome, created_at, expires_at, ended_at, traceparent, overdue, ...rest } =
     Row.parse(row);
   const request: Request = {

@@ -18,8 +18,17 @@ export type RecordView = {
   readonly body?: JsonObject;
 };
 
+/** The part of the records that a search looks at. */
+export type RecordsPart = {
+  /** ISO 8601: of this time or later, and before that one. */
+  readonly from?: string;
+  readonly to?: string;
+  /** Id of a record: only those that come after it, newest first. */
+  readonly before?: string;
+};
+
 export interface Records {
   get(id: string): Promise<RecordView | undefined>;
   /** Newest first. `q` is free text over bodies plus `person:`, `target:`, `kind:`, `verdict:`, `session:`, `request:`, `statement:`. */
-  search(q: string, limit: number): Promise<readonly RecordView[]>;
+  search(q: string, limit: number, part?: RecordsPart): Promise<readonly RecordView[]>;
 }

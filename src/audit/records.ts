@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { Database } from '../store/database.ts';
 import type { Json, JsonObject } from './log.ts';
-import type { Records, RecordView } from './reader.ts';
+import type { Records, RecordsPart, RecordView } from './reader.ts';
 
 type Row = {
   readonly id: string;
@@ -48,8 +48,9 @@ export function openRecords(db: Database): Records {
       const { rows } = await db.pool.query<Row>(`${VIEW} where b.id = $1`, [id]);
       return rows[0] && viewOf(rows[0]);
     },
-    async search(q, limit) {
-      const query = searchQuery(q, Math.min(Math.max(1, Math.trunc(limit) || 1), MAX_LIMIT));
+    async search(q, limit, part = {}) {
+      const most = Math.min(Math.max(1, Math.trunc(limit) || 1), MAX_LIMIT);
+      const query = searchQuery(q, most, part);
       if (!query) return [];
       return db
         .transaction(async (sql) => {
@@ -70,9 +71,10 @@ export function openRecords(db: Database): Records {
 }
 
 /** Undefined when no record can fit. */
-function searchQuery(q: string, limit: number) {
+function searchQuery(q: string, limit: number, part: RecordsPart) {
   const { where, words, values } = parse(q);
   if (!where) return undefined;
+  where.push(...partOf(part, (value) => `$${values.push(value)}`));
   const filter = where.length ? `where ${where.join(' and ')}` : '';
   if (!words.length)
     return { text: `${VIEW} ${filter} order by b.at desc, b.id limit ${limit}`, values };
@@ -101,6 +103,21 @@ function parse(q: string) {
     } else words.push(pattern(name === undefined ? value : `${name}:${value}`));
   }
   return { where, words, values };
+}
+
+function partOf(
+  { from, to, before }: RecordsPart,
+  put: (value: string) => string,
+): readonly string[] {
+  if (before !== undefined && !UUID.test(before)) return ['false'];
+  const last = before && put(before);
+  const at = `(select at from countersign.record_body where id = ${last}::uuid)`;
+  return [
+    from && `b.at >= ${put(from)}::timestamptz`,
+    to && `b.at < ${put(to)}::timestamptz`,
+    // The first half is for the index; the row itself knows its time to the microsecond.
+    last && `b.at <= ${at} and (b.at < ${at} or b.id > ${last}::uuid)`,
+  ].filter((each) => each !== undefined);
 }
 
 function condition(name: string, type: 'text' | 'uuid', parameter: number): string {

@@ -1,10 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import { EventEmitter } from 'node:events';
 import type { HttpDeps, Review } from '#gateway/api/deps.ts';
+import type { RequestFilter } from '#src/approval/list.ts';
 import type { Requests } from '#src/approval/port.ts';
 import type { Refusal, Request } from '#src/approval/request.ts';
 import { NotRecorded, type AuditLog, type Entry, type Receipt } from '#src/audit/log.ts';
-import type { RecordView } from '#src/audit/reader.ts';
+import type { RecordsPart, RecordView } from '#src/audit/reader.ts';
 import type { Person } from '#src/identity/person.ts';
 import type { Scope, TokenInfo } from '#src/identity/token.ts';
 
@@ -99,7 +100,7 @@ export type World = {
   readonly requests: Map<string, Request>;
   readonly records: RecordView[];
   readonly appended: Entry[];
-  readonly searches: { q: string; limit: number }[];
+  readonly searches: { q: string; limit: number; part?: RecordsPart }[];
   readonly votes: { id: string; person: string; vote: unknown }[];
   readonly revoked: Set<string>;
   readonly directory: Map<string, Person>;
@@ -112,6 +113,29 @@ export type World = {
   review: Review;
   readonly put: (request: Request) => void;
 };
+
+/** What the store would list, without its conditions on who decides: those are tried on the store itself. */
+function listed(all: readonly Request[], filter: RequestFilter): readonly Request[] {
+  const { states, visibleTo: reader, decidableBy, decidedBy, target, person: part } = filter;
+  const { from = '', to = '9', before, limit = 100 } = filter;
+  const first = before === undefined ? 0 : all.findIndex(({ id }) => id === before) + 1;
+  return all
+    .slice(first)
+    .filter(({ state, card, createdAt, decisions, requirement }) =>
+      [
+        states?.includes(state),
+        target && card.target === target,
+        part && card.person.email.includes(part),
+        decidedBy && decisions.some((decision) => decision.person === decidedBy),
+        decidableBy && state === 'pending' && card.person.email !== decidableBy.email,
+        reader &&
+          (card.person.email === reader.email ||
+            requirement.groups.some(({ group }) => reader.groups.includes(group))),
+        createdAt >= from && createdAt < to,
+      ].every((holds) => holds !== false),
+    )
+    .slice(0, limit);
+}
 
 /** All the gateway's parts as plain maps, with the switches that tests turn. */
 export function makeWorld(publicUrl = 'http://127.0.0.1:8080'): World {
@@ -191,11 +215,12 @@ export function makeWorld(publicUrl = 'http://127.0.0.1:8080'): World {
       },
       records: {
         get: (id) => Promise.resolve(records.find((record) => record.id === id)),
-        search(q, limit) {
-          searches.push({ q, limit });
+        search(q, limit, part) {
+          searches.push({ q, limit, ...(part && Object.keys(part).length > 0 && { part }) });
           const kind = / kind:(\S+)/u.exec(q)?.[1];
           const found = records.filter((record) => kind === undefined || record.kind === kind);
-          return Promise.resolve(found.slice(0, limit));
+          const first = found.findIndex(({ id }) => id === part?.before) + 1;
+          return Promise.resolve(found.slice(first, first + limit));
         },
       },
       audit: {
@@ -220,12 +245,7 @@ export function makeWorld(publicUrl = 'http://127.0.0.1:8080'): World {
           if (world.storeDown) return Promise.reject(new Error('secret-value in an error'));
           return Promise.resolve(requests.get(id));
         },
-        list: ({ state, limit = 100 }) =>
-          Promise.resolve(
-            [...requests.values()]
-              .filter((request) => state === undefined || request.state === state)
-              .slice(0, limit),
-          ),
+        list: (filter) => Promise.resolve(listed([...requests.values()], filter)),
         decide(id, voter, vote) {
           const request = requests.get(id);
           if (request?.card.hidesWrite && vote.decision === 'approve' && !vote.reviewed)

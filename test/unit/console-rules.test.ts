@@ -3,7 +3,12 @@ import { test } from 'node:test';
 import { inboxPage } from '#gateway/console/pages/inbox.ts';
 
 const person = { email: 'ada@example.com', name: 'Ada', groups: ['dba'] };
-const loaded = { version: 'abcdef0123456789', loadedAt: '2026-01-02T03:04:05.000Z', failures: 0 };
+const loaded = {
+  version: 'abcdef0123456789',
+  loadedAt: '2026-01-02T03:04:05.000Z',
+  failures: 0,
+  configuration: [],
+};
 const page = (canDecide: boolean, rules: Parameters<typeof inboxPage>[2]['rules']): string =>
   inboxPage(person, canDecide, { pending: [], all: [], rules }).body.text;
 

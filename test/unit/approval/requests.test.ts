@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
-import { createHash } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import { after, before, test } from 'node:test';
+import type { RequestFilter } from '#src/approval/list.ts';
 import type { NewRequest, Vote } from '#src/approval/port.ts';
 import { NotClaimed } from '#src/approval/port.ts';
 import type { Refusal } from '#src/approval/request.ts';
@@ -264,7 +265,45 @@ test('what goes to the queue is ids and nothing else', async () => {
 
 test('requests are listed newest first and by state', async () => {
   const { id } = await kit.requests.open(asked());
-  const pending = await kit.requests.list({ state: 'pending', limit: 5 });
+  const pending = await kit.requests.list({ states: ['pending'], limit: 5 });
   assert.equal(pending[0]?.id, id);
   assert.ok(pending.every((request) => request.state === 'pending'));
+});
+
+test('a list has what its filter says and the reader may see, page by page, each request once', async () => {
+  const { requests } = kit;
+  const target = randomUUID();
+  const card = { target };
+  const [first, second, third] = [
+    await requests.open(asked({}, card)),
+    await requests.open(asked({ groups: [{ group: 'security', quorum: 1 }] }, card)),
+    await requests.open(asked({}, { ...card, person: person('approver') })),
+  ];
+  const ids = async (filter: RequestFilter) =>
+    (await requests.list({ target, ...filter })).map(({ id }) => id);
+  assert.deepEqual(await ids({}), [third.id, second.id, first.id]);
+
+  assert.deepEqual(await ids({ limit: 2 }), [third.id, second.id]);
+  assert.deepEqual(await ids({ limit: 2, before: second.id }), [first.id]);
+  assert.deepEqual(await ids({ before: randomUUID() }), []);
+
+  assert.deepEqual(await ids({ visibleTo: person('stranger') }), []);
+  assert.deepEqual(await ids({ visibleTo: person('engineer') }), [second.id, first.id]);
+  assert.deepEqual(await ids({ visibleTo: person('approver') }), [third.id, first.id]);
+  assert.deepEqual(await ids({ visibleTo: person('both') }), [third.id, second.id, first.id]);
+
+  const approver = person('approver');
+  assert.deepEqual(await ids({ decidableBy: approver }), [first.id]);
+  assert.deepEqual(await ids({ decidedBy: approver.email }), []);
+  await requests.decide(first.id, approver, { decision: 'deny', reason: 'no', via: 'console' });
+  assert.deepEqual(await ids({ decidableBy: approver }), []);
+  assert.deepEqual(await ids({ decidedBy: approver.email.toUpperCase() }), [first.id]);
+  assert.deepEqual(await ids({ states: ['denied', 'done'] }), [first.id]);
+
+  assert.deepEqual(await ids({ person: 'APPROVER@' }), [third.id]);
+  assert.deepEqual(await ids({ person: 'engin' }), [second.id, first.id]);
+  assert.deepEqual(await ids({ person: '%' }), []);
+  assert.deepEqual(await ids({ to: first.createdAt }), []);
+  assert.deepEqual(await ids({ from: first.createdAt, limit: 1 }), [third.id]);
+  assert.deepEqual(await ids({ from: '2999-01-01' }), []);
 });

@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { after, before, describe, test } from 'node:test';
 import { keyedDigest } from '#src/audit/chain.ts';
 import type { Entry } from '#src/audit/log.ts';
-import type { Records } from '#src/audit/reader.ts';
+import type { Records, RecordsPart } from '#src/audit/reader.ts';
 import { openRecords } from '#src/audit/records.ts';
 import { openAuditLog } from '#src/audit/writer.ts';
 import { startStore, type TestStore } from '../store/store.ts';
@@ -107,6 +107,22 @@ describe('records', () => {
     assert.equal((await records.search('', 1e9)).length, 3);
     assert.equal((await records.search('', -1)).length, 1);
     assert.equal((await records.search('', NaN)).length, 1);
+  });
+
+  test('a search goes on after a record, and looks at a part of the time', async () => {
+    const part = async (which: RecordsPart) =>
+      (await records.search('target:shop', 10, which)).map(({ id }) => ids.indexOf(id));
+    assert.deepEqual(await part({ before: ids[2] ?? '' }), [1, 0]);
+    assert.deepEqual(await part({ before: ids[0] ?? '' }), []);
+    assert.deepEqual(await part({ before: randomUUID() }), []);
+    assert.deepEqual(await part({ before: 'x' }), []);
+    assert.deepEqual(await part({ from: '2020-01-01', to: '2999-01-01' }), [2, 1, 0]);
+    assert.deepEqual(await part({ from: '2999-01-01' }), []);
+    assert.deepEqual(await part({ to: '2020-01-01' }), []);
+    assert.deepEqual(
+      (await records.search('drop', 10, { before: ids[2] ?? '' })).map(({ id }) => id),
+      [],
+    );
   });
 
   test('an erased record keeps its place and has no body', async () => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { readdir, readFile } from 'node:fs/promises';
 import { after, before, test } from 'node:test';
-import { listRequests } from '#src/approval/rows.ts';
+import { listRequests } from '#src/approval/list.ts';
 import { recover } from '#src/audit/recovery.ts';
 import { openRecords } from '#src/audit/records.ts';
 import { verifyLog } from '#src/audit/verify.ts';
@@ -54,7 +54,7 @@ test('a store of the first release is brought to this version, and everything in
   const found = await openRecords(db).search('kind:statement verdict:hold', 100);
   assert.equal(found.length, 4);
 
-  const requests = await listRequests(db.pool, undefined, 100);
+  const requests = await listRequests(db.pool);
   assert.deepEqual(requests.map(({ state }) => state).toSorted(), [
     'abandoned',
     'denied',
@@ -89,5 +89,5 @@ test('its tokens work, its log is written on, and what its last gateway held is 
   await lease.release();
   const verified = await verifyLog(db);
   assert.ok(verified.ok && verified.records > RECORDS, JSON.stringify(verified));
-  assert.deepEqual(await listRequests(db.pool, 'pending', 100), []);
+  assert.deepEqual(await listRequests(db.pool, { states: ['pending'] }), []);
 });
