@@ -126,8 +126,13 @@ export async function readSession(
     ...(start.target && { target: start.target }),
     ...(start.kind === 'session-start' && { startedAt: start.at }),
     ...(end && { endedAt: end.at }),
-    ...(found.length === SESSION_RECORDS && { earlier: found.at(-1)?.id ?? '' }),
+    ...earlierThan(found),
     // Who looked at it, and who tried to vote, is not the requester's to see.
     records: found.filter((record) => maySeeRecord(reader.person, record)).toReversed(),
   };
+}
+
+function earlierThan(found: readonly RecordView[]): Pick<SessionView, 'earlier'> {
+  const oldest = found.at(-1);
+  return found.length === SESSION_RECORDS && oldest ? { earlier: oldest.id } : {};
 }
