@@ -158,6 +158,7 @@ async function openGateway(
   });
   const ready = readiness({
     held: () => lease.held(),
+    records: () => !audit.refused(),
     store: () => db.pool.query('select 1'),
     queue: () => queue.ping(),
     get targets() {

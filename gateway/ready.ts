@@ -2,6 +2,8 @@ import type { Readiness } from './api/health.ts';
 
 export type ReadyParts = {
   readonly held: () => boolean;
+  /** The store took the last records it was given. */
+  readonly records: () => boolean;
   /** Each rejects when it does not answer. */
   readonly store: () => Promise<unknown>;
   readonly queue: () => Promise<unknown>;
@@ -36,9 +38,10 @@ async function look(parts: ReadyParts): Promise<Readiness> {
     missing: [
       ...(parts.held() ? [] : ['this gateway does not hold its lease']),
       ...(store ? [] : ['the store does not answer']),
-      ...(queue ? [] : ['the queue does not answer']),
+      ...(parts.records() ? [] : ['the store refuses records; the log says why']),
     ],
     warnings: [
+      ...(queue ? [] : ['the queue does not answer, so chat is told about a second later']),
       ...(silent > 0
         ? [
             `${silent} of ${targets.length} targets cannot be asked; "countersign doctor" says which`,

@@ -14,6 +14,8 @@ export type AuditOptions = LaneOptions & {
 export type OpenAuditLog = AuditLog & {
   /** Writes what is queued (3 s at most), then refuses everything. */
   close(): Promise<void>;
+  /** The store has refused a record within the last 10 s, and taken none since: it is full, or its tables are not as they should be. */
+  refused(): boolean;
   /** Resolves when nothing is queued or under way, outcomes included. */
   idle(): Promise<void>;
 };
@@ -36,6 +38,7 @@ const QUEUE = 10_000;
 /** How long an outcome waits for a statement to share a write with. */
 const LINGER_MS = 5;
 const RETRY_MS = 100;
+const REFUSED_MS = 10_000;
 const LEASE = 'this gateway may have lost its lease';
 
 /** Opens the log for one writer; rejects when the store cannot be reached or somebody newer owns the name. */
@@ -60,6 +63,7 @@ class Writer implements OpenAuditLog {
   #patience: NodeJS.Timeout | undefined;
   #downSince: number | undefined;
   #moved = 0;
+  #refusedAt: number | undefined;
   #ended: Error | undefined;
   #onIdle: (() => void)[] = [];
 
@@ -94,6 +98,10 @@ class Writer implements OpenAuditLog {
       return;
     }
     if (!this.#busy) this.#linger ??= setTimeout(() => this.#start(), LINGER_MS);
+  }
+
+  refused(): boolean {
+    return this.#refusedAt !== undefined && performance.now() - this.#refusedAt < REFUSED_MS;
   }
 
   idle(): Promise<void> {
@@ -184,6 +192,7 @@ class Writer implements OpenAuditLog {
   #written(batch: Batch): void {
     this.#flight = undefined;
     this.#moved = performance.now();
+    this.#refusedAt = undefined;
     const { writer } = this.#options;
     let seq = this.#lane.seq - batch.waiting.length - batch.later.length;
     for (const { draft, resolve } of batch.waiting) resolve(receipt(draft, writer, ++seq));
@@ -213,6 +222,7 @@ class Writer implements OpenAuditLog {
     }
     if (error instanceof Refused) {
       this.#notWritten(batch, error);
+      this.#refusedAt = performance.now();
       this.#options.onError(error);
       return batch.later.length ? RETRY_MS : 0;
     }

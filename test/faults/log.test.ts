@@ -182,6 +182,19 @@ describe('faults of the log', () => {
     assert.deepEqual(await durable(writer), [1, 6]);
   });
 
+  test('a store that refuses records is said to, until it takes one', async () => {
+    const writer = await open();
+    const limit =
+      'alter table countersign.record add constraint full check (writer <> $w$' + writer + '$w$)';
+    await store.db.pool.query(limit);
+    await assert.rejects(log.append(entry(1)), NotRecorded);
+    assert.equal(log.refused(), true);
+    await store.db.pool.query('alter table countersign.record drop constraint full');
+    await log.append(entry(2));
+    assert.equal(log.refused(), false);
+    assert.deepEqual(await durable(writer), [2]);
+  });
+
   test('nothing is appended once the lease may be lost', async () => {
     let held = true;
     const writer = await open({ held: () => held });

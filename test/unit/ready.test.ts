@@ -6,6 +6,7 @@ const yes = () => Promise.resolve();
 const no = () => Promise.reject(new Error('connect ECONNREFUSED 10.0.0.7:5432'));
 const WELL: ReadyParts = {
   held: () => true,
+  records: () => true,
   store: yes,
   queue: yes,
   targets: [yes, yes],
@@ -17,6 +18,7 @@ test('everything that is missing is listed, without what errors say', async () =
   assert.deepEqual(await readiness(WELL)(), { missing: [], warnings: [] });
   const { missing, warnings } = await readiness({
     held: () => false,
+    records: () => false,
     store: no,
     queue: no,
     targets: [no, yes],
@@ -24,9 +26,9 @@ test('everything that is missing is listed, without what errors say', async () =
     rulesFail: () => true,
   })();
   assert.equal(missing.length, 3);
-  assert.match(missing.join('; '), /lease.*store.*queue/);
-  assert.equal(warnings.length, 3);
-  assert.match(warnings.join('; '), /1 of 2 targets.*chat.*rules/);
+  assert.match(missing.join('; '), /lease.*store.*refuses records/);
+  assert.equal(warnings.length, 4);
+  assert.match(warnings.join('; '), /queue.*1 of 2 targets.*chat.*rules/);
   assert.doesNotMatch([...missing, ...warnings].join(), /10\.0\.0\.7|xoxb/);
 });
 
