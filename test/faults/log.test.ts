@@ -185,11 +185,11 @@ describe('faults of the log', () => {
   test('a store that refuses records is said to, until it takes one', async () => {
     const writer = await open();
     const limit =
-      'alter table countersign.record add constraint full check (writer <> $w$' + writer + '$w$)';
+      'alter table countersign.record add constraint no_room check (writer <> $w$' + writer + '$w$)';
     await store.db.pool.query(limit);
     await assert.rejects(log.append(entry(1)), NotRecorded);
     assert.equal(log.refused(), true);
-    await store.db.pool.query('alter table countersign.record drop constraint full');
+    await store.db.pool.query('alter table countersign.record drop constraint no_room');
     await log.append(entry(2));
     assert.equal(log.refused(), false);
     assert.deepEqual(await durable(writer), [2]);
