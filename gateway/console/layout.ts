@@ -71,7 +71,7 @@ export function layout(frame: Frame, page: Page): string {
           frame.caller &&
           html`<footer>
             <p>Every decision, search and look here is recorded.</p>
-            <p id="live" hidden></p>
+            <p id="live">Reload to see news.</p>
             <p id="news" class="unseen" role="status" aria-live="polite"></p>
           </footer>`
         }

@@ -4,6 +4,7 @@ import { Problem } from '../api/problem.ts';
 import { maySeeRequest } from '../api/rights.ts';
 import type { Guard } from './guard.ts';
 import type { SignIns } from './sign-ins.ts';
+import { STATES } from './words.ts';
 
 const BEAT_MS = 20_000;
 const MOST = 1_000;
@@ -76,7 +77,15 @@ export class Live {
     try {
       const changed = await this.#deps.requests.get(requestId);
       if (!changed) return;
-      const news = `event: request\ndata: ${JSON.stringify({ id: requestId, state: changed.state })}\n\n`;
+      const { name, tone } = STATES[changed.state];
+      const said = {
+        id: requestId,
+        state: changed.state,
+        name,
+        tone,
+        open: changed.state === 'pending',
+      };
+      const news = `event: request\ndata: ${JSON.stringify(said)}\n\n`;
       for (const stream of this.#streams) {
         // oxlint-disable-next-line no-await-in-loop -- the directory is asked once a person, in memory or cached
         const person = await this.#deps.directory.find(stream.email);

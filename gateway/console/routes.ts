@@ -1,8 +1,10 @@
 import formbody from '@fastify/formbody';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
+import type { Person } from '#src/identity/person.ts';
 import { demandScope, type Caller } from '../api/authenticate.ts';
 import { decide } from '../api/deciding.ts';
+import type { HttpDeps } from '../api/deps.ts';
 import { causeOf, Problem, toProblem } from '../api/problem.ts';
 import {
   listRequests,
@@ -16,16 +18,32 @@ import { mayDecide } from '../api/rights.ts';
 import { parse } from '../api/route.ts';
 import { idParams, reasonText } from '../api/schemas.ts';
 import { assetRoutes } from './assets.ts';
+import {
+  ENDED,
+  inboxQuery,
+  type InboxQuery,
+  recordsPart,
+  recordsQuery,
+  recordsSearch,
+  requestFilter,
+  sessionQuery,
+  tidied,
+} from './filters.ts';
 import { Live } from './live.ts';
 import type { Page } from './layout.ts';
-import { inboxPage } from './pages/inbox.ts';
+import { inboxPage, type Lists } from './pages/inbox.ts';
 import { recordPage } from './pages/record.ts';
-import { recordsPage, sessionPage } from './pages/records.ts';
+import { recordsPage } from './pages/records.ts';
 import { requestPage } from './pages/request.ts';
+import { sessionPage } from './pages/session.ts';
 import { signInRoutes, type ConsoleParts } from './sign-in.ts';
 
+/** How many are on a page. */
 const RECORDS = 50;
-const recordsQuery = z.object({ q: z.string().trim().max(500).catch('') });
+const REQUESTS = 25;
+/** In the inbox before a filter narrows it. */
+const WAITING = 100;
+const LATELY = 8;
 const decisionForm = z.strictObject({
   csrf: z.string(),
   version: z.coerce.number().int().min(1),
@@ -54,6 +72,8 @@ export async function registerConsole(app: FastifyInstance, parts: ConsoleParts)
     app.get(path, async (request, reply) => {
       const caller = await guard.signedIn(request);
       if (!caller) return reply.redirect(`/sign-in?next=${encodeURIComponent(request.url)}`, 303);
+      const shorter = tidied(request.url);
+      if (shorter !== undefined) return reply.redirect(shorter, 303);
       try {
         return render.page(request, reply, await make(caller, request, reply), { caller });
       } catch (error) {
@@ -63,20 +83,20 @@ export async function registerConsole(app: FastifyInstance, parts: ConsoleParts)
     });
   };
 
-  page('/', async ({ person, scopes }) => {
-    const [pending, all] = await Promise.all([
-      listRequests(deps, person, { states: ['pending'] }),
-      listRequests(deps, person, {}),
-    ]);
-    return inboxPage(person, scopes.includes('decide'), { pending, all, rules: deps.rules?.() });
+  page('/', async ({ person, scopes }, request) => {
+    const query = parse(inboxQuery, request.query, 'query');
+    const common = { query, canDecide: scopes.includes('decide'), rules: deps.rules?.() };
+    return inboxPage(person, { ...common, ...(await inboxLists(deps, person, query)) });
   });
   page('/requests/:id', async (caller, request, reply) =>
     requestView(parts, caller, { request, reply }),
   );
   page('/records', async ({ person }, request) => {
-    const { q } = parse(recordsQuery, request.query, 'query');
-    const found = await searchRecords(deps, { person, via: 'console' }, q, RECORDS);
-    return recordsPage(q, RECORDS, found);
+    const query = parse(recordsQuery, request.query, 'query');
+    const reader = { person, via: 'console' } as const;
+    const search = recordsSearch(query);
+    const found = await searchRecords(deps, reader, search, RECORDS + 1, recordsPart(query));
+    return recordsPage(query, ...firstOf(found, RECORDS));
   });
   page('/records/:id', async ({ person }, request) => {
     const { id } = parse(idParams, request.params, 'path');
@@ -84,7 +104,9 @@ export async function registerConsole(app: FastifyInstance, parts: ConsoleParts)
   });
   page('/sessions/:id', async ({ person }, request) => {
     const { id } = parse(idParams, request.params, 'path');
-    return sessionPage(await readSession(deps, { person, via: 'console' }, id));
+    const { before } = parse(sessionQuery, request.query, 'query');
+    const part = before === undefined ? {} : { before };
+    return sessionPage(await readSession(deps, { person, via: 'console' }, id, part), before);
   });
 
   app.post('/requests/:id/decision', (request, reply) => decisionRoute(parts, request, reply));
@@ -94,6 +116,29 @@ export async function registerConsole(app: FastifyInstance, parts: ConsoleParts)
   );
   app.addHook('onClose', async () => live.close());
   app.get('/events', { exposeHeadRoute: false }, (request, reply) => live.open(request, reply));
+}
+
+/** The first of them, and the id of the last one shown when there are more. */
+function firstOf<T extends { readonly id: string }>(
+  found: readonly T[],
+  most: number,
+): [readonly T[], string | undefined] {
+  const shown = found.slice(0, most);
+  return [shown, found.length > most ? shown.at(-1)?.id : undefined];
+}
+
+async function inboxLists(deps: HttpDeps, person: Person, query: InboxQuery): Promise<Lists> {
+  const asksFor = Object.values(query).some((value) => value !== undefined);
+  if (asksFor) {
+    const filter = { ...requestFilter(person, query), limit: REQUESTS + 1 };
+    const [found, next] = firstOf(await listRequests(deps, person, filter), REQUESTS);
+    return { found, next };
+  }
+  const [pending, ended] = await Promise.all([
+    listRequests(deps, person, { states: ['pending'], limit: WAITING + 1 }),
+    listRequests(deps, person, { states: ENDED, limit: LATELY }),
+  ]);
+  return { pending: pending.slice(0, WAITING), more: pending.length > WAITING, ended };
 }
 
 type Exchange = { readonly request: FastifyRequest; readonly reply: FastifyReply };
@@ -111,7 +156,14 @@ async function requestView(
     ? await reviewRequest(deps, { person: caller.person, via: 'console' }, found)
     : undefined;
   const formToken = render.formToken(request, reply);
-  return requestPage({ request: found, caller, formToken, review, ...said });
+  return requestPage({
+    request: found,
+    caller,
+    formToken,
+    review,
+    rules: deps.rules?.(),
+    ...said,
+  });
 }
 
 async function decisionRoute(

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { createRequire } from 'node:module';
 import path from 'node:path';
 import { after, before } from 'node:test';
 import { chromium, type Browser, type BrowserContextOptions, type Page } from 'playwright-core';
@@ -15,6 +16,7 @@ const FLAGS = [
   '--disable-component-update',
   '--disable-sync',
 ];
+const PROBE = path.join(import.meta.dirname, 'console-page.js');
 /** Bounds every wait on the page. */
 const PATIENCE_MS = 10_000;
 
@@ -49,8 +51,7 @@ export type Console = World & {
   calm(): void;
 };
 
-export async function startConsole(): Promise<Console> {
-  const world = makeWorld();
+export async function startConsole(world = makeWorld()): Promise<Console> {
   const server = await listenHttp({
     ...world.deps,
     log: pino({ level: 'silent' }),
@@ -65,7 +66,8 @@ export async function startConsole(): Promise<Console> {
       ...options,
     });
     context.setDefaultTimeout(PATIENCE_MS);
-    await context.addInitScript({ path: path.join(import.meta.dirname, 'console-page.js') });
+    for (const file of [createRequire(import.meta.url).resolve('axe-core/axe.min.js'), PROBE])
+      await context.addInitScript({ path: file });
     const page = await context.newPage();
     page.on('pageerror', (error) => complaints.push(error.message));
     page.on('dialog', (dialog) => {

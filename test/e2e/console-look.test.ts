@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
-import { makeRecord, makeRequest, people } from '../unit/api-fakes.ts';
+import { randomUUID } from 'node:crypto';
+import { before, test } from 'node:test';
+import type { Page } from 'playwright-core';
+import { makeRecord, makeRequest, makeWorld, people } from '../unit/api-fakes.ts';
 import { ask, skip, startConsole, type Console } from './console-browser.ts';
 
 /** One of each page, with long words and every kind of note on them. */
@@ -43,44 +45,92 @@ function furnish(gate: Console): readonly string[] {
   const record = makeRecord({ request: hidden.id, body: { text: long, deep: { deeper: [long] } } });
   gate.records.push(record, makeRecord({ kind: 'outcome', verdict: 'approved' }));
   gate.records.push(makeRecord({ kind: 'look', verdict: 'deny' }));
+  const statement = randomUUID();
+  const session = { session: record.session ?? '', statement };
+  for (const change of [
+    { verdict: 'hold', request: hidden.id, body: { text: long, words: [long], rules: [long] } },
+    { kind: 'decision', person: people.approver.email, body: { decision: 'deny', reason: long } },
+    { kind: 'outcome', body: { ok: false, code: '42501', rows: 1, durationMs: 3.2 } },
+    { statement: randomUUID(), body: { class: ['countersign'], text: 'select 1' } },
+  ])
+    gate.records.push(makeRecord({ ...session, ...change }));
   return [
     '/',
     `/requests/${hidden.id}`,
+    '/?state=mine',
+    '/?state=all&target=shop&person=engineer&from=2026-01-01',
+    '/?state=ended&target=nowhere',
     `/requests/${done.id}`,
     '/records?q=customers',
+    '/records?kind=outcome&verdict=approved',
     `/records/${record.id}`,
     `/sessions/${record.session}`,
     '/nowhere',
   ];
 }
 
+let gate: Console;
+let paths: readonly string[];
+before(async () => {
+  if (skip !== false) return;
+  const world = makeWorld();
+  world.deps.rules = () => ({
+    version: 'abcdef0123456789',
+    loadedAt: '2026-11-20T20:00:00.000Z',
+    since: '2026-11-20T20:10:00.000Z',
+    problems: [`shop.cedar:7: no column "${'w'.repeat(120)}" (correct its name)`],
+    configuration: ['people.a@example.com: needs a name'],
+    failures: 2,
+  });
+  gate = await startConsole(world);
+  paths = furnish(gate);
+});
+
+async function looksGood(page: Page, path: string, width: number): Promise<void> {
+  const scroll = await ask<number>(page, 'document.documentElement.scrollWidth');
+  assert.ok(scroll <= width, `${path} is ${scroll} px wide`);
+  for (const question of ['faint', 'awkward', 'shifts', 'barriers'])
+    assert.deepEqual(await ask(page, `probe.${question}()`), [], `${question}: ${path}`);
+  assert.equal(await page.getByRole('main').count(), 1);
+  assert.equal(await page.getByRole('heading', { level: 1 }).count(), 1);
+}
+
 for (const width of [360, 1440])
   for (const colorScheme of ['light', 'dark'] as const)
     test(
-      `every page fits ${width} px and reads well in ${colorScheme} colours`,
+      `every page fits ${width} px and has no barrier in ${colorScheme} colours`,
       { skip },
       async () => {
-        const gate = await startConsole();
-        const paths = furnish(gate);
-        const page = await gate.signedIn(undefined, {
-          viewport: { width, height: 800 },
-          colorScheme,
-        });
+        const options = { viewport: { width, height: 800 }, colorScheme };
+        const signedOut = await gate.open(options);
+        await signedOut.goto(`${gate.url}/sign-in`);
+        await looksGood(signedOut, '/sign-in', width);
+
+        const page = await gate.signedIn(undefined, options);
         for (const path of paths) {
           await page.goto(gate.url + path);
           if (await page.locator('[data-live]').count())
             await page.getByText('Live', { exact: true }).waitFor();
-          const scroll = await ask<number>(page, 'document.documentElement.scrollWidth');
-          assert.ok(scroll <= width, `${path} is ${scroll} px wide`);
-          assert.deepEqual(await ask(page, 'probe.faint()'), [], path);
-          assert.deepEqual(await ask(page, 'probe.awkward()'), [], path);
-          assert.ok(
-            (await ask<number>(page, 'probe.shift()')) < 0.01,
-            `${path} moves while it loads`,
-          );
-          assert.equal(await page.getByRole('main').count(), 1);
-          assert.equal(await page.getByRole('heading', { level: 1 }).count(), 1);
+          await looksGood(page, path, width);
         }
+        await page.goto(gate.url + paths[1]);
+        await page.getByRole('button', { name: 'Deny' }).click();
+        await page.getByRole('alert').waitFor();
+        await looksGood(page, 'a refused decision', width);
+        await page.context().close();
+        await signedOut.context().close();
         gate.calm();
       },
     );
+
+test('who wants less motion gets none', { skip }, async () => {
+  const page = await gate.signedIn(undefined, { reducedMotion: 'reduce' });
+  const moving = `[...document.querySelectorAll('*')].filter((element) => {
+    const { transitionDuration, animationName } = getComputedStyle(element);
+    return transitionDuration !== '0s' || animationName !== 'none';
+  }).length`;
+  assert.equal(await ask(page, moving), 0);
+  await page.emulateMedia({ reducedMotion: 'no-preference' });
+  assert.notEqual(await ask(page, moving), 0);
+  await page.context().close();
+});

@@ -45,21 +45,38 @@ globalThis.probe = {
 
   /** Controls too small for a finger, and controls without a name. */
   awkward: () =>
-    Array.from(document.querySelectorAll('button, input:not([type=hidden]), textarea, nav a'))
+    Array.from(
+      document.querySelectorAll('button, input:not([type=hidden]), summary, textarea, nav a'),
+    )
+      .filter((element) => element.checkVisibility())
       .map((element) => ({ element, box: element.getBoundingClientRect() }))
       .filter(({ element, box }) => box.width < 44 || box.height < 43 || nameOf(element) === '')
       .map(({ element, box }) => `${element.outerHTML} is ${box.width} by ${box.height}`),
 
-  /** Sum of the layout shifts so far. */
-  shift: () =>
+  /** The layout shifts so far that nobody's click or key asked for, each with what moved. */
+  shifts: () =>
     new Promise((resolve) => {
-      let total = 0;
+      const found = [];
       const observer = new PerformanceObserver((list) => {
-        for (const entry of list.getEntries()) total += entry.value;
+        for (const { value, hadRecentInput, sources } of list.getEntries())
+          if (!hadRecentInput)
+            found.push(
+              `${value}: ${sources.map(({ node }) => node?.textContent.trim()).join(' | ')}`,
+            );
       });
       observer.observe({ type: 'layout-shift', buffered: true });
-      requestAnimationFrame(() => setTimeout(() => resolve(total), 50));
+      requestAnimationFrame(() => setTimeout(() => resolve(found), 50));
     }),
+
+  /** What axe-core has to say against the page, by the rules of WCAG 2.2 A and AA and its best practices. */
+  barriers: async () => {
+    const values = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
+    const { passes, violations } = await axe.run(document, { runOnly: { type: 'tag', values } });
+    if (passes.length < 15) return [`only ${passes.length} rules of axe had something to look at`];
+    return violations.flatMap(({ id, help, nodes }) =>
+      nodes.map(({ html, failureSummary }) => `${id}: ${help}: ${html} ${failureSummary}`),
+    );
+  },
 
   /** What has the focus, and whether one can see that it has. */
   focused: () => {

@@ -1,28 +1,50 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { inboxPage } from '#gateway/console/pages/inbox.ts';
+import type { RulesState } from '#gateway/reload.ts';
+import { makeRequest, makeWorld } from './api-fakes.ts';
+import { start } from './api-app.ts';
+import { signIn } from './console-visit.ts';
 
-const person = { email: 'ada@example.com', name: 'Ada', groups: ['dba'] };
-const loaded = {
+const loaded: RulesState = {
   version: 'abcdef0123456789',
   loadedAt: '2026-01-02T03:04:05.000Z',
-  failures: 0,
+  problems: [],
   configuration: [],
+  failures: 0,
 };
-const page = (canDecide: boolean, rules: Parameters<typeof inboxPage>[2]['rules']): string =>
-  inboxPage(person, canDecide, { pending: [], all: [], rules }).body.text;
 
-test('approvers read that the rules on disk do not load, and which are in force', () => {
-  const broken = {
+test('who decides reads that rules or configuration on disk do not load, and what is in force', async () => {
+  const world = makeWorld();
+  const request = makeRequest();
+  world.put(request);
+  const paths = ['/', '/?state=open', `/requests/${request.id}`];
+  let rules = loaded;
+  world.deps.rules = () => rules;
+  const { app } = await start({ world });
+  const texts = async (token: string): Promise<string[]> => {
+    const visitor = await signIn(app, token);
+    return Promise.all(paths.map(async (path) => (await visitor.get(path)).body));
+  };
+  for (const text of await texts('approver-read+decide')) assert.doesNotMatch(text, /on disk/);
+
+  rules = {
     ...loaded,
     since: '2026-01-02T04:00:00.000Z',
     problems: ['shop.cedar:7: unexpected <token> (write it anew)'],
     failures: 1,
   };
-  const text = page(true, broken);
-  assert.match(text, /do not load since/);
-  assert.match(text, /shop\.cedar:7: unexpected &lt;token&gt;/);
-  assert.match(text, /abcdef012345/);
-  assert.doesNotMatch(page(false, broken), /do not load/);
-  assert.doesNotMatch(page(true, { ...loaded, problems: [] }), /do not load/);
+  for (const text of await texts('approver-read+decide')) {
+    assert.match(text, /do not load since/);
+    assert.match(text, /shop\.cedar:7: unexpected &lt;token&gt;/);
+    assert.match(text, /abcdef012345/);
+    assert.doesNotMatch(text, /configuration on disk/);
+  }
+  for (const text of await texts('approver-read')) assert.doesNotMatch(text, /on disk/);
+
+  rules = { ...loaded, configuration: ['people.<x>: needs a name'] };
+  for (const text of await texts('approver-read+decide')) {
+    assert.match(text, /configuration on disk cannot be used/);
+    assert.match(text, /people\.&lt;x&gt;: needs a name/);
+    assert.doesNotMatch(text, /rules on disk/);
+  }
 });

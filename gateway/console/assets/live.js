@@ -1,4 +1,5 @@
 // Counts the time down and reads the page anew when a request of it changes. Without this file every page works by reload.
+// Nothing here moves what somebody looks at: lists wait for a button, a panel keeps the room it has.
 
 /** @param {number} ms */
 function duration(ms) {
@@ -38,31 +39,107 @@ function say(text) {
   document.querySelector('#news').textContent = text;
 }
 
-function replaceRegion(region, next) {
-  const changed = next.dataset.live !== region.dataset.live;
-  // What somebody is typing stays, unless it can no longer be sent.
-  if (!changed && region.querySelector('textarea')) return;
+/** Puts `next` in the place of `region`. What had the focus has it again, or what stands for it. */
+function swap(region, next) {
   const focused = region.contains(document.activeElement) ? document.activeElement : undefined;
   const key = focused?.id || focused?.getAttribute('href');
   const node = document.importNode(next, true);
   region.replaceWith(node);
   if (focused) (findAgain(node, key) ?? node).focus();
-  if (changed) say(node.dataset.says);
-}
-
-function replaceChanged(fresh) {
-  for (const region of document.querySelectorAll('[data-live]')) {
-    const next = fresh.getElementById(region.id);
-    if (next && next.innerHTML !== region.innerHTML) replaceRegion(region, next);
-  }
-  document.title = fresh.title;
-  countDown();
+  return node;
 }
 
 function findAgain(node, key) {
   return [...node.querySelectorAll('[id], a[href]')].find(
     (each) => each.id === key || each.getAttribute('href') === key,
   );
+}
+
+/** A panel is replaced at once and keeps its height, so that nothing below it moves. */
+function replacePanel(region, next) {
+  const changed = next.dataset.live !== region.dataset.live;
+  // What somebody is typing stays, unless it can no longer be sent.
+  if (!changed && region.querySelector('textarea')) return;
+  const { height } = region.getBoundingClientRect();
+  const node = swap(region, next);
+  node.style.minHeight = `${height}px`;
+  if (node.getBoundingClientRect().height > height + 1) {
+    node.style.height = `${height}px`;
+    node.style.overflowY = 'auto';
+    node.tabIndex = 0;
+  }
+  if (changed) say(node.dataset.says);
+}
+
+const placesIn = (list) =>
+  [...list.querySelectorAll('[data-request]')].map(
+    (item) => `${item.closest('section').getAttribute('aria-labelledby')} ${item.dataset.request}`,
+  );
+const idOf = (place) => place.split(' ')[1];
+const itemOf = (list, id) => list.querySelector(`[data-request="${CSS.escape(id)}"]`);
+
+/** An item that stays where it is says what has become of it. */
+function mark(item, { name, tone, open }) {
+  const badge = item.querySelector('.badge');
+  badge.textContent = name;
+  badge.className = `badge ${tone}`;
+  item.classList.toggle('over', !open && item.querySelector('[data-left]') !== null);
+}
+
+function markShown(list, next) {
+  for (const item of list.querySelectorAll('[data-request]')) {
+    const now = itemOf(next, item.dataset.request);
+    if (!now) continue;
+    const badge = now.querySelector('.badge');
+    const tone = badge.className.replace('badge ', '');
+    mark(item, { name: badge.textContent, tone, open: now.querySelector('[data-left]') !== null });
+  }
+}
+
+/** The list that the button would show, and the ids in it that are not in the one shown. */
+let waiting;
+let added = [];
+
+function updateList(list, next) {
+  markShown(list, next);
+  const now = placesIn(next);
+  const before = placesIn(list);
+  const known = new Set(before.map(idOf));
+  const fresh = [...new Set(now.map(idOf))].filter((id) => !known.has(id));
+  const more = document.querySelector('#more');
+  const same = now.join() === before.join();
+  // Nobody looks at a page that is hidden, so there it is simply up to date.
+  if (!same && document.hidden) swap(list, next);
+  waiting = same || document.hidden ? undefined : next;
+  more.hidden = waiting === undefined;
+  const count = fresh.length === 1 ? '1 new request' : `${fresh.length} new requests`;
+  more.textContent = fresh.length > 0 ? count : 'Show what changed';
+  if (fresh.some((id) => !added.includes(id)))
+    say(next.dataset.live === list.dataset.live ? count : `${count}. ${next.dataset.says}.`);
+  added = fresh;
+}
+
+function showWaiting() {
+  const list = document.querySelector('[data-patient]');
+  if (!waiting || !list) return;
+  const node = swap(list, waiting);
+  const first = added.map((id) => itemOf(node, id)).find((item) => item !== null);
+  waiting = undefined;
+  added = [];
+  countDown();
+  (first?.querySelector('a') ?? document.querySelector('#main')).focus();
+  document.querySelector('#more').hidden = true;
+}
+
+function replaceChanged(fresh) {
+  for (const region of document.querySelectorAll('[data-live]')) {
+    const next = fresh.getElementById(region.id);
+    if (!next) continue;
+    if (region.matches('[data-patient]')) updateList(region, next);
+    else if (next.innerHTML !== region.innerHTML) replacePanel(region, next);
+  }
+  document.title = fresh.title;
+  countDown();
 }
 
 let reading = false;
@@ -84,12 +161,10 @@ async function refresh() {
 }
 
 function status(text) {
-  const line = document.querySelector('#live');
-  line.hidden = false;
-  line.textContent = text;
+  document.querySelector('#live').textContent = text;
 }
 
-if (document.querySelector('[data-live]')) {
+function listen() {
   const source = new EventSource('/events');
   let broken = false;
   source.addEventListener('ready', () => {
@@ -102,11 +177,23 @@ if (document.querySelector('[data-live]')) {
     status('Not live: trying again. Reload to see news.');
   });
   source.addEventListener('request', (event) => {
-    const { id } = JSON.parse(event.data);
-    if (!location.pathname.startsWith('/requests/') || location.pathname.endsWith(id))
+    const news = JSON.parse(event.data);
+    const shown = itemOf(document, news.id);
+    if (shown) mark(shown, news);
+    if (!location.pathname.startsWith('/requests/') || location.pathname.endsWith(news.id))
       void refresh();
   });
   addEventListener('pagehide', () => source.close());
 }
+
+document.querySelector('#more')?.addEventListener('click', showWaiting);
+addEventListener('keydown', (event) => {
+  const open = event.target.closest?.('details[open]');
+  if (event.key !== 'Escape' || !open) return;
+  open.open = false;
+  open.querySelector('summary').focus();
+});
+if (document.querySelector('[data-live]')) listen();
+else document.querySelector('#live').hidden = true;
 countDown();
 setInterval(countDown, 1000);

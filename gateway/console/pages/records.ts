@@ -1,11 +1,13 @@
 import type { Json, JsonObject } from '#src/audit/log.ts';
 import type { RecordView } from '#src/audit/reader.ts';
-import type { SessionView } from '../../api/reading.ts';
+import { href, type RecordsQuery } from '../filters.ts';
 import { html, type Html } from '../html.ts';
 import type { Page } from '../layout.ts';
 import { kindName, shortened, verdictBadge, when } from '../words.ts';
+import { days, narrowing, pager } from './lists.ts';
 
-const textOf = (value: Json | undefined): string => {
+/** A text, or a list of them; empty for anything else. */
+export const textOf = (value: Json | undefined): string => {
   if (typeof value === 'string') return value;
   return isTexts(value) ? value.join(', ') : '';
 };
@@ -51,67 +53,79 @@ function row(record: RecordView): Html {
   </li>`;
 }
 
-const rows = (records: readonly RecordView[]): Html =>
-  html`<ol class="cards dense">
-    ${records.map(row)}
-  </ol>`;
+const KINDS = [
+  'statement',
+  'outcome',
+  'decision',
+  'request',
+  'claim',
+  'session-start',
+  'session-end',
+  'sign-in',
+  'look',
+  'token',
+  'policy',
+  'recovery',
+];
+const VERDICTS = ['allow', 'hold', 'deny', 'approved'];
 
-export function recordsPage(q: string, limit: number, records: readonly RecordView[]): Page {
-  return {
-    title: q === '' ? 'Records' : `Records: ${q}`,
-    at: 'records',
-    body: html`<h1>Records</h1>
-      <form class="search" method="get" action="/records" role="search">
-        <label for="q">Search</label>
-        <input
-          id="q"
-          name="q"
-          type="search"
-          value="${q}"
-          maxlength="500"
-          autocapitalize="none"
-          spellcheck="false"
-          aria-describedby="q-help"
-        />
-        <button class="primary">Search</button>
-        <p id="q-help" class="help">
-          Words, and <code>person:</code> <code>target:</code> <code>kind:</code>
-          <code>verdict:</code> <code>session:</code> <code>request:</code> <code>statement:</code>.
-          Each search is recorded.
-        </p>
-      </form>
-      <section aria-labelledby="found">
-        <h2 id="found">
-          ${q === '' ? 'Newest' : 'Found'}
-          <span class="count">${records.length}${records.length >= limit ? '+' : ''}</span>
-        </h2>
-        ${records.length === 0 ? html`<p class="empty">No record that you may see matches.</p>` : rows(records)}
-      </section>`,
-  };
+function searchForm(query: RecordsQuery): Html {
+  const { q, person, target, kind, verdict } = query;
+  return html`<form class="search" method="get" action="/records" role="search">
+    <label for="q">Search</label>
+    <input
+      id="q"
+      name="q"
+      type="search"
+      value="${q}"
+      maxlength="500"
+      autocapitalize="none"
+      spellcheck="false"
+      aria-describedby="q-help"
+    />
+    <button class="primary">Search</button>
+    <p id="q-help" class="help">
+      Words, and <code>session:</code> <code>request:</code> <code>statement:</code> with an id.
+      Each search is recorded.
+    </p>
+    ${narrowing(
+      [
+        { name: 'person', label: 'Person', value: person, help: 'The whole e-mail address' },
+        { name: 'target', label: 'Target', value: target },
+        { name: 'kind', label: 'Kind', value: kind, options: KINDS },
+        { name: 'verdict', label: 'Verdict', value: verdict, options: VERDICTS },
+        ...days(query),
+      ],
+      href('/records', { q }),
+    )}
+  </form>`;
 }
 
-export function sessionPage(session: SessionView): Page {
+/** `next` is the record after which the older ones begin, when there are any. */
+export function recordsPage(
+  query: RecordsQuery,
+  records: readonly RecordView[],
+  next: string | undefined,
+): Page {
+  const everything = Object.values(query).every((value) => value === undefined || value === '');
   return {
-    title: 'Session',
+    title: query.q === '' ? 'Records' : `Records: ${query.q}`,
     at: 'records',
-    body: html`<p class="eyebrow">Session</p>
-      <h1>${session.person ?? 'Somebody'} on ${session.target ?? 'a target'}</h1>
-      <dl class="facts">
-        <dt>Id</dt>
-        <dd><code>${session.id}</code></dd>
-        ${
-          session.startedAt &&
-          html`<dt>Began</dt>
-            <dd>${when(session.startedAt)}</dd>`
-        }
-        <dt>Ended</dt>
-        <dd>${session.endedAt ? when(session.endedAt) : 'not yet'}</dd>
-      </dl>
-      <section aria-labelledby="steps">
-        <h2 id="steps">
-          Records, oldest first <span class="count">${session.records.length}</span>
+    body: html`<h1>Records</h1>
+      ${searchForm(query)}
+      <section aria-labelledby="found">
+        <h2 id="found">
+          ${everything ? 'Newest' : 'Found'}
+          <span class="count">${records.length}${next === undefined ? '' : '+'}</span>
         </h2>
-        ${rows(session.records)}
+        ${
+          records.length === 0
+            ? html`<p class="empty">No record that you may see matches.</p>`
+            : html`<ol class="cards dense">
+                ${records.map(row)}
+              </ol>`
+        }
+        ${pager('/records', query, next)}
       </section>`,
   };
 }

@@ -1,9 +1,11 @@
-import type { Request } from '#src/approval/request.ts';
+import type { Request, RequestState } from '#src/approval/request.ts';
 import type { Caller } from '../../api/authenticate.ts';
 import type { Review } from '../../api/deps.ts';
+import type { RulesState } from '../../reload.ts';
 import { mayDecide } from '../../api/rights.ts';
 import { html, lookalikes, type Html } from '../html.ts';
 import { alert, type Page } from '../layout.ts';
+import { rulesBanner } from './rules.ts';
 import { approvers, duration, stateBadge, STATES, timeLeft, when } from '../words.ts';
 
 export type RequestView = {
@@ -12,6 +14,7 @@ export type RequestView = {
   readonly formToken: string;
   /** What this approver may read of it; undefined for everybody else. */
   readonly review: Review | undefined;
+  readonly rules?: RulesState | undefined;
   /** A refused decision: what was said, and the reason as it was typed. */
   readonly problem?: string;
   readonly typed?: string;
@@ -161,12 +164,14 @@ function waiting(view: RequestView): Html {
       </p>`;
 }
 
+const OPEN: ReadonlySet<RequestState> = new Set(['pending', 'approved', 'running']);
+
 function panel(view: RequestView): Html {
   const { request } = view;
   const state = STATES[request.state];
   const pending = request.state === 'pending';
   return html`<aside
-    class="panel decide"
+    class="panel decide ${OPEN.has(request.state) ? 'open' : ''}"
     aria-labelledby="state"
     id="decide"
     data-live="${request.version} ${request.state}"
@@ -193,6 +198,7 @@ export function requestPage(view: RequestView): Page {
     title: `${STATES[state].name}: ${card.person.name} on ${card.target}`,
     body: html`<p class="eyebrow">${card.person.name} asks, on ${card.target}</p>
       <h1 class="verb">${card.words[0] ?? 'runs a statement'}</h1>
+      ${view.caller.scopes.includes('decide') && state === 'pending' ? rulesBanner(view.rules) : undefined}
       <div class="split">
         <div>${statement(view)}</div>
         ${panel(view)}

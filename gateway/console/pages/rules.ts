@@ -1,0 +1,31 @@
+import type { RulesState } from '../../reload.ts';
+import { html, type Html } from '../html.ts';
+import { when } from '../words.ts';
+
+const list = (problems: readonly string[]): Html =>
+  html`<ul>
+    ${problems.map((problem) => html`<li>${problem}</li>`)}
+  </ul>`;
+
+function rulesFail(rules: RulesState): Html | undefined {
+  if (rules.since === undefined) return undefined;
+  return html`<p>
+      The rules on disk do not load since ${when(rules.since)}. The rules of
+      ${when(rules.loadedAt)}, version ${rules.version.slice(0, 12)}, are in force.
+    </p>
+    ${list(rules.problems)}`;
+}
+
+function configurationFails({ configuration }: RulesState): Html | undefined {
+  if (configuration.length === 0) return undefined;
+  return html`<p>The configuration on disk cannot be used. The one from before is in force.</p>
+    ${list(configuration)}`;
+}
+
+/** For those who decide: what is asked of them follows from something older than what is on disk. */
+export function rulesBanner(rules: RulesState | undefined): Html | undefined {
+  if (!rules || (rules.since === undefined && rules.configuration.length === 0)) return undefined;
+  return html`<section class="note warn" aria-label="Rules and configuration">
+    ${rulesFail(rules)} ${configurationFails(rules)}
+  </section>`;
+}
