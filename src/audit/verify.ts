@@ -46,6 +46,7 @@ export async function verifyLog(db: Database, options: VerifyOptions = {}): Prom
   for (let writer = await nextWriter(db, ''); writer; writer = await nextWriter(db, writer))
     reports.set(writer, await walk(db, writer, witnessed, progress));
   await checkWitnessed(db, reports, witnessed);
+  await checkNameless(db, reports);
   await checkStrays(db, reports);
   const writers = [...reports.values()];
   return {
@@ -91,16 +92,31 @@ async function walk(
       else if (row.kind === 'recovery') witnessed.push(...witnessedBy(row.body));
     }
     progress(page.length);
-    if (page.length < PAGE) return report();
+    if (page.length < PAGE) return report(await outsideChain(db, writer, seq));
   }
+}
+
+/** The chain is good: is there anything of this writer beside it, where no walk along it comes by? */
+async function outsideChain(
+  db: Database,
+  writer: string,
+  walked: number,
+): Promise<Finding | undefined> {
+  const { rows } = await db.pool.query<{ count: string }>(
+    'select count(*) from countersign.record where writer = $1 and (seq is null or seq <= $2)',
+    [writer, walked],
+  );
+  const more = Number(rows[0]?.count) - walked;
+  const detail = `${more} records of this writer are there twice, or have no place in its chain`;
+  return more === 0 ? undefined : { seq: walked, problem: 'inserted', detail };
 }
 
 async function readPage(db: Database, writer: string, after: number): Promise<StoredRecord[]> {
   const { rows } = await db.pool.query<Row>(
-    `select r.writer, r.seq, r.id, r.leaf, r.hash, b.id is not null as "hasBody", b.writer as "bodyWriter", b.at, b.epoch::int,
-       b.kind, b.session, b.statement, b.request, b.person, b.agent, b.target, b.verdict, b.salt, b.body
-     from countersign.record r left join countersign.record_body b using (id)
-     where r.writer = $1 and r.seq > $2 order by r.seq limit ${PAGE}`,
+    `select r.writer, r.seq, r.id, r.leaf, r.hash, b.id is not null as "hasBody", b.writer as "bodyWriter",
+       to_char(b.at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US') as at, b.epoch::float8, b.kind, b.session, b.statement, b.request, b.person, b.agent, b.target, b.verdict, b.salt, b.body
+     from (select * from countersign.record where writer = $1 and seq > $2 order by seq limit ${PAGE}) r
+     left join countersign.record_body b using (id) order by r.seq`,
     [writer, after],
   );
   return rows.map((row) => ({ ...row, seq: Number(row.seq) }));
@@ -130,9 +146,21 @@ async function checkWitnessed(
   }
 }
 
+/** Records of no writer: they are in nobody's chain. */
+async function checkNameless(db: Database, reports: Map<string, WriterReport>): Promise<void> {
+  const { rows } = await db.pool.query<{ id: string | null }>(
+    "select id from countersign.record where writer is null or writer = '' limit 1",
+  );
+  const [row] = rows;
+  if (!row) return;
+  const detail = 'this record has no writer, and so no place in any chain: it was inserted';
+  const bad = { seq: 0, ...(row.id && { record: row.id }), problem: 'inserted' as const, detail };
+  reports.set('', { writer: '', records: 0, erased: 0, bad });
+}
+
 async function checkStrays(db: Database, reports: Map<string, WriterReport>): Promise<void> {
   const { rows } = await db.pool.query<{ id: string; writer: string }>(
-    `select distinct on (writer) writer, id from countersign.record_body b
+    `select distinct on (writer) coalesce(writer, '') as writer, id from countersign.record_body b
      where not exists (select from countersign.record r where r.id = b.id) order by writer, at`,
   );
   for (const { id, writer } of rows) {
