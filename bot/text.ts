@@ -1,6 +1,7 @@
-// Controls, formats (bidi, zero width, tags), separators, blank letters and variation selectors: what a reader cannot see.
+// What a reader cannot see, or takes for a blank: controls, formats (bidi, zero width, tags), separators, odd spaces (in
+// SQL a no-break space is a letter of a name), unpaired surrogates, blank letters and variation selectors.
 const UNSEEN =
-  /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\u115f\u1160\u3164\uffa0]|\u17b4|\u17b5|\u034f|[\ufe00-\ufe0f]|[\u{e0100}-\u{e01ef}]/gu;
+  /(?! )[\p{Cc}\p{Cf}\p{Zs}\p{Zl}\p{Zp}\p{Cs}\p{Default_Ignorable_Code_Point}\u2800]/gu;
 
 /** Text as it is, with everything that hides or reorders it shown by code point. Keeps line breaks and tabs. */
 export function visible(text: string): string {

@@ -159,6 +159,10 @@ test('signs that cannot be seen or that reorder text are shown by code point', (
     visible('a\u202Eb\u200Bc\u0007\uFE0F\u{E0041}'),
     'a⟨U+202E⟩b⟨U+200B⟩c⟨U+0007⟩⟨U+FE0F⟩⟨U+E0041⟩',
   );
+  assert.equal(
+    visible('delete from t where\u00A0paid, where\u2800paid, a\u3000b\u2003c\u180Bd\uD800e f'),
+    'delete from t where⟨U+00A0⟩paid, where⟨U+2800⟩paid, a⟨U+3000⟩b⟨U+2003⟩c⟨U+180B⟩d⟨U+D800⟩e f',
+  );
   assert.equal(visible('line\n\tnext é 日本'), 'line\n\tnext é 日本');
   assert.equal(oneLine('reason: x\nApproved by boss'), 'reason: x ⏎ Approved by boss');
 });
