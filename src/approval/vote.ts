@@ -24,8 +24,9 @@ export async function takeVote(
   parts: Parts,
   id: string,
   asked: Person,
-  vote: Vote,
+  cast: Vote,
 ): Promise<{ readonly decided: Decided; readonly hint?: Hint }> {
+  const vote = { ...cast, reason: harmless(cast.reason) };
   for (let attempt = 0; attempt < TRIES; attempt += 1) {
     const found = await findRequest(parts.db.pool, id);
     if (!found) return { decided: { ok: false, refusal: NOT_FOUND } };
@@ -134,4 +135,12 @@ function refused(request: Request, person: Person, vote: Vote, why: Refusal) {
     { event: 'vote-refused', decision: vote.decision, via: vote.via, code: why.code },
     sameKey(person.email),
   );
+}
+
+/** Whichever door it came through: the requester's terminal prints it as it is, so nothing in it may command one. */
+function harmless(reason: string): string {
+  return reason
+    .toWellFormed()
+    .replaceAll(/\r\n?/gu, '\n')
+    .replaceAll(/[^\P{Cc}\n\t]/gu, '\uFFFD');
 }

@@ -65,6 +65,45 @@ function suite(mode: Mode): void {
     );
   });
 
+  test('a reason cannot command the terminal of who reads it, nor be refused by the store', async () => {
+    const { request, message } = await kit.hold();
+    await kit.actor.click('UAPP', 'deny', message);
+    const view = await kit.slack.until(() => kit.slack.views[0]);
+    const reason = 'no\u001b[2J\u0000\u009b1m\r\nindeed\rgo on\ud800';
+    assert.equal((await kit.actor.submit('UAPP', view, reason)).text, '');
+    const settled = await kit.requests.settled(request.id, soon());
+    assert.equal(settled.decisions[0]?.reason, 'no\uFFFD[2J\uFFFD\uFFFD1m\nindeed\ngo on\uFFFD');
+  });
+
+  test('the button of one card does not decide another request, nor from another channel', async () => {
+    const [one, other] = [await kit.hold(), await kit.hold()];
+    const value = `${other.request.id}.${other.request.version}`;
+    for (const message of [one.message, { ...other.message, channel: 'C0ELSEWHERE' }]) {
+      kit.slack.ephemerals.length = 0;
+      assert.equal((await kit.actor.click('UAPP', 'approve', message, { value })).status, 200);
+      assert.match((await told()).text, /copy of the card/);
+    }
+    for (const { request } of [one, other]) assert.equal(await state(request.id), 'pending');
+  });
+
+  // Over Socket Mode nobody answers these, and Slack waits three seconds for it.
+  if (mode === 'http')
+    test('a click or a dialog whose values were forged decides nothing', async () => {
+      const { request, message } = await kit.hold();
+      for (const value of ['x', request.id, `${request.id}.1.1`, `${request.id}.-1`])
+        await kit.actor.click('UAPP', 'approve', message, { value });
+      const forged = [
+        '{}',
+        'null',
+        '',
+        JSON.stringify({ request: 'x', channel: CHANNEL }),
+        JSON.stringify({ request: [request.id], channel: CHANNEL }),
+      ];
+      for (const private_metadata of forged)
+        await kit.actor.submit('UAPP', { callback_id: 'deny', private_metadata }, 'no');
+      assert.equal(await state(request.id), 'pending');
+    });
+
   const refusedClickers: [string, string, RegExp][] = [
     ['the requester', 'UENG', /yourself/],
     ['a person in none of the groups', 'USTR', /members of dba/],
