@@ -1,8 +1,10 @@
 import type { Vote } from '#src/approval/port.ts';
+import { NOT_FOUND } from '#src/approval/refusal.ts';
 import type { Request } from '#src/approval/request.ts';
 import type { Person } from '#src/identity/person.ts';
 import type { HttpDeps, Review } from './deps.ts';
 import { refused } from './problem.ts';
+import { maySeeRequest } from './rights.ts';
 
 function mustReview(review: Review): string | undefined {
   if (review.kind === 'whole') return undefined;
@@ -29,6 +31,8 @@ export async function decide(
     ...(review.kind === 'whole' && { reviewed: true }),
   });
   if (decided.ok) return decided.request;
+  // As when they look at it; that they tried is recorded.
+  if (decided.request && !maySeeRequest(person, decided.request)) throw refused(NOT_FOUND);
   const { code, message } = decided.refusal;
   const why = code === 'must-review' ? (mustReview(review) ?? message) : message;
   throw refused({ code, message: why });

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
 import { after, before, describe, test } from 'node:test';
-import { startGateway, type TestGateway } from '../fakes/gateway.ts';
+import { eventually, startGateway, type TestGateway } from '../fakes/gateway.ts';
 import { Q, RawClient, codes, told } from '../fakes/raw-client.ts';
 import { hold, leave, post, send, vote } from './held.ts';
 
@@ -60,7 +61,18 @@ describe('approving without the right to', () => {
     }
     assert.equal((await gateway.api('stranger', `/requests/${one.id}`)).status, 404);
     assert.deepEqual((await gateway.api('stranger', '/requests')).body.requests, []);
+    const unknown = await vote(gateway, 'stranger', randomUUID());
+    assert.deepEqual(await vote(gateway, 'stranger', one.id), unknown);
     await leave(gateway, one);
+    assert.deepEqual(await vote(gateway, 'stranger', one.id), unknown);
+    await eventually('the record of each try', async () => {
+      const tries = (await gateway.records('request'))
+        .filter((record) => record.person === 'stranger@example.com')
+        .filter(({ request }) => request === one.id)
+        .map(({ json }) => `${json.body.event} ${json.body.code}`);
+      const all = 'vote-refused not-an-approver, vote-refused already-decided';
+      return [...new Set(tries)].join(', ') === all && tries.length === 3;
+    });
   });
 
   test('a quorum of two is not one person twice', async () => {
