@@ -64,6 +64,7 @@ export class Conversation {
       { key: deps.maskKey, tally: deps.telemetry.metrics.target(parts.facts.target.name) },
     );
     this.#judge = new Judge(parts, this.#responses);
+    this.#judge.whenHeld(() => this.#readOn());
     this.#simple = new Simple(this.#judge, this.#responses, target);
     this.#extended = new Extended(this.#judge, this.#responses, target);
   }
@@ -134,11 +135,17 @@ export class Conversation {
 
   #heard(chunk: Buffer): void {
     this.#framer.push(chunk);
-    if (this.#judge.holding && this.#framer.pending > WHILE_HOLDING)
-      this.#judge.withdraw(
-        new Withdrawal('withdrawn', 'more than 1 MiB was sent while the statement waited'),
-      );
+    if (this.#judge.holding) this.#readOn();
     void this.#pump();
+  }
+
+  /** While a statement waits the client is read, whatever it had sent before: else it could go away unseen. */
+  #readOn(): void {
+    if (this.#framer.pending > WHILE_HOLDING)
+      this.#judge.withdraw(
+        new Withdrawal('withdrawn', 'more than 1 MiB was sent behind the statement that waits'),
+      );
+    else this.#parts.client.socket.resume();
   }
 
   async #pump(): Promise<void> {

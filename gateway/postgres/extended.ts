@@ -130,10 +130,9 @@ export class Extended {
       types,
       params,
     };
-    const { generation } = this.#judge;
     const admission = await this.#judge.admit(analysis, sent);
     if (!admission.ok) return this.#skipping ? undefined : this.#refuse(admission.refusal);
-    const { permit, run, plans } = admission;
+    const { permit, run, plans, generation } = admission;
     if (this.#skipping) {
       run.failed('skipped');
       return run.end();

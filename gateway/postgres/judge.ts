@@ -17,7 +17,14 @@ import type { Responses } from './responses.ts';
 
 /** A statement that may run now, and what must be done to its results. */
 export type Admission =
-  | { readonly ok: true; readonly permit: Permit; readonly run: Run; readonly plans: ResultPlan[] }
+  | {
+      readonly ok: true;
+      readonly permit: Permit;
+      readonly run: Run;
+      readonly plans: ResultPlan[];
+      /** Of the rules it was judged by. */
+      readonly generation: number;
+    }
   | { readonly ok: false; readonly refusal: GateRefusal };
 
 /** What the session knows of itself, and the one way from a statement's text through the gate. */
@@ -37,6 +44,7 @@ export class Judge {
   #waiting: AbortController | undefined;
   #holding = false;
   #idle: (() => void) | undefined;
+  #onHeld: (() => void) | undefined;
   /** Extended messages were sent since the last Sync. */
   pipeline = false;
   /** Grows with everything that may change what a name or a setting means. */
@@ -72,6 +80,9 @@ export class Judge {
   whenIdle(listener: () => void): void {
     this.#idle = listener;
   }
+  whenHeld(listener: () => void): void {
+    this.#onHeld = listener;
+  }
 
   /** What `text` would do, as the session stands now. Never rejects: what cannot be analysed is refused. */
   async analyse(text: string, types?: readonly number[], fresh = false): Promise<Analysis> {
@@ -101,12 +112,18 @@ export class Judge {
     const settings = this.#settings;
     const around = this.#around(settings);
     const { isRuled } = this.#looks;
+    // Before the gate asks for the rules: taken too early it refuses, taken too late it would let through.
+    let { generation } = this;
     try {
       const admitted = await admit(deps, {
         session: facts,
         exact: sent.exact,
         look: this.#looks.at(analysis, sent, around),
-        lookAgain: () => this.#again(sent),
+        lookAgain: async () => {
+          const look = await this.#again(sent);
+          ({ generation } = this);
+          return look;
+        },
         context: {
           inTransaction: this.inTransaction,
           ...(settings?.reason !== undefined && { reason: settings.reason }),
@@ -128,7 +145,7 @@ export class Judge {
       const plans = analysis.parts.map((part) =>
         planOf(part, permit.obligations, part.touchesRuled(isRuled)),
       );
-      return { ok: true, permit, run, plans };
+      return { ok: true, permit, run, plans, generation };
     } finally {
       this.#waiting = undefined;
       this.#holding = false;
@@ -202,6 +219,7 @@ export class Judge {
   #held(notice: HeldNotice): void {
     this.#holding = true;
     this.#responses.inject(heldMessage(notice));
+    this.#onHeld?.();
   }
 
   /** The settings as the target has them; asked only when something may have changed them. */
