@@ -13,6 +13,8 @@ import { openTarget, TargetUnavailable, type TargetConnection } from './target.t
 type Open = {
   readonly done: Promise<void>;
   readonly facts: SessionFacts;
+  /** Id of the token that it was opened with. */
+  readonly token: string;
   readonly config: TargetConfig;
 };
 
@@ -70,7 +72,7 @@ export class Sessions {
         conversation.cancel(),
       );
       done = conversation.talk(greeting(target, cancel.keyData)).finally(() => cancel.unregister());
-      this.#open.set(conversation, { done, facts, config });
+      this.#open.set(conversation, { done, facts, token: client.token, config });
       if (this.#stopping) conversation.stop();
       await done.finally(() => this.#open.delete(conversation));
     } finally {
@@ -81,11 +83,16 @@ export class Sessions {
   }
 
   /** Ends at once the sessions for which `why` says a reason. */
-  revoke(why: (session: SessionFacts) => string | undefined): void {
-    for (const [conversation, { facts }] of this.#open) {
-      const reason = why(facts);
+  revoke(why: (session: SessionFacts, token: string) => string | undefined): void {
+    for (const [conversation, { facts, token }] of this.#open) {
+      const reason = why(facts, token);
       if (reason !== undefined) conversation.revoke(reason);
     }
+  }
+
+  /** Ids of the tokens that sessions were opened with, each once. */
+  tokens(): readonly string[] {
+    return [...new Set([...this.#open.values()].map(({ token }) => token))];
   }
 
   /** Whether a session speaks to this very target, as it is configured. */

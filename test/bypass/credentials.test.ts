@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import net from 'node:net';
 import { after, before, describe, test } from 'node:test';
 import { startGateway, type TestGateway } from '../fakes/gateway.ts';
-import { RawClient, told } from '../fakes/raw-client.ts';
-import { cookies, hold, leave, post } from './held.ts';
+import { codes, Q, RawClient, told } from '../fakes/raw-client.ts';
+import { cookies, hold, leave, post, send } from './held.ts';
 
 describe('credentials that do not suffice', () => {
   let gateway: TestGateway;
@@ -54,6 +54,23 @@ describe('credentials that do not suffice', () => {
       const { greeting } = await RawClient.connect(gateway, 'engineer', token);
       assert.match(told(greeting), /28P01|28000/);
     }
+  });
+
+  test('a token that is revoked takes the sessions along that it has opened, and what waits in them', async () => {
+    const { tokens } = gateway.running;
+    const stolen = await tokens.issue('engineer@example.com', ['connect'], 'stolen', 60_000);
+    const idle = await RawClient.connect(gateway, 'engineer', stolen.token);
+    const holding = await RawClient.connect(gateway, 'engineer', stolen.token);
+    const other = await RawClient.connect(gateway);
+    const text = "update orders set status = 'stolen' where id = 1";
+    const id = await send(gateway, holding, text);
+    await tokens.revoke(stolen.info.id);
+    for (const client of [idle, holding])
+      assert.match(told(await client.until('closed')), /57P01.*token of this session was revoked/u);
+    assert.equal((await gateway.api('approver', `/requests/${id}`)).body.state, 'abandoned');
+    assert.ok(!(await gateway.ranOnTarget()).includes(text));
+    assert.deepEqual(codes(await other.ask(Q('select 1'))), []);
+    other.end();
   });
 
   test('the console’s cookie does not decide without its form token, nor for another site', async () => {
