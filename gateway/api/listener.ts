@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import fastifyCookie from '@fastify/cookie';
-import fastify, { LogController, type FastifyInstance } from 'fastify';
+import fastify, { LogController, type FastifyInstance, type FastifyReply } from 'fastify';
 import type { Address } from '#src/config/config.ts';
 import type { UsePem } from '../tls.ts';
 import { Guard } from '../console/guard.ts';
@@ -14,7 +14,7 @@ import { httpsFactory } from './listener/https.ts';
 import { healthRoutes } from './health.ts';
 import { metricsRoute } from './metrics.ts';
 import { openApi } from './openapi.ts';
-import { causeOf, notFound, toProblem } from './problem.ts';
+import { causeOf, notFound, type Problem, toProblem } from './problem.ts';
 import { recordRoutes } from './records.ts';
 import { requestRoutes } from './requests.ts';
 
@@ -45,6 +45,10 @@ export async function buildHttp(options: HttpOptions, tls?: UsePem): Promise<Fas
     requestTimeout: 30_000,
     forceCloseConnections: true,
     routerOptions: { maxParamLength: 64 },
+    // An address that cannot be read comes by no hook and no error handler; Fastify's own answer would quote it.
+    frameworkErrors: (error, _request, reply) => {
+      void sendProblem(reply.headers(HEADERS), toProblem(error));
+    },
   });
   const failures = new Failures();
   const signIns = new SignIns(deps.secret);
@@ -72,10 +76,7 @@ export async function buildHttp(options: HttpOptions, tls?: UsePem): Promise<Fas
     const problem = toProblem(error);
     if (problem.status >= 500)
       request.log.error({ cause: causeOf(error), code: problem.code }, 'could not answer');
-    return reply
-      .code(problem.status)
-      .type('application/problem+json; charset=utf-8')
-      .send(problem.body);
+    return sendProblem(reply, problem);
   });
   app.setNotFoundHandler((request, reply) => {
     const inBrowser = /\btext\/html\b/u.test(request.headers.accept ?? '');
@@ -100,6 +101,10 @@ export async function buildHttp(options: HttpOptions, tls?: UsePem): Promise<Fas
   );
   await app.register((pages) => registerConsole(pages, { deps, guard, signIns, failures, render }));
   return app;
+}
+
+function sendProblem(reply: FastifyReply, { status, body }: Problem): FastifyReply {
+  return reply.code(status).type('application/problem+json; charset=utf-8').send(body);
 }
 
 /** Serves the API and the console, with `tls` over HTTPS. `close` ends live streams and waits for answers that are on their way. */
