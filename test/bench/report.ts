@@ -1,34 +1,15 @@
 import { cpus, release, totalmem } from 'node:os';
-
-/** The same thing measured on both ways, round by round. */
-export type Pair = {
-  readonly name: string;
-  readonly unit: 'tps' | 'seconds';
-  readonly direct: readonly number[];
-  readonly gateway: readonly number[];
-  /** Mean latency of a transaction in milliseconds, round by round; for tps only. */
-  readonly latencyMs?: { readonly direct: readonly number[]; readonly gateway: readonly number[] };
-};
-
-export type Summary = Pair & {
-  readonly medianDirect: number;
-  readonly medianGateway: number;
-  /** Gateway over direct: 1 is as fast; below 1 is slower for tps, above 1 is slower for seconds. */
-  readonly ratio: number;
-};
-
-export function median(values: readonly number[]): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  const middle = Math.floor(sorted.length / 2);
-  const upper = sorted[middle] ?? Number.NaN;
-  return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] ?? Number.NaN) + upper) / 2;
-}
-
-export function summarise(pair: Pair): Summary {
-  const medianDirect = median(pair.direct);
-  const medianGateway = median(pair.gateway);
-  return { ...pair, medianDirect, medianGateway, ratio: medianGateway / medianDirect };
-}
+import {
+  type BulkResult,
+  type LoadResult,
+  type Mark,
+  marksOf,
+  medianOf,
+  ratio,
+  type Results,
+} from './marks.ts';
+import type { Idle } from './idle.ts';
+import { WAYS, type WayName } from './stack.ts';
 
 /** Facts without which the numbers cannot be compared with another run's. */
 export function machine(): Record<string, string | number> {
@@ -42,26 +23,111 @@ export function machine(): Record<string, string | number> {
   };
 }
 
-export function table(summaries: readonly Summary[]): string {
-  const rows = [
-    ['what', 'unit', 'direct', 'gateway', 'ratio'],
-    ...summaries.map((s) => [
-      s.name,
-      s.unit,
-      number(s.medianDirect),
-      number(s.medianGateway),
-      s.ratio.toFixed(2),
-    ]),
-  ];
-  const widths = [0, 1, 2, 3, 4].map((i) => Math.max(...rows.map((row) => row[i]?.length ?? 0)));
-  return rows
-    .map((row) =>
-      row
-        .map((cell, i) => (i < 2 ? cell.padEnd(widths[i] ?? 0) : cell.padStart(widths[i] ?? 0)))
-        .join('  '),
-    )
-    .join('\n');
+/** Tables in Markdown, which read well in a terminal too. */
+export function report(results: Results): string {
+  const { loads, bulks, idle } = results;
+  return [
+    `pgbench, select-only (medians; CPU is that of the process in the middle alone)\n\n${loadTable(loads)}`,
+    `Large results (medians)\n\n${bulkTable(bulks)}`,
+    ...(idle ? [idleLine(idle)] : []),
+    `Marks\n\n${markTable(marksOf(results))}`,
+  ].join('\n\n');
 }
 
-const number = (value: number): string =>
-  value >= 100 ? Math.round(value).toLocaleString('en') : value.toFixed(2);
+const TITLES: Readonly<Record<WayName, string>> = {
+  direct: 'direct',
+  pgbouncer: 'pgbouncer',
+  wire: 'wire and verdict',
+  gateway: 'everything on',
+};
+
+function loadTable(loads: readonly LoadResult[]): string {
+  const head = ['load', 'way', 'tps', '× direct', '× pgbouncer', 'p50 ms', 'p99 ms', 'CPU µs'];
+  const rows = loads.flatMap(({ protocol, clients, pinned, rounds }) => {
+    const tps = (way: WayName) => medianOf(rounds[way], (round) => round.tps);
+    return present(rounds).map((way) => [
+      `${protocol}, ${clients}${pinned ? ', one CPU' : ''}`,
+      TITLES[way],
+      number(tps(way), 0),
+      number(ratio(tps(way), tps('direct')), 2),
+      number(ratio(tps(way), tps('pgbouncer')), 2),
+      number(
+        medianOf(rounds[way], ({ p50Ms }) => p50Ms),
+        3,
+      ),
+      number(
+        medianOf(rounds[way], ({ p99Ms }) => p99Ms),
+        3,
+      ),
+      number(
+        medianOf(rounds[way], ({ cpuUs }) => cpuUs),
+        1,
+      ),
+    ]);
+  });
+  return table([head, ...rows], 2);
+}
+
+function bulkTable(bulks: readonly BulkResult[]): string {
+  const head = ['result', 'way', 'seconds', '× direct', '× pgbouncer', 'memory grew by, MB'];
+  const rows = bulks.flatMap(({ name, rounds }) => {
+    const seconds = (way: WayName) => medianOf(rounds[way], (round) => round.seconds);
+    return present(rounds).map((way) => [
+      name,
+      TITLES[way],
+      number(seconds(way), 2),
+      number(ratio(seconds(way), seconds('direct')), 2),
+      number(ratio(seconds(way), seconds('pgbouncer')), 2),
+      number(mega(medianOf(rounds[way], ({ rssGrowthBytes }) => rssGrowthBytes)), 1),
+    ]);
+  });
+  return table([head, ...rows], 2);
+}
+
+function idleLine({ connections, bytesBefore, bytesAfter, bytesEach, answered }: Idle): string {
+  return (
+    `${connections} idle connections: the gateway's memory was ${number(mega(bytesBefore), 0)} MB before and ` +
+    `${number(mega(bytesAfter), 0)} MB with them (${number(bytesEach && bytesEach / 1000, 1)} kB each); ` +
+    `${answered} answered afterwards`
+  );
+}
+
+function markTable(marks: readonly Mark[]): string {
+  const rows = marks.map(({ name, value, bound, limit, unit, met }) => [
+    name,
+    `${bound} ${limit} ${unit}`,
+    number(value, 2),
+    met === undefined ? 'not measured' : met ? 'met' : 'missed',
+  ]);
+  return table([['mark', 'limit', 'measured', ''], ...rows], 2);
+}
+
+const present = (rounds: Readonly<Partial<Record<WayName, unknown>>>): WayName[] =>
+  WAYS.filter((way) => rounds[way] !== undefined);
+
+const mega = (bytes: number | undefined): number | undefined =>
+  bytes === undefined ? undefined : bytes / 1e6;
+
+function number(value: number | undefined, digits: number): string {
+  if (value === undefined) return '–';
+  const options = { minimumFractionDigits: digits, maximumFractionDigits: digits };
+  return value.toLocaleString('en', options);
+}
+
+/** The first `texts` columns are aligned to the left, the others, being numbers, to the right. */
+function table(rows: readonly (readonly string[])[], texts: number): string {
+  const widths = rows[0]?.map((_, i) => Math.max(...rows.map((row) => row[i]?.length ?? 0))) ?? [];
+  const padded = rows.map((row) =>
+    line(
+      row.map((cell, i) =>
+        i < texts ? cell.padEnd(widths[i] ?? 0) : cell.padStart(widths[i] ?? 0),
+      ),
+    ),
+  );
+  const rule = line(
+    widths.map((width, i) => (i < texts ? '-'.repeat(width) : `${'-'.repeat(width - 1)}:`)),
+  );
+  return [padded[0], rule, ...padded.slice(1)].join('\n');
+}
+
+const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`;

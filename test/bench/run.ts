@@ -1,155 +1,237 @@
 import { execFile } from 'node:child_process';
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { access, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs, promisify } from 'node:util';
+import { type Idle, measureIdle } from './idle.ts';
+import { type Bulk, marksOf, type Results } from './marks.ts';
+import { drain, type Load, type Measured, PROTOCOLS, runPgbench } from './pgbench.ts';
+import { growthDuring, Pinning } from './processes.ts';
+import { findPgbouncer, findPrograms, type Programs } from './programs.ts';
+import { machine, report } from './report.ts';
 import {
-  drain,
-  findPrograms,
-  runPgbench,
-  type Load,
-  type Place,
-  type Programs,
-} from './pgbench.ts';
-import { machine, summarise, table, type Pair } from './report.ts';
-import { BULK_BYTES, BULK_ROWS, SELECT_SCRIPT, startStack, type Stack } from './stack.ts';
+  BULK_BYTES,
+  BULK_ROWS,
+  SELECT_SCRIPT,
+  type Stack,
+  startStack,
+  type Way,
+  type WayName,
+} from './stack.ts';
 
 const { values } = parseArgs({
   options: {
-    rounds: { type: 'string', default: '3' },
-    seconds: { type: 'string', default: '4' },
+    rounds: { type: 'string' },
+    seconds: { type: 'string' },
+    idle: { type: 'string' },
+    quick: { type: 'boolean', default: false },
     'port-base': { type: 'string', default: '26400' },
   },
 });
-const ROUNDS = Number(values.rounds);
-const SECONDS = Number(values.seconds);
+const { quick } = values;
+const ROUNDS = Number(values.rounds ?? (quick ? 1 : 3));
+const SECONDS = Number(values.seconds ?? (quick ? 2 : 4));
+const IDLE = Number(values.idle ?? (quick ? 200 : 2000));
+const CLIENTS = quick ? [1, 32] : [1, 8, 32];
 
-type Case = { readonly pair: Pair & { readonly direct: number[]; readonly gateway: number[] } } & (
-  | { readonly load: Load }
-  | { readonly sql: string }
-);
+type Rounds<T> = Partial<Record<WayName, T[]>>;
+type LoadCase = {
+  readonly load: Load;
+  readonly pinned: boolean;
+  readonly rounds: Rounds<Measured>;
+};
+type BulkCase = { readonly name: string; readonly sql: string; readonly rounds: Rounds<Bulk> };
+type Bench = {
+  readonly programs: Programs;
+  readonly stack: Stack;
+  readonly pinning: Pinning | undefined;
+  /** For pgbench's files. */
+  readonly scratch: string;
+};
 
-/** Direct and gateway take turns within a round, so that a slow minute of the machine hits both. */
 async function main(): Promise<void> {
+  await using opened = new AsyncDisposableStack();
   const programs = await findPrograms();
-  const scratch = await mkdtemp(join(tmpdir(), 'countersign-bench-script-'));
+  const pgbouncer = await findPgbouncer(say);
+  const pinning = await Pinning.find();
+  if (!pinning) say('nothing is pinned: that needs taskset and /proc');
+  const scratch = await mkdtemp(join(await memoryFolder(), 'countersign-bench-'));
+  opened.defer(() => rm(scratch, { recursive: true, force: true }));
+  const portBase = Number(values['port-base']);
+  const stack = opened.adopt(
+    await startStack({ portBase, pgbouncer, connections: IDLE, say }),
+    (it) => it.stop(),
+  );
+  stopAtSignal(stack);
+  const bench = { programs, stack, pinning, scratch };
   const script = join(scratch, 'select.sql');
   await writeFile(script, SELECT_SCRIPT);
-  const stack = await startStack(Number(values['port-base']), say);
-  try {
-    const cases = casesFor(script);
-    await warmUp(programs, stack, cases);
-    const idle = process.memoryUsage.rss();
-    let peak = idle;
-    // The gateway runs in this process, and this process does nothing else.
-    const sampler = setInterval(() => (peak = Math.max(peak, process.memoryUsage.rss())), 50);
-    for (let round = 1; round <= ROUNDS; round++)
-      for (const one of cases) {
-        say(`round ${round} of ${ROUNDS}: ${one.pair.name}`);
-        // oxlint-disable-next-line eslint/no-await-in-loop -- never two loads at a time
-        await measure(programs, stack, one, round);
-      }
-    clearInterval(sampler);
-    await report(stack, programs, cases, { idle, peak });
-  } finally {
-    await stack.stop();
-    await rm(scratch, { recursive: true, force: true });
-  }
+  const [loads, bulks] = [loadCases(script, pinning !== undefined), bulkCases()];
+  await warmUp(bench, loads, bulks);
+  for (let round = 0; round < ROUNDS; round++) await measureAll(bench, loads, bulks, round);
+  const idle = await idleConnections(stack);
+  const results = {
+    loads: loads.map(({ load: { protocol, clients }, pinned, rounds }) => ({
+      protocol,
+      clients,
+      pinned,
+      rounds,
+    })),
+    bulks: bulks.map(({ name, rounds }) => ({ name, rounds })),
+    idle,
+  };
+  await write(results, {
+    postgres: stack.postgres,
+    pgbench: programs.version,
+    pgbouncer: pgbouncer?.version ?? 'not installed',
+    storeFdatasyncMs: stack.fdatasyncMs,
+  });
 }
 
-function casesFor(script: string): Case[] {
-  const loads = (['simple', 'prepared'] as const).flatMap((protocol) =>
-    [1, 32].map((clients) => ({ protocol, clients, seconds: SECONDS, script })),
+/** The databases are of another process group, and would outlive us. */
+function stopAtSignal(stack: Stack): void {
+  for (const event of ['SIGINT', 'SIGTERM', 'disconnect'] as const)
+    process.once(event, () => void stack.stop().finally(() => process.exit(1)));
+}
+
+function loadCases(script: string, canPin: boolean): LoadCase[] {
+  return CLIENTS.flatMap((clients) =>
+    PROTOCOLS.map((protocol) => ({
+      load: { protocol, clients, seconds: SECONDS, script },
+      // Wake-ups between CPUs vary more than what is measured; on one CPU latency is the cost of a transaction.
+      pinned: canPin && clients === 1,
+      rounds: {},
+    })),
   );
-  const bulk = `${BULK_ROWS.toLocaleString('en')} rows of ${BULK_BYTES} bytes`;
+}
+
+function bulkCases(): BulkCase[] {
+  const rows = `${BULK_ROWS.toLocaleString('en')} rows of ${BULK_BYTES} bytes`;
   return [
-    ...loads.map((load) => ({
-      pair: {
-        name: `pgbench select-only, ${load.protocol}, ${load.clients} client${load.clients > 1 ? 's' : ''}`,
-        unit: 'tps' as const,
-        direct: [],
-        gateway: [],
-        latencyMs: { direct: [], gateway: [] },
-      },
-      load,
-    })),
-    ...(
-      [
-        ['select', 'select line from bench.bulk'],
-        ['copy', 'copy (select line from bench.bulk) to stdout'],
-      ] as const
-    ).map(([name, sql]) => ({
-      pair: { name: `psql ${name}, ${bulk}`, unit: 'seconds' as const, direct: [], gateway: [] },
-      sql,
-    })),
+    { name: `SELECT, ${rows}`, sql: 'select line from bench.bulk', rounds: {} },
+    { name: `COPY, ${rows}`, sql: 'copy (select line from bench.bulk) to stdout', rounds: {} },
   ];
 }
 
-/** One second of everything: caches filled, code compiled, both ways proven to work. */
-async function warmUp(programs: Programs, stack: Stack, cases: readonly Case[]): Promise<void> {
-  say('warming up');
-  for (const one of cases)
-    for (const place of [stack.direct, stack.gateway])
-      if ('load' in one) await runPgbench(programs, place, { ...one.load, seconds: 1 });
-      else await bulkSeconds(programs, place, one.sql);
-}
-
-async function measure(programs: Programs, stack: Stack, one: Case, round: number): Promise<void> {
-  const ways = ['direct', 'gateway'] as const;
-  for (const way of round % 2 === 1 ? ways : ways.toReversed()) {
-    if ('load' in one) {
-      const { tps, latencyMs } = await runPgbench(programs, stack[way], one.load);
-      one.pair[way].push(tps);
-      (one.pair.latencyMs?.[way] as number[] | undefined)?.push(latencyMs);
-    } else one.pair[way].push(await bulkSeconds(programs, stack[way], one.sql));
+/** Two seconds of everything: caches filled, code compiled, every way proven to work. */
+async function warmUp(
+  bench: Bench,
+  loads: readonly LoadCase[],
+  bulks: readonly BulkCase[],
+): Promise<void> {
+  for (const way of bench.stack.ways) {
+    say(`warming up: ${way.name}`);
+    for (const { load } of loads.filter((one) => one.load.clients === CLIENTS.at(-1)))
+      await runPgbench(bench.programs, way.place, { ...load, seconds: 2 }, bench);
+    for (const { sql } of bulks) await readBulk(bench, way, sql);
   }
 }
 
-async function bulkSeconds(programs: Programs, place: Place, sql: string): Promise<number> {
-  const { seconds, bytes } = await drain(programs, place, sql);
-  if (bytes !== BULK_ROWS * BULK_BYTES)
-    throw new Error(`${bytes} bytes came instead of ${BULK_ROWS * BULK_BYTES}: ${sql}`);
-  return seconds;
+/** The ways take turns within a case, in another order each time, so that a slow minute of the machine hits all. */
+async function measureAll(
+  bench: Bench,
+  loads: readonly LoadCase[],
+  bulks: readonly BulkCase[],
+  round: number,
+): Promise<void> {
+  const inTurn = (turn: number): Way[] => rotate(bench.stack.ways, round + turn);
+  for (const [turn, one] of loads.entries()) {
+    sayCase(round, `pgbench ${one.load.protocol}, ${one.load.clients} clients`);
+    for (const way of inTurn(turn)) keep(one.rounds, way, await measureLoad(bench, one, way));
+  }
+  for (const [turn, { name, sql, rounds }] of bulks.entries()) {
+    sayCase(round, name);
+    for (const way of inTurn(turn)) keep(rounds, way, await readBulk(bench, way, sql));
+  }
 }
 
-async function report(
-  stack: Stack,
-  programs: Programs,
-  cases: readonly Case[],
-  memory: { idle: number; peak: number },
-): Promise<void> {
-  const summaries = cases.map((one) => summarise(one.pair));
+async function measureLoad(bench: Bench, one: LoadCase, way: Way): Promise<Measured> {
+  const { programs, stack, pinning, scratch } = bench;
+  const around = { scratch, pid: way.pid };
+  if (!pinning || !one.pinned) return runPgbench(programs, way.place, one.load, around);
+  await pinning.pin(stack.pids);
+  try {
+    return await runPgbench(programs, way.place, one.load, { ...around, cpu: pinning.cpu });
+  } finally {
+    await pinning.release(stack.pids);
+  }
+}
+
+async function readBulk({ programs }: Bench, way: Way, sql: string): Promise<Bulk> {
+  const { result, bytes: grown } = await growthDuring(way.pid, drain(programs, way.place, sql));
+  const { seconds, bytes } = result;
+  if (bytes !== BULK_ROWS * BULK_BYTES)
+    throw new Error(`${bytes} bytes came instead of ${BULK_ROWS * BULK_BYTES}: ${sql}`);
+  return { seconds, ...(grown !== undefined && { rssGrowthBytes: grown }) };
+}
+
+async function idleConnections(stack: Stack): Promise<Idle> {
+  say(`opening ${IDLE} idle connections`);
+  const gateway = await stack.freshGateway();
+  try {
+    return await measureIdle(gateway, IDLE);
+  } finally {
+    await gateway.stop();
+  }
+}
+
+async function write(results: Results, facts: Record<string, string | number>): Promise<void> {
   const at = new Date();
   const result = {
     at: at.toISOString(),
-    commit: await commit(),
-    machine: { ...machine(), postgres: stack.postgres, pgbench: programs.version },
-    settings: { rounds: ROUNDS, secondsEach: SECONDS, tls: false },
-    gatewayMemoryBytes: { afterWarmUp: memory.idle, peak: memory.peak },
-    results: summaries,
+    ...(await source()),
+    machine: { ...machine(), ...facts },
+    settings: { rounds: ROUNDS, secondsEach: SECONDS, quick, tls: false, idleConnections: IDLE },
+    ...results,
+    marks: marksOf(results),
   };
   const folder = join(import.meta.dirname, 'results');
   await mkdir(folder, { recursive: true });
   const file = join(folder, `${at.toISOString().slice(0, 19).replaceAll(':', '')}Z.json`);
   await writeFile(file, `${JSON.stringify(result, undefined, 2)}\n`);
-  say(`\n${table(summaries)}\n`);
-  say(`gateway memory: ${mib(memory.idle)} MiB after warming up, ${mib(memory.peak)} MiB at most`);
-  say(`written to ${file}`);
+  say(`\n${report(results)}\n`);
+  say(
+    Object.entries(result.machine)
+      .map(([name, value]) => `${name}: ${value}`)
+      .join('\n'),
+  );
+  say(`\nwritten to ${file}`);
 }
 
-const mib = (bytes: number): number => Math.round(bytes / 2 ** 20);
-
-/** Undefined outside a clone. */
-async function commit(): Promise<string | undefined> {
+/** Commit, and whether files differ from it; neither outside a clone. */
+async function source(): Promise<{ readonly commit?: string; readonly changed?: boolean }> {
   try {
-    const { stdout } = await promisify(execFile)('git', ['rev-parse', 'HEAD'], {
-      cwd: import.meta.dirname,
-    });
-    return stdout.trim();
+    const commit = await git('rev-parse', 'HEAD');
+    return { commit, changed: (await git('status', '--porcelain', '-uno')) !== '' };
   } catch {
-    return undefined;
+    return {};
   }
 }
+
+async function git(...flags: string[]): Promise<string> {
+  const { stdout } = await promisify(execFile)('git', flags, { cwd: import.meta.dirname });
+  return stdout.trim();
+}
+
+/** pgbench's logs must not disturb the disk that the store syncs. */
+async function memoryFolder(): Promise<string> {
+  return access('/dev/shm').then(
+    () => '/dev/shm',
+    () => tmpdir(),
+  );
+}
+
+function rotate<T>(all: readonly T[], by: number): T[] {
+  const from = by % all.length;
+  return [...all.slice(from), ...all.slice(0, from)];
+}
+
+function keep<T>(rounds: Rounds<T>, { name }: Way, measured: T): void {
+  (rounds[name] ??= []).push(measured);
+}
+
+const sayCase = (round: number, text: string): void =>
+  say(`round ${round + 1} of ${ROUNDS}: ${text}`);
 
 function say(text: string): void {
   process.stdout.write(`${text}\n`);

@@ -1,69 +1,125 @@
 import { chmod, mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { pino } from 'pino';
+import { dirname, join } from 'node:path';
 import { writeConfig } from '#cli/demo/config.ts';
 import { secretIn } from '#cli/demo/files.ts';
-import { emailOf, placesIn, portsFrom } from '#cli/demo/plan.ts';
+import { type Places, placesIn, type Ports } from '#cli/demo/plan.ts';
 import { startShop } from '#cli/demo/shop.ts';
-import { serve } from '#gateway/main.ts';
-import { readConfig } from '#src/config/read.ts';
 import { withClient } from '#src/store/embedded-database.ts';
-import { removeCluster } from '#src/store/embedded.ts';
+import { type Cluster, removeCluster, startCluster } from '#src/store/embedded.ts';
 import { startStore } from '#src/store/embedded-store.ts';
+import { fdatasyncMs } from './disk.ts';
+import { type GatewayOptions, type Middle, startGateway, startPgbouncer } from './middle.ts';
 import type { Place } from './pgbench.ts';
+import type { Pgbouncer } from './programs.ts';
+
+/**
+ * How a client reaches the target: straight; through pgbouncer; through a gateway whose log is faked (wire and verdict
+ * alone); through a gateway with everything on.
+ */
+export const WAYS = ['direct', 'pgbouncer', 'wire', 'gateway'] as const;
+export type WayName = (typeof WAYS)[number];
+export type Way = { readonly name: WayName; readonly place: Place; readonly pid?: number };
 
 export type Stack = {
-  /** The target, as the gateway itself reaches it. */
-  readonly direct: Place;
-  /** The same database through the gateway, as an engineer. */
-  readonly gateway: Place;
+  /** Without pgbouncer where it is not installed. */
+  readonly ways: readonly Way[];
+  /** Everything that takes part in a transaction; children of these are not listed. */
+  readonly pids: readonly number[];
   readonly postgres: string;
+  /** Median time that the disk under the store takes to make 8 kB durable. */
+  readonly fdatasyncMs: number;
+  /** One more gateway with everything on, which has served nothing yet. */
+  freshGateway(): Promise<Middle>;
   stop(): Promise<void>;
+};
+
+export type StackOptions = {
+  readonly portBase: number;
+  readonly pgbouncer: Pgbouncer | undefined;
+  /** Connections that the target must take beside the bench's own. */
+  readonly connections: number;
+  readonly say: (text: string) => void;
 };
 
 const SCALE_ROWS = 100_000;
 export const BULK_ROWS = 1_000_000;
 export const BULK_BYTES = 100;
+/** Clients of the largest load on four ways, sessions that a pool keeps, the analysers, and some room. */
+const OWN_CONNECTIONS = 200;
 
-/** The demo's two clusters and the gateway between them, in a folder of their own, with the bench's tables. */
-export async function startStack(portBase: number, say: (text: string) => void): Promise<Stack> {
+/** The demo's two clusters and what stands between them and a client, in a folder of its own, with the bench's tables. */
+export async function startStack(options: StackOptions): Promise<Stack> {
+  const { portBase, pgbouncer, say } = options;
   const folder = await mkdtemp(join(tmpdir(), 'countersign-bench-'));
   await using started = new AsyncDisposableStack();
   started.defer(() => rm(folder, { recursive: true, force: true }));
   // As root the databases run as another user, who must pass through.
   await chmod(folder, 0o711);
   const places = placesIn(folder);
-  for (const name of ['store', 'shop'])
-    started.defer(() => removeCluster({ dir: places.home, name, log: () => undefined }));
-  const ports = portsFrom(portBase);
-  await mkdir(places.secrets, { recursive: true, mode: 0o700 });
-  const [gateway, analyser, password] = [
-    await secretIn(places.secrets, 'gateway'),
-    await secretIn(places.secrets, 'analyser'),
-    await secretIn(places.secrets, 'store'),
-  ];
   const dir = places.home;
-  const store = await startStore({ dir, port: ports.store, log: say, password });
-  started.defer(() => store.stop());
-  const shop = await startShop({ dir, port: ports.shop, log: say, gateway, analyser });
-  started.defer(() => shop.stop());
+  for (const name of ['store', 'shop'])
+    started.defer(() => removeCluster({ dir, name, log: () => undefined }));
+  await mkdir(places.secrets, { recursive: true, mode: 0o700 });
+  const [store, shop] = [portBase, portBase + 1];
+  const password = await secretIn(places.secrets, 'store');
+  const log = started.adopt(await startStore({ dir, port: store, log: say, password }), (cluster) =>
+    cluster.stop(),
+  );
+  const target = started.adopt(await startTarget(places, shop, options), (it) => it.stop());
   say('making the tables of the bench');
-  const postgres = await makeTables(shop.url.replace(/\/postgres$/, '/shop'));
-  await writeConfig(places, ports);
-  const log = pino({ level: 'warn' }, pino.destination({ dest: join(folder, 'log') }));
-  const running = await serve(await readConfig(places.config), { log });
-  started.defer(() => running.stop());
-  const email = emailOf('engineer');
-  const { token } = await running.tokens.issue(email, ['connect'], 'bench', 3_600_000);
-  const host = '127.0.0.1';
-  const parts = started.move();
-  return {
-    direct: { host, port: ports.shop, user: 'gateway', password: gateway, database: 'shop' },
-    gateway: { ...running.postgres, user: email, password: token, database: 'shop' },
-    postgres,
-    stop: () => parts.disposeAsync(),
+  const postgres = await makeTables(target.url.replace(/\/postgres$/, '/shop'));
+  const direct: Place = {
+    host: '127.0.0.1',
+    port: shop,
+    user: 'gateway',
+    password: await secretIn(places.secrets, 'gateway'),
+    database: 'shop',
   };
+  let next = portBase + 2;
+  const gateway = async (name: string, auditLog: GatewayOptions['auditLog']): Promise<Middle> => {
+    const config = join(places.home, `${name}.yaml`);
+    await writeConfig({ ...places, config }, { store, shop, console: next++, postgres: next++ });
+    const logFile = join(folder, `${name}.log`);
+    return startGateway({ config, name, logFile, auditLog });
+  };
+  const middles: [WayName, Middle][] = [];
+  const add = (name: WayName, middle: Middle): void =>
+    void middles.push([name, started.adopt(middle, (it) => it.stop())]);
+  if (pgbouncer)
+    add('pgbouncer', await startPgbouncer(pgbouncer, { folder, port: next++, target: direct }));
+  add('wire', await gateway('wire', 'faked'));
+  add('gateway', await gateway('gateway', 'real'));
+  const syncMs = await fdatasyncMs(dirname(log.logFile));
+  const parts = started.move();
+  let stopped: Promise<void> | undefined;
+  return {
+    ways: [
+      { name: 'direct', place: direct },
+      ...middles.map(([name, { place, pid }]) => ({ name, place, pid })),
+    ],
+    pids: [log.pid, target.pid, ...middles.map(([, { pid }]) => pid)],
+    postgres,
+    fdatasyncMs: syncMs,
+    freshGateway: () => gateway('idle', 'real'),
+    stop: () => (stopped ??= parts.disposeAsync()),
+  };
+}
+
+/** The demo's shop, started again with room for many connections. */
+async function startTarget(
+  { home: dir, secrets }: Places,
+  port: Ports['shop'],
+  { connections, say }: StackOptions,
+): Promise<Cluster> {
+  const [gateway, analyser] = [
+    await secretIn(secrets, 'gateway'),
+    await secretIn(secrets, 'analyser'),
+  ];
+  const filled = await startShop({ dir, port, log: say, gateway, analyser });
+  await filled.stop();
+  const settings = { max_connections: String(connections + OWN_CONNECTIONS) };
+  return startCluster({ dir, name: 'shop', port, log: say, settings });
 }
 
 /** `bench.accounts` is pgbench's table at scale 1; `bench.bulk` has rows of 100 bytes. */
