@@ -142,6 +142,41 @@ describe('approving without the right to', () => {
     one.client.end();
   });
 
+  test('votes in the moment of the expiry let nothing run after it', async () => {
+    const { rows } = await gateway.storeSql.query('select id from countersign.request');
+    const known = rows.map(({ id }) => id);
+    const clients = await Promise.all(Array.from({ length: 8 }, () => RawClient.connect(gateway)));
+    for (const [i, client] of clients.entries())
+      client.send(Q(`update brief set note = 'edge${i}' where id = 1`));
+    const ids = await eventually('all of them', async () => {
+      const now = await gateway.storeSql.query('select id from countersign.request');
+      const fresh = now.rows.map(({ id }) => id).filter((id) => !known.includes(id));
+      return fresh.length === clients.length ? fresh : undefined;
+    });
+    const left = await gateway.storeSql.query(
+      `select id, extract(epoch from expires_at - clock_timestamp())::float8 * 1000 as ms
+       from countersign.request where id = any($1) order by created_at`,
+      [ids],
+    );
+    await Promise.all(
+      left.rows.map(async ({ id, ms }, i) => {
+        await new Promise((resolve) => setTimeout(resolve, ms - 35 + i * 8));
+        await vote(gateway, 'approver', id);
+      }),
+    );
+    await Promise.all(clients.map((client) => client.until('readyForQuery')));
+    const late = await gateway.storeSql.query(
+      `select r.id from countersign.request r join countersign.record_body b on b.request = r.id
+       where r.id = any($1) and b.kind in ('decision', 'claim') and b.at > r.expires_at + interval '1 ms'`,
+      [ids],
+    );
+    assert.deepEqual(late.rows, []);
+    const ran = (await gateway.ranOnTarget()).filter((sql) => sql.includes("'edge"));
+    const claims = (await gateway.records('claim')).filter(({ request }) => ids.includes(request));
+    assert.equal(ran.length, claims.length);
+    for (const client of clients) client.end();
+  });
+
   test('an approved request is not approved into a second run', async () => {
     const one = await hold(gateway);
     assert.equal((await vote(gateway, 'approver', one.id)).body.state, 'approved');
