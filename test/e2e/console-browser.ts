@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
-import { createRequire } from 'node:module';
 import path from 'node:path';
 import { after, before } from 'node:test';
+import axe from 'axe-core';
 import { chromium, type Browser, type BrowserContextOptions, type Page } from 'playwright-core';
 import { pino } from 'pino';
 import { listenHttp } from '#gateway/api/listener.ts';
@@ -66,8 +66,8 @@ export async function startConsole(world = makeWorld()): Promise<Console> {
       ...options,
     });
     context.setDefaultTimeout(PATIENCE_MS);
-    for (const file of [createRequire(import.meta.url).resolve('axe-core/axe.min.js'), PROBE])
-      await context.addInitScript({ path: file });
+    await context.addInitScript({ content: axe.source });
+    await context.addInitScript({ path: PROBE });
     const page = await context.newPage();
     page.on('pageerror', (error) => complaints.push(error.message));
     page.on('dialog', (dialog) => {

@@ -145,7 +145,12 @@ test('a configuration that cannot be used changes nothing, and all its problems 
   const line = logged.findLast((one) => one.includes('cannot be used')) ?? '';
   assert.match(line, /nme: there is no such key; did you mean name\?/);
   assert.match(line, /log\.level: /);
+  const { configuration, problems } = running.rules();
+  assert.match(configuration.join('\n'), /^nme: there is no such key/m);
+  assert.deepEqual(problems, []);
   assert.equal((await client.query('select 1')).rowCount, 1);
+  await change({});
+  assert.deepEqual(running.rules().configuration, []);
 });
 
 test('what waits for the next start is named, and the rest takes effect', async () => {

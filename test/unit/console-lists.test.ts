@@ -133,6 +133,7 @@ test('a session tells its statements in order, each with its verdict, approvals 
       at: at(1),
       body: { class: ['countersign'], text: 'select own' },
     }),
+    makeRecord({ session, kind: 'look', person: people.security.email, body: {} }),
     makeRecord({ session, kind: 'session-start', at: at(0), body: {} }),
   );
   const { body } = await (await signIn(app, APPROVER)).get(`/sessions/${session}`);

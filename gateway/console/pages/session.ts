@@ -9,10 +9,13 @@ import { textOf } from './records.ts';
 /** A statement and everything that the log says of it, in the order of the log. */
 type Step = { readonly first: RecordView; readonly all: readonly RecordView[] };
 
+/** Where it begins and ends is said above, and who looked at it is not of the session. */
+const NO_STEP: ReadonlySet<string> = new Set(['session-start', 'session-end', 'look']);
+
 function stepsOf(records: readonly RecordView[]): readonly Step[] {
   const steps = new Map<string, RecordView[]>();
   for (const record of records) {
-    if (record.kind === 'session-start' || record.kind === 'session-end') continue;
+    if (NO_STEP.has(record.kind)) continue;
     const key = record.statement ?? record.id;
     const step = steps.get(key);
     if (step) step.push(record);
