@@ -148,3 +148,19 @@ test('a session tells its statements in order, each with its verdict, approvals 
   const engineer = await (await signIn(app, 'engineer-read')).get(`/sessions/${session}`);
   assert.doesNotMatch(engineer.body, /approver@example/u);
 });
+
+test('a long session is read in parts', async () => {
+  const { app, records } = await start();
+  const session = randomUUID();
+  for (let i = 0; i < 501; i += 1)
+    records.push(makeRecord({ session, body: { words: [`statement ${i}`] } }));
+  const visitor = await signIn(app, APPROVER);
+  const latest = (await visitor.get(`/sessions/${session}`)).body;
+  const before = records[499]?.id;
+  assert.ok(latest.includes(`href="/sessions/${session}?before=${before}"`));
+  assert.doesNotMatch(latest, />statement 500</u);
+  const earlier = (await visitor.get(`/sessions/${session}?before=${before}`)).body;
+  assert.match(earlier, />statement 500</u);
+  assert.doesNotMatch(earlier, />statement 499<|>Earlier</u);
+  assert.ok(earlier.includes(`href="/sessions/${session}"`));
+});
