@@ -69,7 +69,7 @@ export type ListenOptions = {
   /** Owns the client until it settles; then the connection is closed. A Fatal it rejects with is told to the client. */
   readonly serve: (client: Client) => Promise<void>;
   readonly log: Log;
-  /** Default 1000. */
+  /** Default 5000. */
   readonly maxConnections?: number;
   /** Connections that have not authenticated yet; default 200. */
   readonly maxUnauthenticated?: number;
@@ -89,7 +89,7 @@ export async function listenPostgres(
   options.tls?.use((pem) => {
     encryption = makeEncryption(pem, options.tls?.clientCert ?? 'none');
   });
-  const { maxConnections = 1000, maxUnauthenticated = 200 } = options;
+  const { maxConnections = 5000, maxUnauthenticated = 200 } = options;
   let connections = 0;
   // Keepalive: first probe after 10 s, then one a second, ten of them: a dead client is found within 20 s.
   const server = net.createServer({

@@ -13,12 +13,11 @@ export class Moved extends Error {
 /** What a move leaves for chat and for those who wait, in its own transaction. Returns the hint to publish afterwards. */
 export async function announce(sql: Sql, request: string, version: number): Promise<Hint> {
   const hint = { outbox: randomUUID(), request };
-  await sql.query('insert into countersign.outbox (id, request, version) values ($1, $2, $3)', [
-    hint.outbox,
-    request,
-    version,
-  ]);
-  await sql.query('select pg_notify($1, $2)', [CHANNEL, request]);
+  await sql.query(
+    `with told as (insert into countersign.outbox (id, request, version) values ($1, $2, $3))
+     select pg_notify($4, $2::uuid::text)`,
+    [hint.outbox, request, version, CHANNEL],
+  );
   return hint;
 }
 

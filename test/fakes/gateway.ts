@@ -213,16 +213,17 @@ export async function startGateway(options: TestGatewayOptions = {}): Promise<Te
   return gateway;
 }
 
-/** Polls until `look` gives a value; at most 10 s. */
+/** Polls until `look` gives a value; at most 10 s, or as long as is said. */
 export async function eventually<T>(
   what: string,
   look: () => Promise<T | undefined> | T | undefined,
+  seconds = 10,
 ): Promise<T> {
-  const until = Date.now() + 10_000;
+  const until = Date.now() + seconds * 1_000;
   for (;;) {
     const value = await look();
     if (value !== undefined && value !== false) return value;
-    if (Date.now() > until) throw new Error(`${what} did not come in 10 s`);
+    if (Date.now() > until) throw new Error(`${what} did not come in ${seconds} s`);
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
 }
