@@ -95,9 +95,7 @@ async function build(
           : { url: await secretAt('store.postgres', store.postgres) },
     },
     queue:
-      queue.backend === 'redis'
-        ? await buildRedis(queue, base, secretAt)
-        : { backend: 'postgres' },
+      queue.backend === 'redis' ? await buildRedis(queue, base, secretAt) : { backend: 'postgres' },
     policies: resolve(base, file.policies),
     dataDir: resolve(base, file.dataDir),
     ...(tls && {
