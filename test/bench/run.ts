@@ -62,7 +62,7 @@ async function main(): Promise<void> {
     await startStack({ portBase, pgbouncer, connections: IDLE, say }),
     (it) => it.stop(),
   );
-  stopAtSignal(stack);
+  stopAtSignal(stack, scratch);
   const bench = { programs, stack, pinning, scratch };
   const script = join(scratch, 'select.sql');
   await writeFile(script, SELECT_SCRIPT);
@@ -89,9 +89,13 @@ async function main(): Promise<void> {
 }
 
 /** The databases are of another process group, and would outlive us. */
-function stopAtSignal(stack: Stack): void {
+function stopAtSignal(stack: Stack, scratch: string): void {
+  const stop = async (): Promise<void> => {
+    await stack.stop();
+    await rm(scratch, { recursive: true, force: true });
+  };
   for (const event of ['SIGINT', 'SIGTERM', 'disconnect'] as const)
-    process.once(event, () => void stack.stop().finally(() => process.exit(1)));
+    process.once(event, () => void stop().finally(() => process.exit(1)));
 }
 
 function loadCases(script: string, canPin: boolean): LoadCase[] {
