@@ -46,7 +46,12 @@ describe('records', () => {
         body: { text: 'drop table orders' },
       },
     ];
-    for (const entry of entries) ids.push((await log.append(entry)).record);
+    for (const entry of entries) {
+      ids.push((await log.append(entry)).record);
+      // Times are in milliseconds: what is newer must have another one.
+      const now = Date.now();
+      while (Date.now() === now) await new Promise((resolve) => setTimeout(resolve, 1));
+    }
     await log.close();
   });
   after(() => store.close());
