@@ -7,7 +7,7 @@ import { liveRoles } from '#src/identity/grants.ts';
 import { personKey } from '#src/identity/people.ts';
 import type { Person } from '#src/identity/person.ts';
 import type { Tokens } from '#src/identity/token.ts';
-import { openTokens, revokedTokens } from '#src/identity/tokens.ts';
+import { openTokens, endedTokens } from '#src/identity/tokens.ts';
 import type { Database } from '#src/store/database.ts';
 import { installationSecret } from '#src/store/secrets.ts';
 import { listenHttp } from './api/listener.ts';
@@ -43,7 +43,7 @@ export type Running = RunningPart & {
 };
 
 const DRAIN_MS = 5_000;
-const REVOKED_MS = 2_000;
+const TOKENS_MS = 2_000;
 
 /**
  * Starts gateway, console and bot in this process, or with `bot: false` without the bot. Rejects with the first thing
@@ -143,7 +143,7 @@ async function openGateway(
     maskKey: createHmac('sha256', secret).update('mask').digest(),
   };
   const sessions = new Sessions(deps);
-  const look = setInterval(() => void endRevoked(db, sessions).catch(onError), REVOKED_MS);
+  const look = setInterval(() => void endTokens(db, sessions).catch(onError), TOKENS_MS);
   opened.defer(() => clearInterval(look));
   core.onReload(() => {
     const people = new Set([...reload.config.people.keys()].map(personKey));
@@ -225,11 +225,11 @@ async function openGateway(
   };
 }
 
-/** A token that was revoked opens nothing any more, and what it has opened ends too. */
-async function endRevoked(db: Database, sessions: Sessions): Promise<void> {
-  const revoked = await revokedTokens(db, sessions.tokens());
-  if (revoked.size === 0) return;
+/** A token that has ended opens nothing any more, and what it has opened ends too. */
+async function endTokens(db: Database, sessions: Sessions): Promise<void> {
+  const ended = await endedTokens(db, sessions.tokens());
+  if (ended.size === 0) return;
   sessions.revoke((_session, token) =>
-    revoked.has(token) ? 'the token of this session was revoked' : undefined,
+    ended.has(token) ? 'the token of this session was revoked or has expired' : undefined,
   );
 }

@@ -13,7 +13,7 @@ const listen = z
   .strictObject({
     console: key(
       address.default('127.0.0.1:8080'),
-      'Web console and API, in plain HTTP: beyond this machine, put an HTTPS proxy in front.',
+      'Web console and API, in plain HTTP unless tls.console is on: beyond this machine, put an HTTPS proxy in front.',
       '127.0.0.1:8080',
     ),
     postgres: key(address.default('127.0.0.1:6432'), 'PostgreSQL clients.', '0.0.0.0:6432'),

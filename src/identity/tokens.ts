@@ -137,15 +137,15 @@ export async function openTokens(db: Database, audit: AuditLog): Promise<Tokens>
   };
 }
 
-/** Those of these tokens (ids) that were revoked, or are not there any more. */
-export async function revokedTokens(
+/** Those of these tokens (ids) that were revoked, have expired, or are not there any more. */
+export async function endedTokens(
   db: Database,
   ids: readonly string[],
 ): Promise<ReadonlySet<string>> {
   if (ids.length === 0) return new Set();
   const { rows } = await db.pool.query<{ id: string }>(
     `select asked.id from unnest($1::uuid[]) asked (id)
-     where not exists (select from countersign.token t where t.id = asked.id and t.revoked_at is null)`,
+     where not exists (select from countersign.token t where t.id = asked.id and ${LIVE})`,
     [ids],
   );
   return new Set(rows.map(({ id }) => id));

@@ -66,11 +66,21 @@ describe('credentials that do not suffice', () => {
     const id = await send(gateway, holding, text);
     await tokens.revoke(stolen.info.id);
     for (const client of [idle, holding])
-      assert.match(told(await client.until('closed')), /57P01.*token of this session was revoked/u);
+      assert.match(
+        told(await client.until('closed')),
+        /57P01.*token of this session was revoked or has expired/u,
+      );
     assert.equal((await gateway.api('approver', `/requests/${id}`)).body.state, 'abandoned');
     assert.ok(!(await gateway.ranOnTarget()).includes(text));
     assert.deepEqual(codes(await other.ask(Q('select 1'))), []);
     other.end();
+  });
+
+  test('a token that expires ends its sessions too', async () => {
+    const { tokens } = gateway.running;
+    const { token } = await tokens.issue('engineer@example.com', ['connect'], 'short', 1_000);
+    const client = await RawClient.connect(gateway, 'engineer', token);
+    assert.match(told(await client.until('closed')), /57P01.*has expired/u);
   });
 
   test('the console’s cookie does not decide without its form token, nor for another site', async () => {
