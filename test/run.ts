@@ -8,9 +8,9 @@ import { installTools } from './tools.ts';
 import { summed } from './summed.ts';
 
 /** One process for all of these: starting one a file would take most of the time. */
-const TOGETHER = ['unit', 'conformance', 'bypass', 'wire'];
-/** These kill processes, stop stores and drive browsers: a process each, two at a time. */
-const APART = ['faults', 'e2e'];
+const TOGETHER = ['unit'];
+/** These start servers, kill processes and drive browsers: a process each, two at a time. */
+const APART = ['conformance', 'bypass', 'wire', 'faults', 'e2e'];
 
 /** How long one test may take. A hang must not look like patience. */
 const TIMEOUT_MS = 5 * 60_000;
