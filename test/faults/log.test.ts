@@ -184,11 +184,9 @@ describe('faults of the log', () => {
 
   test('a store that refuses records is said to, until it takes one', async () => {
     const writer = await open();
-    const limit =
-      'alter table countersign.record add constraint no_room check (writer <> $w$' +
-      writer +
-      '$w$)';
-    await store.db.pool.query(limit);
+    await store.db.pool.query(
+      `alter table countersign.record add constraint no_room check (writer <> '${writer}')`,
+    );
     await assert.rejects(log.append(entry(1)), NotRecorded);
     assert.equal(log.refused(), true);
     await store.db.pool.query('alter table countersign.record drop constraint no_room');
