@@ -217,6 +217,12 @@ async function openGateway(
     (open) => open.close(),
   );
   opened.defer(() => sessions.stop(DRAIN_MS));
+  // The first person would else wait for what is made only once: the parser, the analyser's session and its catalog.
+  for (const target of config.targets.values())
+    void analysers
+      .of(target, target.database)
+      .ready()
+      .catch(() => undefined);
   return {
     console: http.url,
     api: `${http.url}/api/v1`,
