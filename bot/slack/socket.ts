@@ -34,6 +34,7 @@ export function overSocket(config: SlackSocketConfig, parts: SocketParts): Trans
   const client = appClient(config, config.appToken, log);
   const stop = new AbortController();
   const lines = new Set<Line>();
+  const loops: Promise<void>[] = [];
   const running = new Set<Promise<void>>();
   let app: App | undefined;
   let up = 0;
@@ -75,9 +76,11 @@ export function overSocket(config: SlackSocketConfig, parts: SocketParts): Trans
     for (let failures = 0; !stop.signal.aborted;) {
       let wait = 0;
       try {
-        const line = await openLine(await address(client, config), onEnvelope, timing);
-        if (stop.signal.aborted) line.close();
-        else failures = await carry(line, failures);
+        const url = await address(client, config);
+        if (stop.signal.aborted) return;
+        const line = await openLine(url, onEnvelope, timing);
+        if (stop.signal.aborted) return void line.close();
+        failures = await carry(line, failures);
       } catch (error) {
         failures += 1;
         report(error);
@@ -97,13 +100,16 @@ export function overSocket(config: SlackSocketConfig, parts: SocketParts): Trans
   return {
     receiver,
     start() {
-      for (let i = 0; i < LINES; i += 1) void keep();
+      for (let i = 0; i < LINES; i += 1) loops.push(keep());
       return Promise.resolve(undefined);
     },
     async close() {
       stop.abort();
-      await Promise.race([Promise.all(running), sleep(CLOSE_MS, undefined, { ref: false })]);
+      const enough = sleep(CLOSE_MS, undefined, { ref: false });
+      await Promise.race([Promise.all(running), enough]);
       for (const line of lines) line.close();
+      // A line that was being opened is closed as soon as it is there.
+      await Promise.race([Promise.all(loops), enough]);
     },
   };
 }

@@ -34,6 +34,7 @@ export function slackSocket(changed: () => void) {
   const acked: string[] = [];
   let turn = 0;
   let opened = 0;
+  let closed = 0;
 
   const ticket = (): string => {
     const made = randomUUID();
@@ -51,6 +52,7 @@ export function slackSocket(changed: () => void) {
       message: onMessage,
       close() {
         lines.splice(lines.indexOf(line), 1);
+        closed += 1;
         for (const one of underWay) if (one.line === line) one.end();
         changed();
       },
@@ -122,6 +124,8 @@ export function slackSocket(changed: () => void) {
     acked,
     /** How many lines there have been. */
     opened: () => opened,
+    /** How many lines have ended. */
+    closed: () => closed,
     async deliver(payload: unknown, options: Options = {}): Promise<Delivery> {
       const { envelope = randomUUID(), attempts = 4, retry = 0, line } = options;
       for (let sent = 1; ; sent += 1) {
