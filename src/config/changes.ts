@@ -1,5 +1,5 @@
 import type { Config } from './config.ts';
-import { pathText } from './checks.ts';
+import { pathText } from './node.ts';
 
 /** What takes effect while the gateway runs; everything else waits for the next start. */
 const LIVE = [/^people\b/, /^groups\b/, /^targets\b/, /^chat\.channels\b/];

@@ -1,32 +1,9 @@
 import { access, constants, stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { readSecretFile, secretProblem, type Surroundings } from './secrets.ts';
+import { checkIdentity } from './check-identity.ts';
+import { at, keysOf, pathText, type ConfigProblem, type Path } from './node.ts';
 import { parseAddress } from './units.ts';
-
-/** What is wrong with one key, named by its path: `targets.shop.hold.inTransaction`. */
-export type ConfigProblem = { readonly path: string; readonly message: string };
-
-type Path = readonly (string | number)[];
-
-/** `people["ann@example.com"].groups[0]` */
-export function pathText(path: Path): string {
-  return path
-    .map((key, index) => {
-      if (typeof key === 'number') return `[${key}]`;
-      if (!/^[\w-]+$/.test(key)) return `[${JSON.stringify(key)}]`;
-      return index === 0 ? key : `.${key}`;
-    })
-    .join('');
-}
-
-const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
-  typeof value === 'object' && value !== null;
-
-function at(raw: unknown, ...path: string[]): unknown {
-  return path.reduce<unknown>((node, key) => (isObject(node) ? node[key] : undefined), raw);
-}
-
-const keysOf = (node: unknown): string[] => (isObject(node) ? Object.keys(node) : []);
 
 /**
  * What a schema cannot see: names that must exist elsewhere in the file, listeners in each other's way, files and
@@ -39,6 +16,7 @@ export async function checkFile(raw: unknown, around: Surroundings): Promise<Con
     ...checkChannels(raw),
     ...checkTargets(raw),
     ...checkPeople(raw),
+    ...checkIdentity(raw),
   ];
   found.push(...(await checkSecrets(raw, around)), ...(await checkPaths(raw, around.base)));
   return found;
@@ -130,6 +108,7 @@ const secretPaths = [
   /^store\.postgres$/,
   /^queue\.(url|password|sentinelPassword)$/,
   /^chat\.slack\.(botToken|signingSecret|appToken)$/,
+  /^identity\.providers(\.[\w-]+|\["[^"]+"\])\.(clientSecret|scim\.token)$/,
 ];
 
 async function checkSecrets(raw: unknown, around: Surroundings): Promise<ConfigProblem[]> {
@@ -167,6 +146,16 @@ async function checkPaths(raw: unknown, base: string): Promise<ConfigProblem[]> 
   await check(['tls', 'key'], at(raw, 'tls', 'key'), keyProblem);
   await check(['tls', 'clientCa'], at(raw, 'tls', 'clientCa'), fileProblem);
   await check(['queue', 'tls', 'ca'], at(raw, 'queue', 'tls', 'ca'), fileProblem);
+  for (const name of keysOf(at(raw, 'identity', 'providers')))
+    for (const [part, test] of [
+      ['ca', fileProblem],
+      ['cert', fileProblem],
+      ['certificate', fileProblem],
+      ['key', keyProblem],
+    ] as const) {
+      const path = ['identity', 'providers', name, part];
+      await check(path, at(raw, ...path), test);
+    }
   for (const name of keysOf(at(raw, 'targets')))
     for (const [part, test] of [
       ['ca', fileProblem],

@@ -1,3 +1,5 @@
+import type { IdentityConfig } from './identity.ts';
+
 /** The configuration after reading: defaults filled in, secrets resolved, durations in milliseconds, sizes in bytes. */
 export type Config = {
   readonly name: string;
@@ -13,6 +15,7 @@ export type Config = {
   readonly tls?: ServerTlsConfig;
   readonly targets: ReadonlyMap<string, TargetConfig>;
   readonly people: ReadonlyMap<string, PersonConfig>;
+  readonly identity: IdentityConfig;
   readonly chat: ChatConfig;
   readonly log: { readonly level: string };
   /** Where traces go (OTLP over HTTP), and which share of the statements is traced. */

@@ -1,6 +1,6 @@
 import type { z } from 'zod';
 import { nearest } from '../policy/nearest.ts';
-import { pathText, type ConfigProblem } from './checks.ts';
+import { pathText, type ConfigProblem } from './node.ts';
 import { rows } from './reference.ts';
 
 type Path = readonly (string | number)[];

@@ -1,16 +1,18 @@
 import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { parseDuration } from '../policy/duration.ts';
-import { checkFile, type ConfigProblem } from './checks.ts';
+import { checkFile } from './checks.ts';
 import type { Address, ChatConfig, Config, Secret, TargetConfig } from './config.ts';
 import { explain } from './explain.ts';
+import { buildIdentity } from './identity.ts';
+import type { ConfigProblem } from './node.ts';
 import { buildRedis } from './queue.ts';
 import { fileSchema, type File } from './schema.ts';
 import { resolveSecret, type Surroundings } from './secrets.ts';
 import { parseAddress, parseSize } from './units.ts';
 import { parseYaml } from './yaml.ts';
 
-export type { ConfigProblem } from './checks.ts';
+export type { ConfigProblem } from './node.ts';
 
 /** Everything that is wrong with the configuration, so that one round of corrections is enough. */
 export class ConfigError extends Error {
@@ -110,10 +112,11 @@ async function build(
     }),
     targets: new Map(targets.map((target) => [target.name, target])),
     people: new Map(Object.entries(people)),
+    identity: buildIdentity(file, around),
     chat: await buildChat(file.chat, secretAt),
     log: file.log,
     ...telemetryOf(file, around.env),
-    groups: [...new Set([...groups, ...file.groups])].toSorted(),
+    groups: [...new Set([...groups, ...file.groups, ...providedGroups(file)])].toSorted(),
     notices: noticesOf(file),
   };
 }
@@ -149,6 +152,15 @@ function buildTarget(
     record: { rows: record.rows, bytes: sure(parseSize(record.bytes)) },
     ...(channel !== undefined && { channel }),
   };
+}
+
+/** Groups that machines, agents and a provider's mapping name. */
+function providedGroups({ identity: { providers, machines, agents } }: File): string[] {
+  const mapped = Object.values(providers).flatMap((one) =>
+    'groups' in one ? Object.values(one.groups ?? {}) : [],
+  );
+  const others = [...Object.values(machines), ...Object.values(agents)];
+  return [...mapped, ...others.flatMap((one) => one.groups)];
 }
 
 /** The standard variable, so that a collector beside the gateway is found as by every other program. */

@@ -15,7 +15,11 @@ const isNode = (value: unknown): value is Node => typeof value === 'object' && v
 const nodes = (value: unknown): Node[] => (Array.isArray(value) ? value.filter(isNode) : []);
 
 /** What the operator calls the entries of these keys. */
-const CHOSEN: Readonly<Record<string, string>> = { people: '<email>' };
+const CHOSEN: Readonly<Record<string, string>> = {
+  people: '<email>',
+  machines: '<email>',
+  groups: '<group>',
+};
 
 let all: readonly Row[] | undefined;
 

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { address, email, file, key, name, urlOf } from './keys.ts';
 import { channel, slack } from './schema-chat.ts';
+import { identity } from './schema-identity.ts';
 import { queue } from './schema-queue.ts';
 import { shop, target } from './schema-target.ts';
 
@@ -125,6 +126,11 @@ export const fileSchema = z
       'Further groups that rules name, and that nobody is in yet.',
       ['oncall'],
     ),
+    identity: key(identity, 'How people, machines and agents prove who they are.', {
+      providers: {
+        acme: { protocol: 'oidc', issuer: 'https://id.example.com', clientId: 'countersign' },
+      },
+    }),
     chat: key(
       z
         .strictObject({

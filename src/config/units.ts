@@ -33,3 +33,8 @@ export function isTimeZone(text: string): boolean {
     return false;
   }
 }
+
+/** Of this machine alone: 127.0.0.0/8, ::1, localhost. */
+export function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host);
+}

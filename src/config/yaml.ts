@@ -1,5 +1,5 @@
 import { isMap, isScalar, parseDocument, LineCounter, visit, type Node } from 'yaml';
-import { pathText, type ConfigProblem } from './checks.ts';
+import { pathText, type ConfigProblem } from './node.ts';
 
 export type Parsed = { readonly raw: unknown; readonly problems: readonly ConfigProblem[] };
 

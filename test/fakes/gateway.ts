@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import pg from 'pg';
 import type { NoticeMessage } from 'pg-protocol/dist/messages.js';
 import type { Failpoint } from '#src/audit/lane.ts';
+import { NO_PROVIDERS } from '#src/config/identity.ts';
 import type { Config, SlackConfig } from '#src/config/config.ts';
 import { openLogger } from '#src/config/logger.ts';
 import { verifyLog } from '#src/audit/verify.ts';
@@ -288,6 +289,7 @@ async function configure(
       ],
     ]),
     people: new Map(people),
+    identity: NO_PROVIDERS,
     chat: {
       channels: new Map([['db-approvals', { slack: 'C0123456' }]]),
       ...(options.slack && { slack: options.slack }),

@@ -34,7 +34,11 @@ function withExample(path: readonly string[], example: unknown): unknown {
       },
     },
   };
-  const names: Record<string, string> = { '<email>': 'jane@example.com', '<name>': 'shop' };
+  const names: Record<string, string> = {
+    '<email>': 'jane@example.com',
+    '<name>': 'shop',
+    '<group>': 'shop',
+  };
   const keys = path.map((key) => names[key] ?? key);
   const last = keys.pop() ?? '';
   let at = file;
