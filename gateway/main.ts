@@ -4,14 +4,14 @@ import { consoleOfHolder } from '#src/approval/rows.ts';
 import { openRecords } from '#src/audit/records.ts';
 import type { Config, TargetConfig } from '#src/config/config.ts';
 import { liveRoles } from '#src/identity/grants.ts';
-import { personKey } from '#src/identity/people.ts';
+import { openDevices } from '#src/identity/devices.ts';
 import type { Person } from '#src/identity/person.ts';
 import type { Tokens } from '#src/identity/token.ts';
-import { openTokens, endedTokens } from '#src/identity/tokens.ts';
-import type { Database } from '#src/store/database.ts';
+import { openTokens } from '#src/identity/tokens.ts';
 import { installationSecret } from '#src/store/secrets.ts';
 import { listenHttp } from './api/listener.ts';
 import { CANCEL, openCore, type Core, type ServeOptions } from './core.ts';
+import { endSessions } from './ended.ts';
 import { Holds, mayReveal } from './gate/holds.ts';
 import { Analysers } from './postgres/analysers.ts';
 import { Cancels } from './postgres/cancel.ts';
@@ -43,7 +43,6 @@ export type Running = RunningPart & {
 };
 
 const DRAIN_MS = 5_000;
-const TOKENS_MS = 2_000;
 
 /**
  * Starts gateway, console and bot in this process, or with `bot: false` without the bot. Rejects with the first thing
@@ -80,7 +79,7 @@ function partOf({ lost, reload }: Core, parts: AsyncDisposableStack): RunningPar
   };
 }
 
-function openBot({ config, reload, telemetry, ...core }: Core): Promise<Bot> {
+function openBot({ config, reload, directory, telemetry, ...core }: Core): Promise<Bot> {
   return startBot({
     ...core,
     config: {
@@ -92,7 +91,7 @@ function openBot({ config, reload, telemetry, ...core }: Core): Promise<Bot> {
         return reload.config.targets;
       },
     },
-    directory: reload.directory,
+    directory,
     ...(telemetry.tracing && { tracing: telemetry.tracing }),
   });
 }
@@ -105,7 +104,7 @@ async function openGateway(
   const { config, log, telemetry, db, lease, audit, queue, notices, requests, reload } = core;
   const { onError } = core;
   const { metrics } = telemetry;
-  const { directory } = reload;
+  const { directory } = core;
   const tls = opened.adopt(await watchTls(config, { log }), (watched) => watched.close());
   const tokens = await openTokens(db, audit);
   const analysers = opened.adopt(new Analysers(onError), (open) => open.close());
@@ -143,14 +142,11 @@ async function openGateway(
     maskKey: createHmac('sha256', secret).update('mask').digest(),
   };
   const sessions = new Sessions(deps);
-  const look = setInterval(() => void endTokens(db, sessions).catch(onError), TOKENS_MS);
-  opened.defer(() => clearInterval(look));
+  opened.defer(endSessions({ ...core, sessions, subject, changed: () => holds.rulesChanged() }));
   core.onReload(() => {
-    const people = new Set([...reload.config.people.keys()].map(personKey));
-    sessions.revoke(({ person, target }) => {
-      if (!people.has(personKey(person))) return 'this person is no longer known here';
-      return reload.config.targets.has(target.name) ? undefined : 'this target was taken out';
-    });
+    sessions.revoke(({ target }) =>
+      reload.config.targets.has(target.name) ? undefined : 'this target was taken out',
+    );
     holds.rulesChanged();
     analysers.closeUnused(inUse).catch(onError);
   });
@@ -185,6 +181,13 @@ async function openGateway(
       audit,
       publicUrl: config.publicUrl,
       secret,
+      oauth: {
+        publicUrl: config.publicUrl,
+        tokens,
+        directory,
+        devices: openDevices(db, audit),
+        postgres: { ...config.listen.postgres, tls: config.tls !== undefined },
+      },
       changes: {
         on: (listener) => requests.watch((id) => id !== undefined && listener(id)),
       },
@@ -229,13 +232,4 @@ async function openGateway(
     postgres: { host: config.listen.postgres.host, port: listener.port },
     tokens,
   };
-}
-
-/** A token that has ended opens nothing any more, and what it has opened ends too. */
-async function endTokens(db: Database, sessions: Sessions): Promise<void> {
-  const ended = await endedTokens(db, sessions.tokens());
-  if (ended.size === 0) return;
-  sessions.revoke((_session, token) =>
-    ended.has(token) ? 'the token of this session was revoked or has expired' : undefined,
-  );
 }

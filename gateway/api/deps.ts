@@ -4,6 +4,7 @@ import type { AuditLog } from '#src/audit/log.ts';
 import type { Records } from '#src/audit/reader.ts';
 import type { Directory, Person } from '#src/identity/person.ts';
 import type { Tokens } from '#src/identity/token.ts';
+import type { OauthDeps } from '../oauth/deps.ts';
 import type { RulesState } from '../reload.ts';
 import type { Readiness } from './health.ts';
 
@@ -33,6 +34,8 @@ export type HttpDeps = {
   readonly publicUrl: string;
   /** Key of the console's cookies and form tokens, 32 bytes or more. */
   readonly secret: Buffer;
+  /** The authorization server of terminals and machines; without it they come with tokens of the operator. */
+  readonly oauth?: OauthDeps;
   /** Calls the listener with a request's id each time that request changed; returns how to stop. */
   readonly changes: { on(listener: (requestId: string) => void): () => void };
 };

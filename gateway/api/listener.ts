@@ -7,6 +7,7 @@ import { Guard } from '../console/guard.ts';
 import { makeRender } from '../console/render.ts';
 import { registerConsole } from '../console/routes.ts';
 import { SignIns } from '../console/sign-ins.ts';
+import { registerOauth } from '../oauth/routes.ts';
 import { makeAuthenticate } from './authenticate.ts';
 import type { HttpOptions } from './deps.ts';
 import { Failures } from './failures.ts';
@@ -99,6 +100,8 @@ export async function buildHttp(options: HttpOptions, tls?: UsePem): Promise<Fas
     },
     { prefix: '/api/v1' },
   );
+  const { oauth } = deps;
+  if (oauth) await app.register((terminals) => registerOauth(terminals, oauth));
   await app.register((pages) => registerConsole(pages, { deps, guard, signIns, failures, render }));
   return app;
 }
