@@ -7,6 +7,8 @@ import type { Failpoint } from '#src/audit/lane.ts';
 import { recover, recoverLapsed } from '#src/audit/recovery.ts';
 import { openAuditLog, type OpenAuditLog } from '#src/audit/writer.ts';
 import type { Config } from '#src/config/config.ts';
+import { ENDED } from '#src/identity/end.ts';
+import { openDirectory, PERSON, type OpenDirectory } from '#src/identity/directory.ts';
 import { watchConfig } from '#src/config/folders.ts';
 import { type Database, openDatabase } from '#src/store/database.ts';
 import { checkDurability } from '#src/store/durability.ts';
@@ -50,6 +52,7 @@ export type Core = {
   readonly notices: Notices;
   readonly requests: OpenRequests;
   readonly reload: Reload;
+  readonly directory: OpenDirectory;
   readonly onError: (error: unknown, ids?: FailureIds) => void;
   /** Called after each swap of rules or configuration. */
   onReload(listener: () => void): void;
@@ -128,9 +131,12 @@ export async function openCore(
     changed: () => swapped.forEach((listener) => listener()),
   });
   const queue = opened.adopt(openQueue(config.queue, store.url, log), (q) => q.close());
-  const notices = opened.adopt(await openNotices(db, [CHANNEL, CANCEL], onError), (open) =>
-    open.close(),
+  const notices = opened.adopt(
+    await openNotices(db, [CHANNEL, CANCEL, PERSON, ENDED], onError),
+    (open) => open.close(),
   );
+  const directory = openDirectory({ db, notices, configured: () => reload.people });
+  swapped.add(() => directory.reloaded());
   const requests = opened.adopt(
     openRequests({
       db,
@@ -138,7 +144,7 @@ export async function openCore(
       audit,
       queue,
       lease,
-      directory: reload.directory,
+      directory,
       onError,
       ...(tracing && { tracing }),
     }),
@@ -160,6 +166,7 @@ export async function openCore(
     notices,
     requests,
     reload,
+    directory,
     onError,
     onReload: (listener) => void swapped.add(listener),
     watch() {

@@ -147,7 +147,6 @@ async function openGateway(
     sessions.revoke(({ target }) =>
       reload.config.targets.has(target.name) ? undefined : 'this target was taken out',
     );
-    holds.rulesChanged();
     analysers.closeUnused(inUse).catch(onError);
   });
   metrics.watch({

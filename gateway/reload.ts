@@ -6,8 +6,8 @@ import { changesBetween, sameTarget } from '#src/config/changes.ts';
 import type { Config } from '#src/config/config.ts';
 import { readPolicyFiles } from '#src/config/policies.ts';
 import { ConfigError, readConfig } from '#src/config/read.ts';
-import { directoryOf, personKey } from '#src/identity/people.ts';
-import type { Directory } from '#src/identity/person.ts';
+import { peopleOf, personKey } from '#src/identity/people.ts';
+import type { Person } from '#src/identity/person.ts';
 import { loadPolicy, rulesVersion, type PolicyFile, type Problem } from '#src/policy/load.ts';
 import type { Policy } from '#src/policy/policy.ts';
 import { namesOf, problemLines } from './parts.ts';
@@ -59,7 +59,7 @@ export class Reload {
   readonly #parts: ReloadParts;
   #config: Config;
   #policy: Policy;
-  #directory: Directory;
+  #people: ReadonlyMap<string, Person>;
   #loadedAt = new Date().toISOString();
   #problems: readonly string[] = [];
   #configuration: readonly string[] = [];
@@ -76,7 +76,7 @@ export class Reload {
     this.#parts = parts;
     this.#config = parts.config;
     this.#policy = parts.policy;
-    this.#directory = directoryOf(parts.config.people);
+    this.#people = peopleOf(parts.config);
     this.#seen = JSON.stringify([parts.config.source?.text, parts.policy.version]);
   }
 
@@ -90,8 +90,10 @@ export class Reload {
   get generation(): number {
     return this.#generation;
   }
-  /** People as the configuration names them at this moment. */
-  readonly directory: Directory = { find: (email) => this.#directory.find(email) };
+  /** People and machines as the configuration names them at this moment, by key. */
+  get people(): ReadonlyMap<string, Person> {
+    return this.#people;
+  }
 
   state(): RulesState {
     return {
@@ -232,7 +234,7 @@ export class Reload {
       targets: kept(this.#config.targets, targets),
       chat: { ...this.#config.chat, channels },
     };
-    this.#directory = directoryOf(people);
+    this.#people = peopleOf(this.#config);
     if (policy.version !== this.#policy.version) this.#loadedAt = new Date().toISOString();
     this.#policy = policy;
     this.#generation += 1;

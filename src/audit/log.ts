@@ -19,6 +19,8 @@ export type RecordKind =
   | 'claim'
   | 'outcome'
   | 'sign-in'
+  | 'sign-out'
+  | 'person'
   | 'token'
   | 'policy'
   | 'look'

@@ -3,6 +3,8 @@ export type Person = {
   readonly email: string;
   readonly name: string;
   readonly groups: readonly string[];
+  /** A program of the configuration: it asks and never decides, whatever groups it has. */
+  readonly machine?: true;
 };
 
 /** A program that always acts for a person, and never with more power than that person. */

@@ -3,7 +3,9 @@ import { createHash, createHmac, pbkdf2Sync, randomUUID } from 'node:crypto';
 import { after, before, describe, test } from 'node:test';
 import { openAuditLog, type OpenAuditLog } from '#src/audit/writer.ts';
 import { liveRoles } from '#src/identity/grants.ts';
-import { directoryOf } from '#src/identity/people.ts';
+import { NO_PROVIDERS } from '#src/config/identity.ts';
+import { openDirectory } from '#src/identity/directory.ts';
+import { peopleOf } from '#src/identity/people.ts';
 import { startScram } from '#src/identity/scram.ts';
 import { isSecret, newSecret } from '#src/identity/secret.ts';
 import type { Tokens } from '#src/identity/token.ts';
@@ -135,19 +137,19 @@ describe('tokens', () => {
 
   test('people are found without regard to case, and one who is there twice is an error', async () => {
     const ada = { name: 'Ada', groups: ['dba'] };
-    const directory = directoryOf(new Map([['Ada@Example.com', ada]]));
+    const of = (...emails: string[]) =>
+      peopleOf({
+        people: new Map(emails.map((email) => [email, ada])),
+        identity: NO_PROVIDERS,
+      });
+    const directory = openDirectory({
+      db: store.db,
+      notices: { on: () => () => undefined },
+      configured: () => of('Ada@Example.com'),
+    });
     assert.deepEqual(await directory.find('aDA@example.com'), { email: 'ada@example.com', ...ada });
     assert.equal(await directory.find('eve@example.com'), undefined);
-    assert.throws(
-      () =>
-        directoryOf(
-          new Map([
-            ['a@b.c', ada],
-            ['A@b.c', ada],
-          ]),
-        ),
-      /twice/,
-    );
+    assert.throws(() => of('a@b.c', 'A@b.c'), /twice/);
   });
 
   test('a grant gives its role while it is live by the clock of the database', async () => {

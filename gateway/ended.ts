@@ -1,0 +1,86 @@
+import { ENDED, endedFrom } from '#src/identity/end.ts';
+import type { OpenDirectory } from '#src/identity/directory.ts';
+import { personKey } from '#src/identity/people.ts';
+import type { Subject } from '#src/identity/person.ts';
+import { endedTokens } from '#src/identity/tokens.ts';
+import type { Policy } from '#src/policy/policy.ts';
+import type { Database } from '#src/store/database.ts';
+import type { Notices } from '#src/store/notices.ts';
+import type { SessionFacts } from './gate/gate.ts';
+
+const LOOK_MS = 2_000;
+
+type Parts = {
+  readonly db: Database;
+  readonly notices: Notices;
+  readonly directory: OpenDirectory;
+  readonly reload: { readonly policy: Policy };
+  readonly sessions: {
+    revoke(why: (session: SessionFacts, token: string) => string | undefined): void;
+    tokens(): readonly string[];
+  };
+  readonly subject: (email: string) => Promise<Subject | undefined>;
+  /** What waits must be judged again: rules or people have changed. */
+  readonly changed: () => void;
+  readonly onReload: (listener: () => void) => void;
+  readonly onError: (error: unknown) => void;
+};
+
+/**
+ * Ends the live sessions of who was ended, is nobody any more, has lost the groups to connect, or whose token has ended:
+ * when this gateway hears of it, and by looking every 2 s. Returns how to stop.
+ */
+export function endSessions(parts: Parts): () => void {
+  const { sessions, notices, directory, onError } = parts;
+  const welcome = (email?: string): Promise<void> => endUnwelcome(parts, email).catch(onError);
+  const tokens = (): void => void endTokens(parts).catch(onError);
+  const stop = notices.on(ENDED, (payload) => {
+    const ended = payload === undefined ? undefined : endedFrom(payload);
+    if (ended)
+      sessions.revoke(({ person }) => (personKey(person) === ended.email ? ended.why : undefined));
+    else tokens();
+  });
+  // A session that ends takes its holds along; only then the others are judged again.
+  directory.onChange((email) => void welcome(email).then(parts.changed));
+  const timer = setInterval(() => {
+    tokens();
+    // What a provider has said lapses without a word.
+    void welcome();
+  }, LOOK_MS);
+  return () => {
+    stop();
+    clearInterval(timer);
+  };
+}
+
+/** Sessions of people who are not known any more, and of `email` those that it may not begin any more. */
+async function endUnwelcome(
+  { sessions, subject, reload }: Parts,
+  email: string | undefined,
+): Promise<void> {
+  const open = new Set<string>();
+  sessions.revoke(({ person }) => {
+    if (email === undefined || personKey(person) === email) open.add(person);
+    return undefined;
+  });
+  const now = new Map(
+    await Promise.all([...open].map(async (person) => [person, await subject(person)] as const)),
+  );
+  sessions.revoke(({ person, target }) => {
+    if (!now.has(person)) return undefined;
+    const who = now.get(person);
+    if (!who) return 'this person is no longer known here';
+    if (email === undefined) return undefined;
+    const verdict = reload.policy.connect(who, target, { inTransaction: false, now: Date.now() });
+    return verdict.kind === 'allow' ? undefined : 'this person may no longer connect here';
+  });
+}
+
+/** A token that has ended opens nothing any more, and what it has opened ends too. */
+async function endTokens({ db, sessions }: Parts): Promise<void> {
+  const ended = await endedTokens(db, sessions.tokens());
+  if (ended.size === 0) return;
+  sessions.revoke((_session, token) =>
+    ended.has(token) ? 'the token of this session was revoked or has expired' : undefined,
+  );
+}

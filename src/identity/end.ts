@@ -1,0 +1,71 @@
+import type { AuditLog, Entry } from '../audit/log.ts';
+import type { Database, Sql } from '../store/database.ts';
+import { PERSON } from './directory.ts';
+
+/** Tells every gateway to end the live sessions of a person; the payload is an `Ended` in JSON. */
+export const ENDED = 'countersign_ended';
+
+export type Ended = { readonly email: string; readonly why: string };
+
+/** A notice holds 8000 bytes. */
+const LONGEST_WHY = 500;
+
+/** Everything that can be ended by marking a row, in one statement each; `$1` is the person, `$2` why. */
+const ENDINGS = [
+  `update countersign.token set revoked_at = clock_timestamp()
+   where person = $1 and revoked_at is null and expires_at > clock_timestamp()`,
+  `update countersign.sign_in set ended_at = clock_timestamp(), ended_why = $2, refresh_token = null, id_token = null
+   where person = $1 and (ended_at is null or refresh_token is not null)`,
+];
+
+/**
+ * Lets nothing of this person go on, and records it: one transaction for all of it and for `within`; sessions end when the
+ * gateways hear of it. `email` is a key.
+ */
+export async function endEverything(
+  { db, audit }: { readonly db: Database; readonly audit: AuditLog },
+  { email, why, ...body }: Ended & { readonly action: string; readonly by?: string },
+  within: (sql: Sql) => Promise<void> = async () => undefined,
+): Promise<void> {
+  const said = why.slice(0, LONGEST_WHY);
+  const entry: Entry = {
+    kind: 'person',
+    person: email,
+    body: { ...body, why: said, ...(await liveOf(db, email)) },
+  };
+  await audit.append(entry, async (sql) => {
+    await within(sql);
+    for (const ending of ENDINGS)
+      // oxlint-disable-next-line no-await-in-loop -- one connection
+      await sql.query(ending, ending.includes('$2') ? [email, said] : [email]);
+    const ended: Ended = { email, why: said };
+    await sql.query('select pg_notify($1, $2), pg_notify($3, $4)', [
+      PERSON,
+      email,
+      ENDED,
+      JSON.stringify(ended),
+    ]);
+  });
+}
+
+/** What the record names: ids of live tokens and sign-ins. */
+async function liveOf(db: Database, email: string) {
+  const { rows } = await db.pool.query<{ tokens: string[]; sign_ins: string[] }>(
+    `select
+       array(select id::text from countersign.token
+             where person = $1 and revoked_at is null and expires_at > clock_timestamp()) as tokens,
+       array(select id::text from countersign.sign_in where person = $1 and ended_at is null) as sign_ins`,
+    [email],
+  );
+  return { tokens: rows[0]?.tokens ?? [], signIns: rows[0]?.sign_ins ?? [] };
+}
+
+/** What came over `ENDED`; undefined when it says nothing. */
+export function endedFrom(payload: string): Ended | undefined {
+  try {
+    const { email, why } = JSON.parse(payload) as Partial<Ended>;
+    return typeof email === 'string' && typeof why === 'string' ? { email, why } : undefined;
+  } catch {
+    return undefined;
+  }
+}
