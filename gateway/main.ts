@@ -185,6 +185,7 @@ async function openGateway(
         tokens,
         directory,
         devices: openDevices(db, audit),
+        lifetimeMs: () => reload.config.identity.tokens.lifetimeMs,
         postgres: { ...config.listen.postgres, tls: config.tls !== undefined },
       },
       changes: {

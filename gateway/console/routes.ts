@@ -18,6 +18,7 @@ import { mayDecide } from '../api/rights.ts';
 import { parse } from '../api/route.ts';
 import { idParams, reasonText } from '../api/schemas.ts';
 import { assetRoutes } from './assets.ts';
+import { deviceRoutes } from './device.ts';
 import {
   ENDED,
   inboxQuery,
@@ -63,6 +64,7 @@ export async function registerConsole(app: FastifyInstance, parts: ConsoleParts)
   });
   assetRoutes(app);
   signInRoutes(app, parts);
+  deviceRoutes(app, parts);
 
   /** A page for who is signed in; everybody else is led to the sign-in and back. */
   const page = (

@@ -12,6 +12,8 @@ export type OauthDeps = {
   readonly devices: Devices;
   /** Where PostgreSQL clients come in. */
   readonly postgres: { readonly host: string; readonly port: number; readonly tls: boolean };
+  /** Of the tokens that terminals get, in milliseconds. */
+  lifetimeMs(): number;
   /** Further grants by `grant_type`. */
   readonly grants?: ReadonlyMap<string, Grant>;
 };
