@@ -21,6 +21,7 @@ export type RecordKind =
   | 'sign-in'
   | 'sign-out'
   | 'person'
+  | 'group'
   | 'token'
   | 'policy'
   | 'look'
