@@ -4,6 +4,8 @@ export type Scope = 'connect' | 'read' | 'decide';
 export type TokenInfo = {
   readonly id: string;
   readonly person: string;
+  /** Acts for the person with it. */
+  readonly agent?: string;
   readonly label: string;
   readonly scopes: readonly Scope[];
   readonly createdAt: string;
@@ -16,21 +18,32 @@ export type TokenInfo = {
 export type ScramSecrets = {
   readonly salt: Buffer;
   readonly iterations: number;
-  /** Empty for a stranger, whose salt is then a stable mock. */
+  /** One for each token that is a password. Empty for a stranger, whose salt is then a stable mock. */
   readonly verifiers: readonly {
     readonly token: string;
+    readonly agent?: string;
     readonly storedKey: Buffer;
     readonly serverKey: Buffer;
   }[];
 };
 
+/** What a token is beside whose it is. */
+export type TokenKind = {
+  readonly agent?: string;
+  /** Id of the token that it was exchanged for: it ends with that one, and never later. */
+  readonly parent?: string;
+  /** False: it opens connections by OAUTHBEARER alone, and is no password. Default: true. */
+  readonly password?: boolean;
+};
+
 export interface Tokens {
-  /** The clear token is returned once and never stored. */
+  /** The clear token is returned once and never stored. Rejects when `parent` is not live. */
   issue(
     person: string,
     scopes: readonly Scope[],
     label: string,
     lifetimeMs: number,
+    kind?: TokenKind,
   ): Promise<{ readonly token: string; readonly info: TokenInfo }>;
   /** The live token that has this scope, or undefined. Bad checksums are refused without asking the store. */
   check(token: string, scope: Scope): Promise<TokenInfo | undefined>;

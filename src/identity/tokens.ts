@@ -10,6 +10,7 @@ import type { Scope, TokenInfo, Tokens } from './token.ts';
 type Row = {
   readonly id: string;
   readonly person: string;
+  readonly agent: string | null;
   readonly label: string;
   readonly scopes: Scope[];
   readonly created_at: Date;
@@ -18,8 +19,11 @@ type Row = {
   readonly last_used_at: Date | null;
 };
 
-const COLUMNS = 'id, person, label, scopes, created_at, expires_at, revoked_at, last_used_at';
-const LIVE = 'revoked_at is null and expires_at > clock_timestamp()';
+const COLUMNS = `id, person, agent, label, scopes, created_at, expires_at, last_used_at, coalesce(token.revoked_at,
+  (select p.revoked_at from countersign.token p where p.id = token.parent)) as revoked_at`;
+const LIVE = `token.revoked_at is null and token.expires_at > clock_timestamp() and (token.parent is null or exists (
+  select from countersign.token p
+  where p.id = token.parent and p.revoked_at is null and p.expires_at > clock_timestamp()))`;
 const SCOPES: readonly Scope[] = ['connect', 'read', 'decide'];
 const SALT_BYTES = 16;
 
@@ -31,33 +35,46 @@ export async function openTokens(db: Database, audit: AuditLog): Promise<Tokens>
     createHmac('sha256', saltKey).update(person).digest().subarray(0, SALT_BYTES);
 
   return {
-    async issue(email, scopes, label, lifetimeMs) {
+    async issue(email, scopes, label, lifetimeMs, { agent, parent, password = true } = {}) {
       const person = personKey(email);
       if (!scopes.length || scopes.some((scope) => !SCOPES.includes(scope)))
         throw new Error(`a token needs scopes out of ${SCOPES.join(', ')}`);
       if (!(lifetimeMs > 0)) throw new Error('a token needs a lifetime above zero');
       const token = newSecret();
-      const keys = scramKeys(token, saltOf(person));
+      const keys = password ? scramKeys(token, saltOf(person)) : undefined;
       const id = randomUUID();
       let info: TokenInfo | undefined;
+      const more = { ...(parent !== undefined && { parent }), ...(!password && { password }) };
       await audit.append(
-        { kind: 'token', person, body: { action: 'issue', token: id, scopes, label, lifetimeMs } },
+        {
+          kind: 'token',
+          person,
+          ...(agent !== undefined && { agent }),
+          body: { action: 'issue', token: id, scopes, label, lifetimeMs, ...more },
+        },
         async (sql) => {
           const { rows } = await sql.query<Row>(
-            `insert into countersign.token (id, person, label, scopes, sha256, stored_key, server_key, expires_at)
-             values ($1, $2, $3, $4, $5, $6, $7, clock_timestamp() + $8 * interval '1 ms') returning ${COLUMNS}`,
+            `insert into countersign.token
+               (id, person, label, scopes, sha256, stored_key, server_key, agent, parent, expires_at)
+             select $1, $2, $3, $4, $5, $6, $7, $8, $9, least(clock_timestamp() + $10 * interval '1 ms', p.expires_at)
+             from (select) as one left join countersign.token p on p.id = $9::uuid
+             where $9::uuid is null or (p.revoked_at is null and p.expires_at > clock_timestamp())
+             returning ${COLUMNS}`,
             [
               id,
               person,
               label,
               [...scopes],
               secretHash(token),
-              keys.storedKey,
-              keys.serverKey,
+              keys?.storedKey ?? null,
+              keys?.serverKey ?? null,
+              agent ?? null,
+              parent ?? null,
               lifetimeMs,
             ],
           );
-          info = rows[0] && infoOf(rows[0]);
+          if (!rows[0]) throw new Error('the token that it was to be exchanged for has ended');
+          info = infoOf(rows[0]);
         },
       );
       if (!info) throw new Error('the store did not return the token');
@@ -82,11 +99,13 @@ export async function openTokens(db: Database, audit: AuditLog): Promise<Tokens>
       const person = personKey(email);
       const { rows } = await db.pool.query<{
         id: string;
+        agent: string | null;
         stored_key: Buffer;
         server_key: Buffer;
       }>(
-        `select id, stored_key, server_key from countersign.token
-         where person = $1 and 'connect' = any (scopes) and ${LIVE} order by created_at desc`,
+        `select id, agent, stored_key, server_key from countersign.token
+         where person = $1 and 'connect' = any (scopes) and stored_key is not null and ${LIVE}
+         order by created_at desc`,
         [person],
       );
       return {
@@ -94,6 +113,7 @@ export async function openTokens(db: Database, audit: AuditLog): Promise<Tokens>
         iterations: ITERATIONS,
         verifiers: rows.map((row) => ({
           token: row.id,
+          ...(row.agent !== null && { agent: row.agent }),
           storedKey: row.stored_key,
           serverKey: row.server_key,
         })),
@@ -145,7 +165,7 @@ export async function endedTokens(
   if (ids.length === 0) return new Set();
   const { rows } = await db.pool.query<{ id: string }>(
     `select asked.id from unnest($1::uuid[]) asked (id)
-     where not exists (select from countersign.token t where t.id = asked.id and ${LIVE})`,
+     where not exists (select from countersign.token where token.id = asked.id and ${LIVE})`,
     [ids],
   );
   return new Set(rows.map(({ id }) => id));
@@ -172,6 +192,7 @@ function infoOf(row: Row): TokenInfo {
   return {
     id: row.id,
     person: row.person,
+    ...(row.agent !== null && { agent: row.agent }),
     label: row.label,
     scopes: row.scopes,
     createdAt: row.created_at.toISOString(),

@@ -9,7 +9,7 @@ import { peopleOf } from '#src/identity/people.ts';
 import { startScram } from '#src/identity/scram.ts';
 import { isSecret, newSecret } from '#src/identity/secret.ts';
 import type { Tokens } from '#src/identity/token.ts';
-import { openTokens } from '#src/identity/tokens.ts';
+import { endedTokens, openTokens } from '#src/identity/tokens.ts';
 import { startStore, type TestStore } from '../store/store.ts';
 
 function proveWith(password: string, secrets: Awaited<ReturnType<Tokens['scram']>>) {
@@ -57,6 +57,34 @@ describe('tokens', () => {
       assert.equal(isSecret(wrong), false);
     const other = token[10] === 'A' ? 'B' : 'A';
     assert.equal(isSecret(token.slice(0, 10) + other + token.slice(11)), false);
+  });
+
+  test('an exchanged token ends with the one it came from, never later, and names its agent', async () => {
+    const own = await tokens.issue('e@example.com', ['connect', 'read'], 'own', HOUR);
+    const kind = { agent: 'bot', parent: own.info.id };
+    const acting = await tokens.issue('e@example.com', ['connect'], 'bot', 8 * HOUR, kind);
+    assert.equal(acting.info.expiresAt, own.info.expiresAt);
+    assert.equal((await tokens.check(acting.token, 'connect'))?.agent, 'bot');
+    const { verifiers } = await tokens.scram('e@example.com');
+    assert.deepEqual(
+      verifiers.map(({ agent }) => agent),
+      ['bot', undefined],
+    );
+    assert.deepEqual(await endedTokens(store.db, [acting.info.id]), new Set());
+    await tokens.revoke(own.info.id);
+    assert.equal(await tokens.check(acting.token, 'connect'), undefined);
+    assert.deepEqual((await tokens.scram('e@example.com')).verifiers, []);
+    assert.deepEqual(await endedTokens(store.db, [acting.info.id]), new Set([acting.info.id]));
+    assert.ok((await tokens.list('e@example.com')).every((token) => token.revokedAt));
+    await assert.rejects(tokens.issue('e@example.com', ['connect'], 'x', HOUR, kind), /ended/);
+  });
+
+  test('a token that is no password opens nothing by SCRAM', async () => {
+    const { token } = await tokens.issue('f@example.com', ['connect'], 'x', HOUR, {
+      password: false,
+    });
+    assert.equal((await tokens.check(token, 'connect'))?.person, 'f@example.com');
+    assert.deepEqual((await tokens.scram('f@example.com')).verifiers, []);
   });
 
   test('a token counts for its scopes only', async () => {
