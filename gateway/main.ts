@@ -120,6 +120,7 @@ async function openGateway(
   const subject = subjects(
     (email) => directory.find(email),
     (email) => liveRoles(db, email),
+    config.identity.agents,
   );
   const deps: SessionDeps = {
     audit,

@@ -29,6 +29,7 @@ export const visibleTo = (person: Person): RequestFilter['visibleTo'] =>
 export function mayDecide(person: Person, request: Request): boolean {
   return (
     request.state === 'pending' &&
+    !person.machine &&
     request.card.person.email !== person.email &&
     inOneOf(person, approverGroups(request)) &&
     !request.decisions.some((decision) => decision.person === person.email)

@@ -14,8 +14,8 @@ export type GateDeps = {
   readonly audit: AuditLog;
   readonly requests: Requests;
   readonly policy: () => Policy;
-  /** The person as the directory knows them now, with the roles of their live grants. */
-  readonly subject: (email: string) => Promise<Subject | undefined>;
+  /** The person as the directory knows them now, with the roles of their live grants, and the agent that acts for them. */
+  readonly subject: (email: string, agent?: string) => Promise<Subject | undefined>;
   /** Keeps what waits, for reviewers. */
   readonly holds: {
     add(request: string, asked: Asked): void;
@@ -34,6 +34,8 @@ export type SessionFacts = {
   readonly id: string;
   readonly protocol: Protocol;
   readonly person: string;
+  /** Acts for the person in this session. */
+  readonly agent?: string;
   readonly target: TargetFacts;
   readonly database: string;
   readonly client: string;

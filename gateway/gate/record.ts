@@ -8,6 +8,7 @@ import type { Asked, SessionFacts } from './asked.ts';
 export const ofSession = (session: SessionFacts) => ({
   session: session.id,
   person: session.person,
+  ...(session.agent !== undefined && { agent: session.agent }),
   target: session.target.name,
 });
 

@@ -28,6 +28,8 @@ export type Client = {
   /** Bytes that came behind the startup. */
   readonly head: Buffer;
   readonly person: Person;
+  /** Acts for the person: the token is theirs together. */
+  readonly agent?: string;
   /** Id of the token that was used. */
   readonly token: string;
   /** As the client wrote it: it may not exist. */

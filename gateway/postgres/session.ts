@@ -38,7 +38,7 @@ export class Sessions {
     const config = this.#deps.targets.get(client.target);
     const facts = factsOf(client, config);
     try {
-      await this.#talk(withIds(this.#deps, facts), facts, client, config);
+      await this.#talk(ofThis(this.#deps, facts), facts, client, config);
     } catch (error) {
       if (error instanceof Fatal) error.session = facts.id;
       throw error;
@@ -102,7 +102,7 @@ export class Sessions {
 
   /** Person and target may have been taken out while the target was being connected to. */
   async #stillWelcome(facts: SessionFacts): Promise<void> {
-    const subject = await this.#deps.subject(facts.person);
+    const subject = await this.#deps.subject(facts.person, facts.agent);
     if (!subject) throw new Fatal('28000', 'this person is no longer known here');
     if (!this.#deps.targets.has(facts.target.name)) throw unknownTarget(facts.target.name);
   }
@@ -123,9 +123,13 @@ export class Sessions {
   }
 }
 
-/** Whatever fails in a session is logged with its id. */
-function withIds(deps: SessionDeps, { id }: SessionFacts): SessionDeps {
-  return { ...deps, onFailure: (error, ids) => deps.onFailure(error, { session: id, ...ids }) };
+/** Whatever fails in a session is logged with its id; whoever acts in it is judged together with the person. */
+function ofThis(deps: SessionDeps, { id, agent }: SessionFacts): SessionDeps {
+  return {
+    ...deps,
+    onFailure: (error, ids) => deps.onFailure(error, { session: id, ...ids }),
+    subject: (email) => deps.subject(email, agent),
+  };
 }
 
 function factsOf(client: Client, config: TargetConfig | undefined): SessionFacts {
@@ -133,6 +137,7 @@ function factsOf(client: Client, config: TargetConfig | undefined): SessionFacts
     id: randomUUID(),
     protocol: 'postgres',
     person: client.person.email,
+    ...(client.agent !== undefined && { agent: client.agent }),
     target: {
       name: client.target,
       environment: config?.environment ?? '',

@@ -65,12 +65,14 @@ export function entryFor(
   body: JsonObject,
   person = request.card.person.email,
 ): Entry {
+  const { agent } = request.card;
   return {
     kind,
     session: request.session,
     statement: request.statement,
     request: request.id,
     person,
+    ...(agent !== undefined && person === request.card.person.email && { agent }),
     target: request.card.target,
     body,
   };

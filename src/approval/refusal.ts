@@ -40,6 +40,8 @@ function closed(request: Request, overdue: boolean): Refusal | undefined {
 
 function unfit(request: Request, person: Person | undefined, vote: Vote): Refusal | undefined {
   if (!person) return refuse('not-an-approver', 'You are not known to Countersign as an approver.');
+  if (person.machine)
+    return refuse('not-an-approver', 'A machine asks and never decides: a person has to.');
   const key = sameKey(person.email);
   if (key === sameKey(request.card.person.email) || key === sameKey(request.card.agent ?? ''))
     return refuse('own-request', 'You asked for this yourself: a second person has to decide.');
