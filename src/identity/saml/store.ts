@@ -1,0 +1,144 @@
+import { randomBytes } from 'node:crypto';
+import { z } from 'zod';
+import type { Database, Sql } from '../../store/database.ts';
+import { secretHash } from '../secret.ts';
+import type { Assertion } from '../sign-in.ts';
+import { refuse } from './refuse.ts';
+
+const FLOW = "interval '10 minutes'";
+/** From the provider's answer to the browser's next request. */
+const TICKET = "interval '2 minutes'";
+
+export type Begun = { readonly id: string; readonly beganAt: number };
+
+/** A sign-in that a provider has answered and this browser has begun. */
+export type Answered = {
+  readonly assertion: Assertion;
+  readonly next: string;
+  /** When it was begun here, in milliseconds since the epoch. */
+  readonly beganAt: number;
+};
+
+export type SamlStore = {
+  /** Opens a sign-in for one browser, which `browser` stands for, and returns the id of its request. */
+  begin(provider: string, browser: Buffer, next: string): Promise<string>;
+  /**
+   * Takes an assertion: for the request that it answers, or with `request` undefined for none. Each request and each
+   * assertion is taken once, on whichever gateway. Returns the ticket that the browser finishes with. Rejects with
+   * NotWelcome.
+   */
+  take(taken: {
+    readonly provider: string;
+    readonly request: string | undefined;
+    readonly id: string;
+    readonly until: number;
+    readonly assertion: Assertion;
+  }): Promise<string>;
+  /** Ends the sign-in of this ticket; undefined when there is none, or another browser began it. */
+  finish(
+    provider: string,
+    ticket: string,
+    browser: Buffer | undefined,
+  ): Promise<Answered | undefined>;
+  /** Remembers a message until it would be refused anyway. Rejects with NotWelcome when it has been here before. */
+  useOnce(provider: string, id: string, until: number): Promise<void>;
+  /** Ids of the live sign-ins of a person of this provider; with `sid` those of that session there. */
+  signInsOf(provider: string, subject: string, sid: string | undefined): Promise<readonly string[]>;
+};
+
+/** An id for XML, where none begins with a digit: 160 random bits. */
+export const newId = (): string => `_${randomBytes(20).toString('hex')}`;
+
+export function openSamlStore(db: Database): SamlStore {
+  return {
+    async begin(provider, browser, next) {
+      const id = newId();
+      await sweep(db.pool);
+      await db.pool.query(
+        `insert into countersign.saml_flow (id, provider, browser, next, expires_at)
+         values ($1, $2, $3, $4, clock_timestamp() + ${FLOW})`,
+        [id, provider, browser, next],
+      );
+      return id;
+    },
+
+    take: ({ provider, request, id, until, assertion }) =>
+      db.transaction(async (sql) => {
+        await use(sql, provider, id, until);
+        const ticket = randomBytes(32).toString('base64url');
+        const answer = [secretHash(ticket), JSON.stringify(assertion)];
+        if (request === undefined)
+          await sql.query(
+            `insert into countersign.saml_flow (id, provider, next, ticket, said, expires_at)
+             values ($1, $2, '', $3, $4, clock_timestamp() + ${TICKET})`,
+            [newId(), provider, ...answer],
+          );
+        else {
+          const { rowCount } = await sql.query(
+            `update countersign.saml_flow set ticket = $3, said = $4, expires_at = clock_timestamp() + ${TICKET}
+             where id = $1 and provider = $2 and ticket is null and expires_at > clock_timestamp()`,
+            [request, provider, ...answer],
+          );
+          if (!rowCount)
+            refuse(
+              'it answers a sign-in that was not begun here, is over, or was begun too long ago',
+            );
+        }
+        return ticket;
+      }),
+
+    async finish(provider, ticket, browser) {
+      const { rows } = await db.pool.query<{ said: unknown; next: string; begun_at: Date }>(
+        `delete from countersign.saml_flow
+         where ticket = $1 and provider = $2 and (browser is null or browser = $3)
+           and expires_at > clock_timestamp() returning said, next, begun_at`,
+        [secretHash(ticket), provider, browser ?? null],
+      );
+      const row = rows[0];
+      return (
+        row && { assertion: said.parse(row.said), next: row.next, beganAt: row.begun_at.getTime() }
+      );
+    },
+
+    useOnce: (provider, id, until) => use(db.pool, provider, id, until),
+
+    async signInsOf(provider, subject, sid) {
+      const { rows } = await db.pool.query<{ id: string }>(
+        `select s.id from countersign.sign_in s join countersign.person p on p.email = s.person
+         where s.provider = $1 and p.provider = $1 and p.subject = $2 and ($3::text is null or s.sid = $3)
+           and s.ended_at is null and s.ends_at > clock_timestamp()`,
+        [provider, subject, sid ?? null],
+      );
+      return rows.map((row) => row.id);
+    },
+  };
+}
+
+async function use(sql: Sql, provider: string, id: string, until: number): Promise<void> {
+  const { rowCount } = await sql.query(
+    `insert into countersign.saml_used (provider, id, expires_at) values ($1, $2, $3) on conflict do nothing`,
+    [provider, id, new Date(until)],
+  );
+  if (!rowCount) refuse('it has been used before');
+}
+
+/** By the database's clock, an hour later than needed: gateways compare by their own. */
+async function sweep(sql: Sql): Promise<void> {
+  await sql.query('delete from countersign.saml_flow where expires_at < clock_timestamp()');
+  await sql.query(
+    "delete from countersign.saml_used where expires_at < clock_timestamp() - interval '1 hour'",
+  );
+}
+
+const said = z.strictObject({
+  provider: z.string(),
+  subject: z.string(),
+  email: z.string(),
+  name: z.string(),
+  groups: z.array(z.string()),
+  authTime: z.number().exactOptional(),
+  acr: z.string().exactOptional(),
+  sid: z.string().exactOptional(),
+  idToken: z.string().exactOptional(),
+  until: z.number().exactOptional(),
+});
