@@ -23,6 +23,8 @@ const requirement = z.object({
   expiresMs: z.number(),
   reasonRequired: z.boolean(),
   stepUpMs: z.number().optional(),
+  acr: texts.optional(),
+  amr: texts.optional(),
   channels: texts,
   resendMs: z.number().optional(),
   reactionsVote: z.boolean(),

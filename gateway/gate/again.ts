@@ -91,6 +91,17 @@ function covers(satisfied: Requirement, asked: Requirement): boolean {
     satisfied.expiresMs <= asked.expiresMs &&
     (!satisfied.reactionsVote || asked.reactionsVote) &&
     (satisfied.resendMs ?? 0) <= (asked.resendMs ?? 0) &&
-    (asked.stepUpMs === undefined || (satisfied.stepUpMs ?? Infinity) <= asked.stepUpMs)
+    coversSignIn(satisfied, asked)
   );
 }
+
+function coversSignIn(satisfied: Requirement, asked: Requirement): boolean {
+  return (
+    (asked.stepUpMs === undefined || (satisfied.stepUpMs ?? Infinity) <= asked.stepUpMs) &&
+    has(satisfied.acr, asked.acr) &&
+    has(satisfied.amr, asked.amr)
+  );
+}
+
+const has = (had: readonly string[] = [], asked: readonly string[] = []): boolean =>
+  asked.every((each) => had.includes(each));

@@ -3,6 +3,7 @@ import type { Person } from '../identity/person.ts';
 import type { Requirement } from '../policy/verdict.ts';
 import type { RequestFilter } from './list.ts';
 import type { Card, Outcome, Refusal, Request, RequestState } from './request.ts';
+import type { StepUp } from './step-up.ts';
 
 export type NewRequest = {
   readonly kind: 'statement';
@@ -24,6 +25,8 @@ export type Vote = {
   readonly version?: number;
   /** The person may see the exact statement through this door; without it a write that the card hides is not approved. */
   readonly reviewed?: boolean;
+  /** The fresh sign-in that a rule asks for; the API and chat have none. */
+  readonly stepUp?: StepUp;
 };
 
 export type Decided =

@@ -1,6 +1,7 @@
 import type { Person } from '../identity/person.ts';
 import type { Vote } from './port.ts';
 import type { Refusal, Request } from './request.ts';
+import { stepUpRefusal } from './step-up.ts';
 import { authority, sameKey } from './tally.ts';
 
 const refuse = (code: Refusal['code'], message: string): Refusal => ({ code, message });
@@ -73,10 +74,5 @@ function lacking(request: Request, vote: Vote): Refusal | undefined {
       'must-review',
       'Part of this write is hidden here. Review it in the console, where you can see it whole.',
     );
-  if (requirement.stepUpMs !== undefined)
-    return refuse(
-      'step-up-required',
-      'The rule asks for a fresh sign-in for this very request, and this installation has no sign-in that gives one. It can be denied, not approved.',
-    );
-  return undefined;
+  return stepUpRefusal(request, vote.stepUp);
 }

@@ -7,6 +7,8 @@ const RequirementRow = z.object({
   expiresMs: z.number(),
   reasonRequired: z.boolean(),
   stepUpMs: z.number().exactOptional(),
+  acr: z.array(z.string()).exactOptional(),
+  amr: z.array(z.string()).exactOptional(),
   channels: z.array(z.string()),
   resendMs: z.number().exactOptional(),
   reactionsVote: z.boolean(),

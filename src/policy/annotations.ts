@@ -9,12 +9,12 @@ export type Complaint = { readonly message: string; readonly hint: string };
 type Complain = (message: string, hint: string) => undefined;
 
 const known = new Set(
-  'id hold expires channel message quorum reason stepup mask rows reactions resend shape'.split(
+  'id hold expires channel message quorum reason stepup acr amr mask rows reactions resend shape'.split(
     ' ',
   ),
 );
 /** They say how a hold is lifted, so without `@hold` they would be silently ignored. */
-const holdOnly = ['expires', 'channel', 'quorum', 'reason', 'stepup', 'resend'];
+const holdOnly = ['expires', 'channel', 'quorum', 'reason', 'stepup', 'acr', 'amr', 'resend'];
 /** Relaxations that nothing enforces yet; ignoring one quietly would surprise its author. */
 const notYet = ['shape', 'reactions'];
 
@@ -81,7 +81,6 @@ function readHold(
   if (reason !== undefined && reason !== 'required')
     complain(`@reason("${reason}") is not known`, 'write @reason("required") or leave it out');
   const expiresMs = readDuration('expires', values, complain);
-  const stepUpMs = readDuration('stepup', values, complain);
   const resendMs = readDuration('resend', values, complain);
   const channel = values.get('channel');
   return {
@@ -89,9 +88,29 @@ function readHold(
     quorum: Number(quorum),
     reasonRequired: reason !== undefined,
     ...(expiresMs !== undefined && { expiresMs }),
-    ...(stepUpMs !== undefined && { stepUpMs }),
+    ...readStepUp(values, complain),
     ...(resendMs !== undefined && { resendMs }),
     ...(channel !== undefined && { channel }),
+  };
+}
+
+function readStepUp(
+  values: ReadonlyMap<string, string>,
+  complain: Complain,
+): Pick<HoldTerms, 'stepUpMs' | 'acr' | 'amr'> {
+  const stepUpMs = readDuration('stepup', values, complain);
+  const acr = values.get('acr');
+  const amr = values.get('amr');
+  for (const name of ['acr', 'amr'])
+    if (values.has(name) && !values.has('stepup'))
+      complain(
+        `@${name} says how a fresh sign-in is made, but the rule asks for none`,
+        `add @stepup("5m") or remove @${name}`,
+      );
+  return {
+    ...(stepUpMs !== undefined && { stepUpMs }),
+    ...(acr !== undefined && { acr: acr.trim() }),
+    ...(amr !== undefined && { amr: amr.trim().split(/\s+/) }),
   };
 }
 

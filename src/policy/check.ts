@@ -8,6 +8,8 @@ export type KnownNames = {
   readonly groups: Iterable<string>;
   readonly channels: Iterable<string>;
   readonly targets?: Iterable<string>;
+  /** Whether a provider is there that people can sign in to anew for one request. */
+  readonly stepUp?: boolean;
   /** Entity ids of every column of the targets whose catalogue was read: `shop/public/customers/ssn`. */
   readonly columns?: Iterable<string>;
 };
@@ -17,6 +19,7 @@ export type Names = {
   readonly groups: ReadonlySet<string>;
   readonly channels: ReadonlySet<string>;
   readonly targets: ReadonlySet<string> | undefined;
+  readonly stepUp: boolean | undefined;
   readonly columns: ReadonlySet<string>;
   readonly tables: ReadonlySet<string>;
   readonly schemas: ReadonlySet<string>;
@@ -32,6 +35,7 @@ export function indexNames(known: KnownNames): Names {
     groups: new Set(known.groups),
     channels: new Set(known.channels),
     targets: known.targets && new Set(known.targets),
+    stepUp: known.stepUp,
     columns,
     tables: upTo(3),
     schemas: upTo(2),
@@ -50,6 +54,13 @@ export function checkNames(
     found.push({ ...unknown('group', hold.group, names.groups), harmless: false });
   if (hold?.channel !== undefined && !names.channels.has(hold.channel))
     found.push({ ...unknown('channel', hold.channel, names.channels), harmless: false });
+  if (hold?.stepUpMs !== undefined && names.stepUp === false)
+    found.push({
+      message:
+        '@stepup asks for a fresh sign-in, and there is no provider that tells when one was made',
+      hint: 'name an OpenID provider with auth_time under identity.providers, or remove @stepup',
+      harmless: false,
+    });
   for (const mention of mentions(rule.json)) {
     const complaint = checkPattern(mention) ?? checkMention(mention, names);
     if (complaint) found.push({ ...complaint, harmless: isHarmless(rule, mention) });

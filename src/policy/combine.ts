@@ -4,6 +4,8 @@ import type { Mask, Requirement } from './verdict.ts';
 // Each silent rule asks for it: otherwise a rule with a longer one, added beside it, would relax it.
 const defaultExpiresMs = 15 * 60_000;
 
+const sorted = (texts: readonly string[]): string[] => [...new Set(texts)].toSorted();
+
 const least = (values: readonly (number | undefined)[]): number | undefined => {
   const given = values.filter((value) => value !== undefined);
   return given.length > 0 ? Math.min(...given) : undefined;
@@ -20,13 +22,17 @@ export function combineHolds(rules: readonly Rule[]): Requirement {
     ? least(terms.map((one) => one.resendMs))
     : undefined;
   const channels = terms.flatMap((one) => one.channel ?? []);
+  const acr = sorted(terms.flatMap((one) => one.acr ?? []));
+  const amr = sorted(terms.flatMap((one) => one.amr ?? []));
   return {
     groups: [...quorums].map(([group, quorum]) => ({ group, quorum })).toSorted(byGroup),
     expiresMs: least(terms.map((one) => one.expiresMs ?? defaultExpiresMs)) ?? defaultExpiresMs,
     reasonRequired: terms.some((one) => one.reasonRequired),
-    channels: [...new Set(channels)].toSorted(),
+    channels: sorted(channels),
     reactionsVote: false,
     ...(stepUpMs !== undefined && { stepUpMs }),
+    ...(acr.length > 0 && { acr }),
+    ...(amr.length > 0 && { amr }),
     ...(resendMs !== undefined && { resendMs }),
   };
 }

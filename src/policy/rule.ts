@@ -8,6 +8,8 @@ export type HoldTerms = {
   readonly quorum: number;
   readonly expiresMs?: number;
   readonly stepUpMs?: number;
+  readonly acr?: string;
+  readonly amr?: readonly string[];
   readonly reasonRequired: boolean;
   readonly channel?: string;
   readonly resendMs?: number;

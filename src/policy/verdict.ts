@@ -14,6 +14,9 @@ export type Requirement = {
   readonly reasonRequired: boolean;
   /** Age in milliseconds that the approver's sign-in may have; undefined when no rule asks. */
   readonly stepUpMs?: number;
+  /** What `acr` of that sign-in must be, and what its `amr` must hold; of several rules, all of it. */
+  readonly acr?: readonly string[];
+  readonly amr?: readonly string[];
   /** Channel names of the configuration; empty means the target's default. */
   readonly channels: readonly string[];
   /** Relaxations: present only when every holding rule has them. */

@@ -56,6 +56,8 @@ const STRICTER = {
     ],
   },
   'a fresh sign-in': { stepUpMs: 60_000 },
+  'a way to sign in': { acr: ['phr'] },
+  'another way to sign in': { amr: ['hwk'] },
   'a reason': { reasonRequired: true },
 };
 for (const [name, requirement] of Object.entries(STRICTER))

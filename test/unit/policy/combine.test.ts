@@ -59,6 +59,15 @@ suite('several holding rules', () => {
       { stepUpMs: 60_000 },
     ],
     [
+      'ask all ways of signing in',
+      [
+        '@hold("dba") @stepup("5m") @acr("phr") @amr("hwk pin")',
+        '@hold("dba") @stepup("5m") @acr("mfa") @amr("hwk")',
+        '@hold("dba")',
+      ],
+      { acr: ['mfa', 'phr'], amr: ['hwk', 'pin'] },
+    ],
+    [
       'ask a reason when one does',
       ['@hold("dba") @reason("required")', '@hold("dba")'],
       { reasonRequired: true },

@@ -60,6 +60,8 @@ const cases: readonly (readonly [name: string, text: string, message: RegExp, hi
   ],
   ['an expiry of nothing', forbid('@hold("dba") @expires("0m")'), /not a duration/],
   ['a step-up that is no duration', forbid('@hold("dba") @stepup("soon")'), /@stepup/],
+  ['a way to sign in without a step-up', forbid('@hold("dba") @acr("mfa")'), /@acr/],
+  ['ways of signing in without a step-up', forbid('@hold("dba") @amr("hwk")'), /@amr/],
   ['a resend that is no duration', forbid('@hold("dba") @resend("x")'), /@resend/],
   ['a quorum of nobody', forbid('@hold("dba") @quorum("0")'), /@quorum\("0"\)/],
   ['a quorum that is no number', forbid('@hold("dba") @quorum("two")'), /@quorum\("two"\)/],
@@ -218,4 +220,16 @@ suite('rules that load', () => {
     assert.notEqual(version(one), version({ ...one, text: `${one.text} ` }));
     assert.notEqual(policyOf(permit('')).version, policyOf(permit('@rows("5")')).version);
   });
+});
+
+test('a step-up is refused where no provider can give one, and only there', () => {
+  const rules = [{ name: 'rules.cedar', text: forbid('@hold("dba") @stepup("5m")') }];
+  assert.ok(loadPolicy(rules, known).ok);
+  assert.ok(loadPolicy(rules, { ...known, stepUp: true }).ok);
+  const loaded = loadPolicy(rules, { ...known, stepUp: false });
+  assert.ok(!loaded.ok);
+  assert.match(loaded.problems[0]?.message ?? '', /there is no provider that tells when/);
+  assert.ok(
+    loadPolicy([{ name: 'x', text: forbid('@hold("dba")') }], { ...known, stepUp: false }).ok,
+  );
 });
