@@ -23,6 +23,7 @@ declare module 'oidc-provider' {
     [key: string]: unknown;
   };
 
+  /** A client of the provider. */
   export type Client = {
     readonly clientId: string;
     readonly backchannelLogoutUri?: string;
@@ -57,6 +58,7 @@ declare module 'oidc-provider' {
     body: unknown;
     readonly oidc: {
       readonly route: string;
+      readonly provider: Provider;
       readonly client: Client;
       readonly session: Session;
       readonly params: Readonly<Record<string, string | undefined>>;

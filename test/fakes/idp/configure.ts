@@ -159,7 +159,7 @@ export function configure({
     issueRefreshToken: (_ctx: Context, _client: unknown, code: { grantId?: string }) =>
       product.refresh === 'always' || refreshing.has(code.grantId),
     loadExistingGrant: async (ctx: Context): Promise<Grant> => {
-      const grant = new (providerOf(ctx).Grant)({
+      const grant = new ctx.oidc.provider.Grant({
         accountId: ctx.oidc.session.accountId ?? '',
         clientId: ctx.oidc.client.clientId,
       });
@@ -174,9 +174,6 @@ export function configure({
       mayEnter(id) ? { accountId: id, claims: () => ({ sub: id }) } : undefined,
   };
 }
-
-const providerOf = (ctx: Context) =>
-  (ctx.oidc as unknown as { provider: { Grant: new (of: object) => Grant } }).provider;
 
 function wantsRefresh(product: Product, ctx: Context): boolean {
   if (product.refresh === 'access_type') return ctx.oidc.params['access_type'] === 'offline';
