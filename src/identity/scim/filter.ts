@@ -35,12 +35,13 @@ export function parseFilter(schema: Schema, text: string): Filter {
 
 /** The filter between the brackets of `members[…]`, over the parts of that attribute. */
 export function parseValueFilter(attribute: Attribute, text: string): Filter {
-  const place = (name: string): Place => {
-    const sub = attributeOf(attribute.subAttributes, name);
-    if (!sub) throw invalid(`${attribute.name} has no ${shown(name)}`);
-    return { attribute: sub };
-  };
-  return new Parser(tokens(text), place).whole();
+  return new Parser(tokens(text), (name) => partOf(attribute, name)).whole();
+}
+
+function partOf(attribute: Attribute, name: string): Place {
+  const sub = attributeOf(attribute.subAttributes, name);
+  if (!sub) throw invalid(`${attribute.name} has no ${shown(name)}`);
+  return { attribute: sub };
 }
 
 const invalid = (what: string) => bad('invalidFilter', `The filter cannot be read: ${what}.`);
@@ -105,7 +106,10 @@ class Parser {
     if (++this.#comparisons > MOST) throw invalid(`it has more than ${MOST} comparisons`);
     const name = this.#next('the name of an attribute');
     const place = this.#place(name);
-    if (this.#tokens[this.#at] === '[') return this.#values(place.attribute);
+    return this.#tokens[this.#at] === '[' ? this.#values(place.attribute) : this.#operation(place);
+  }
+
+  #operation(place: Place): Filter {
     const word = this.#next('an operator').toLowerCase();
     if (word === 'pr') return { kind: 'present', place };
     const operator = OPERATORS.find((one) => one === word);
@@ -120,7 +124,13 @@ class Parser {
     const inner = this.#tokens.slice(open, close).join(' ');
     this.#at = close + 1;
     if (!attribute.multiValued) throw invalid(`${attribute.name} has no values to choose from`);
-    return { kind: 'values', attribute, filter: parseValueFilter(attribute, inner) };
+    const filter = parseValueFilter(attribute, inner);
+    // Entra ID: emails[type eq "work"].value eq "…".
+    const part = this.#tokens[this.#at];
+    if (!part?.startsWith('.')) return { kind: 'values', attribute, filter };
+    this.#at += 1;
+    const right = this.#operation(partOf(attribute, part.slice(1)));
+    return { kind: 'values', attribute, filter: { kind: 'and', left: filter, right } };
   }
 
   #next(what: string): string {
