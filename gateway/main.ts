@@ -5,9 +5,12 @@ import { openRecords } from '#src/audit/records.ts';
 import type { Config, TargetConfig } from '#src/config/config.ts';
 import { liveRoles } from '#src/identity/grants.ts';
 import { openDevices } from '#src/identity/devices.ts';
+import { openPeople } from '#src/identity/people-store.ts';
 import type { Person } from '#src/identity/person.ts';
+import { openSignIns } from '#src/identity/sign-ins.ts';
 import type { Tokens } from '#src/identity/token.ts';
 import { openTokens } from '#src/identity/tokens.ts';
+import { openVault } from '#src/identity/vault.ts';
 import { installationSecret } from '#src/store/secrets.ts';
 import { listenHttp } from './api/listener.ts';
 import { CANCEL, openCore, type Core, type ServeOptions } from './core.ts';
@@ -107,6 +110,10 @@ async function openGateway(
   const { directory } = core;
   const tls = opened.adopt(await watchTls(config, { log }), (watched) => watched.close());
   const tokens = await openTokens(db, audit);
+  const { identity } = config;
+  const people = openPeople({ ...core, identity });
+  const vault = await openVault(config.dataDir);
+  const signIns = openSignIns({ db, audit, vault, sessions: identity.sessions });
   const analysers = opened.adopt(new Analysers(onError), (open) => open.close());
   const inUse = (target: TargetConfig): boolean =>
     reload.config.targets.get(target.name) === target || sessions.uses(target);
@@ -178,6 +185,9 @@ async function openGateway(
       records: openRecords(db),
       tokens,
       directory,
+      people,
+      signIns,
+      identity,
       audit,
       publicUrl: config.publicUrl,
       secret,

@@ -1,11 +1,18 @@
 import type { FastifyRequest } from 'fastify';
 import type { Person } from '#src/identity/person.ts';
+import type { SignIn } from '#src/identity/sign-ins.ts';
 import type { Scope } from '#src/identity/token.ts';
 import type { HttpDeps } from './deps.ts';
 import type { Failures } from './failures.ts';
 import { Problem } from './problem.ts';
 
-export type Caller = { readonly person: Person; readonly scopes: readonly Scope[] };
+export type Caller = {
+  readonly person: Person;
+  readonly scopes: readonly Scope[];
+  /** Of the two, how they came: signed in to the console, or with the token of this id. */
+  readonly signIn?: SignIn;
+  readonly token?: string;
+};
 export type Authenticate = (request: FastifyRequest, scope: Scope) => Promise<Caller>;
 
 /** Resolves the person signed in to the console, undefined when nobody is; a POST must carry its form token. */
@@ -59,7 +66,7 @@ export function makeAuthenticate(
       if (!info) continue;
       failures.wasGood(token);
       demandScope(info.scopes, scope);
-      return { person: await personOf(deps, info.person), scopes: info.scopes };
+      return { person: await personOf(deps, info.person), scopes: info.scopes, token: info.id };
     }
     return undefined;
   }

@@ -2,7 +2,10 @@ import type { FastifyBaseLogger } from 'fastify';
 import type { Requests } from '#src/approval/port.ts';
 import type { AuditLog } from '#src/audit/log.ts';
 import type { Records } from '#src/audit/reader.ts';
+import type { IdentityConfig } from '#src/config/identity.ts';
 import type { Directory, Person } from '#src/identity/person.ts';
+import type { People } from '#src/identity/sign-in.ts';
+import type { SignInStore } from '#src/identity/sign-ins.ts';
 import type { Tokens } from '#src/identity/token.ts';
 import type { OauthDeps } from '../oauth/deps.ts';
 import type { RulesState } from '../reload.ts';
@@ -23,6 +26,9 @@ export type HttpDeps = {
   readonly records: Records;
   readonly tokens: Tokens;
   readonly directory: Directory;
+  readonly people: People;
+  readonly signIns: SignInStore;
+  readonly identity: IdentityConfig;
   readonly audit: AuditLog;
   /** The exact statement comes only for an approver who may reveal what it holds. */
   review(id: string, person: Person): Review | Promise<Review>;

@@ -52,7 +52,7 @@ export async function buildHttp(options: HttpOptions, tls?: UsePem): Promise<Fas
     },
   });
   const failures = new Failures();
-  const signIns = new SignIns(deps.secret);
+  const signIns = new SignIns(deps.secret, deps.signIns);
   const guard = new Guard(deps, signIns);
   const render = makeRender(guard, signIns);
   await app.register(fastifyCookie);

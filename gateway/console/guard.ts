@@ -1,5 +1,5 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { personOf, type Caller } from '../api/authenticate.ts';
+import type { Caller } from '../api/authenticate.ts';
 import type { HttpDeps } from '../api/deps.ts';
 import { Problem } from '../api/problem.ts';
 import type { SignIns } from './sign-ins.ts';
@@ -38,29 +38,25 @@ export class Guard {
     });
   }
 
-  /** Who is signed in, as the directory and their token are now. */
+  /** Who is signed in, as the store and the directory know them now. */
   async signedIn(request: FastifyRequest): Promise<Caller | undefined> {
     const id = this.cookieOf(request);
-    const signIn = id && this.#signIns.find(id, request.headers[BY_ITSELF] === undefined);
-    if (!id || !signIn) return undefined;
-    const tokens = await this.#deps.tokens.list(signIn.person);
-    const token = tokens.find((each) => each.id === signIn.token);
-    if (!token || token.revokedAt !== undefined || Date.parse(token.expiresAt) <= Date.now()) {
-      this.#signIns.end(id);
-      return undefined;
-    }
-    return { person: await personOf(this.#deps, signIn.person), scopes: token.scopes };
+    const byHand = request.headers[BY_ITSELF] === undefined;
+    const signIn = id === undefined ? undefined : await this.#signIns.find(id, byHand);
+    // Whoever is not known any more, or whose provider must say it again, is led to the sign-in.
+    const person = signIn && (await this.#deps.directory.find(signIn.person));
+    return person && { person, scopes: signIn.scopes, signIn };
   }
 
-  /** For the API: the cookie speaks for a person; a POST must also carry the form token as `x-csrf-token`. */
+  /** For the API: the cookie speaks for a person; whatever changes something must also carry the form token as `x-csrf-token`. */
   async cookieCaller(request: FastifyRequest): Promise<Caller | undefined> {
     const caller = await this.signedIn(request);
-    if (caller && request.method === 'POST')
+    if (caller && request.method !== 'GET' && request.method !== 'HEAD')
       this.demandOwnForm(request, String(request.headers['x-csrf-token'] ?? ''));
     return caller;
   }
 
-  /** Throws the 403 for a POST that did not come from a page of ours. */
+  /** Throws the 403 for a change that did not come from a page of ours. */
   demandOwnForm(request: FastifyRequest, formToken: string): void {
     const id = this.cookieOf(request);
     const site = request.headers['sec-fetch-site'];

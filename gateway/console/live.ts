@@ -48,12 +48,17 @@ export class Live {
     for (const [name, value] of Object.entries(reply.getHeaders()))
       if (value !== undefined) out.setHeader(name, value);
     out.writeHead(200, { 'content-type': 'text/event-stream' });
+    let last = Promise.resolve();
     const stream: Stream = {
       email: caller.person.email,
       write: (text) => {
         // A reader that does not read, or has signed out, is let go.
-        if (out.writableLength > MOST_BEHIND_BYTES || !this.#signIns.find(id, false)) out.destroy();
-        else out.write(text);
+        if (out.writableLength > MOST_BEHIND_BYTES) out.destroy();
+        last = last.then(async () => {
+          const still = await this.#signIns.find(id, false).catch(() => undefined);
+          if (!still) out.destroy();
+          else if (!out.destroyed) out.write(text);
+        });
       },
       drop: () => out.destroy(),
     };

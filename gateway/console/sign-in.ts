@@ -4,6 +4,7 @@ import { limitFailures } from '../api/authenticate.ts';
 import type { HttpDeps } from '../api/deps.ts';
 import type { Failures } from '../api/failures.ts';
 import { parse } from '../api/route.ts';
+import { startSignIn } from './complete.ts';
 import { type Guard, nextPage } from './guard.ts';
 import { signInPage } from './pages/sign-in.ts';
 import type { Render } from './render.ts';
@@ -53,33 +54,31 @@ export function signInRoutes(app: FastifyInstance, parts: ConsoleParts): void {
     return render.page(request, reply, page, { status: 401 });
   });
 
-  app.post('/sign-out', (request, reply) => {
+  app.post('/sign-out', async (request, reply) => {
     const { csrf } = parse(signOutForm, request.body, 'form');
     guard.demandOwnForm(request, csrf);
-    signIns.end(guard.cookieOf(request) ?? '');
+    await signIns.end(guard.cookieOf(request) ?? '', 'signed out');
     guard.setCookie(reply, signIns.newId());
     return reply.redirect('/sign-in', 303);
   });
 }
 
 async function signIn(
-  { deps, guard, signIns }: ConsoleParts,
+  parts: ConsoleParts,
   request: FastifyRequest,
   reply: FastifyReply,
   token: string,
 ): Promise<boolean> {
+  const { deps } = parts;
   const info =
     (await deps.tokens.check(token, 'read')) ?? (await deps.tokens.check(token, 'decide'));
   const person = info && (await deps.directory.find(info.person));
   if (!info || !person) return false;
-  await deps.audit.append({
-    kind: 'sign-in',
+  await startSignIn(parts, request, reply, {
     person: person.email,
-    body: { via: 'console', token: info.id, scopes: info.scopes, client: request.ip },
+    token: info.id,
+    scopes: info.scopes,
+    client: request.ip,
   });
-  signIns.end(guard.cookieOf(request) ?? '');
-  const id = signIns.newId();
-  signIns.start(id, { person: person.email, token: info.id, scopes: info.scopes });
-  guard.setCookie(reply, id);
   return true;
 }

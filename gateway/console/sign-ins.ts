@@ -1,27 +1,14 @@
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
-import type { Scope } from '#src/identity/token.ts';
+import type { NewSignIn, SignIn, SignInStore } from '#src/identity/sign-ins.ts';
 
-const IDLE_MS = 30 * 60_000;
-const LONGEST_MS = 12 * 3_600_000;
-const MOST = 5_000;
-
-export type SignIn = {
-  readonly person: string;
-  /** Id of the token it was made with; it ends when that token does. */
-  readonly token: string;
-  readonly scopes: readonly Scope[];
-  readonly startedAt: number;
-};
-
-/** Who is signed in to the console. In memory: a restart signs everybody out, and no copy of a cookie is stored. */
+/** The console's cookies: which sign-in one stands for, and what a form of its browser must send back. */
 export class SignIns {
   readonly #secret: Buffer;
-  readonly #now: () => number;
-  readonly #live = new Map<string, { readonly signIn: SignIn; seenAt: number }>();
+  readonly #store: SignInStore;
 
-  constructor(secret: Buffer, now: () => number = Date.now) {
+  constructor(secret: Buffer, store: SignInStore) {
     this.#secret = secret;
-    this.#now = now;
+    this.#store = store;
   }
 
   #keyed(use: 'cookie' | 'form', id: string): Buffer {
@@ -33,29 +20,20 @@ export class SignIns {
     return randomBytes(32).toString('base64url');
   }
 
-  start(id: string, signIn: Omit<SignIn, 'startedAt'>): void {
-    const now = this.#now();
-    const entry = { signIn: { ...signIn, startedAt: now }, seenAt: now };
-    this.#live.set(this.#keyed('cookie', id).toString('hex'), entry);
-    if (this.#live.size > MOST) this.#live.delete(this.#live.keys().next().value ?? '');
+  /** Signs in the browser that will have this cookie. */
+  start(id: string, signIn: NewSignIn): Promise<SignIn> {
+    return this.#store.start(this.#keyed('cookie', id), signIn);
   }
 
   /** `touch` is false for what the page does by itself, so that an abandoned screen is signed out. */
-  find(id: string, touch: boolean): SignIn | undefined {
-    const key = this.#keyed('cookie', id).toString('hex');
-    const entry = this.#live.get(key);
-    if (!entry) return undefined;
-    const now = this.#now();
-    if (now - entry.seenAt > IDLE_MS || now - entry.signIn.startedAt > LONGEST_MS) {
-      this.#live.delete(key);
-      return undefined;
-    }
-    if (touch) entry.seenAt = now;
-    return entry.signIn;
+  find(id: string, touch: boolean): Promise<SignIn | undefined> {
+    return this.#store.find(this.#keyed('cookie', id), touch);
   }
 
-  end(id: string): void {
-    this.#live.delete(this.#keyed('cookie', id).toString('hex'));
+  /** The sign-in that was ended; undefined when there was none. */
+  async end(id: string, why: string): Promise<SignIn | undefined> {
+    const found = await this.find(id, false);
+    return found && (await this.#store.revoke(found.id, why)) ? found : undefined;
   }
 
   /** What a form must send back; bound to the cookie, so that another site cannot know it. */

@@ -24,6 +24,8 @@ type Row = {
 };
 
 export type OpenDirectory = Directory & {
+  /** Asks anew about this person; other gateways hear of it by a notice. */
+  forget(email: string): void;
   /** The configuration may have other people now. */
   reloaded(): void;
   /** Calls `listener` with the key of each person who may be another now, undefined for everybody. */
@@ -98,6 +100,7 @@ export function openDirectory({
       const entry = known.get(key);
       return entry && entry.until > performance.now() ? entry.person : ask(key);
     },
+    forget: (email) => forget(personKey(email)),
     reloaded() {
       people = configured();
       forget(undefined);

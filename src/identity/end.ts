@@ -1,3 +1,4 @@
+import { z } from 'zod';
 import type { AuditLog, Entry } from '../audit/log.ts';
 import type { Database, Sql } from '../store/database.ts';
 import { PERSON } from './directory.ts';
@@ -38,12 +39,11 @@ export async function endEverything(
     for (const ending of ENDINGS)
       // oxlint-disable-next-line no-await-in-loop -- one connection
       await sql.query(ending, ending.includes('$2') ? [email, said] : [email]);
-    const ended: Ended = { email, why: said };
     await sql.query('select pg_notify($1, $2), pg_notify($3, $4)', [
       PERSON,
       email,
       ENDED,
-      JSON.stringify(ended),
+      JSON.stringify({ email, why: said } satisfies Ended),
     ]);
   });
 }
@@ -60,11 +60,12 @@ async function liveOf(db: Database, email: string) {
   return { tokens: rows[0]?.tokens ?? [], signIns: rows[0]?.sign_ins ?? [] };
 }
 
+const ended = z.object({ email: z.string(), why: z.string() });
+
 /** What came over `ENDED`; undefined when it says nothing. */
 export function endedFrom(payload: string): Ended | undefined {
   try {
-    const { email, why } = JSON.parse(payload) as Partial<Ended>;
-    return typeof email === 'string' && typeof why === 'string' ? { email, why } : undefined;
+    return ended.parse(JSON.parse(payload));
   } catch {
     return undefined;
   }

@@ -26,15 +26,42 @@ export class NotWelcome extends Error {
   override name = 'NotWelcome';
 }
 
+/** What the store knows of somebody beside what the directory says. */
+export type PersonState = {
+  /** gone: the provider said so, and its next sign-in lifts it. deactivated: only SCIM or an administrator lifts it. */
+  readonly state: 'active' | 'gone' | 'deactivated';
+  readonly scim: boolean;
+  readonly provider?: string;
+};
+
 /** People as providers have told of them, beside those of the configuration. */
 export interface People {
   /**
    * Takes up who has signed in, and records it. Rejects with NotWelcome when they were deactivated, when SCIM rules and
-   * does not know them, or when the address belongs to another subject or another provider.
+   * does not know them, when the provider may not speak for the domain, or when the address belongs to another subject or
+   * another provider; that is recorded too.
    */
   signedIn(assertion: Assertion): Promise<Person>;
-  /** What a provider says of them now; undefined: nothing any more. Ends what they may not have any longer. */
+  /**
+   * What a provider says of them now, which counts for `identity.recheck` from here on; undefined: nothing any more. Ends
+   * what they may not have any longer.
+   */
   refreshed(email: string, now: Pick<Assertion, 'name' | 'groups'> | undefined): Promise<void>;
+  /**
+   * What SCIM says of them; from then on tokens say nothing of name, groups and state. Not active ends everything. `why`
+   * is read by the person whose session ends. Rejects with NotWelcome for an address of another provider or of a machine.
+   */
+  provisioned(
+    email: string,
+    now: Pick<Assertion, 'provider' | 'name' | 'groups'> & {
+      readonly active: boolean;
+      readonly why: string;
+    },
+  ): Promise<void>;
+  /** An administrator's word; `released` lets the next sign-in bind the address anew. Deactivating ends everything. */
+  set(email: string, state: 'active' | 'deactivated' | 'released', by: string): Promise<void>;
+  /** Undefined for who is in the configuration only, or nobody. */
+  state(email: string): Promise<PersonState | undefined>;
   /** Lets nothing of this person go on, anywhere: sessions, open requests, sign-ins, tokens, certificates. Recorded. */
-  end(email: string, why: string): Promise<void>;
+  end(email: string, why: string, by?: string): Promise<void>;
 }

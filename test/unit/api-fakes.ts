@@ -8,6 +8,8 @@ import { NotRecorded, type AuditLog, type Entry, type Receipt } from '#src/audit
 import type { RecordsPart, RecordView } from '#src/audit/reader.ts';
 import type { Person } from '#src/identity/person.ts';
 import type { Scope, TokenInfo } from '#src/identity/token.ts';
+import { NO_PROVIDERS } from '#src/config/identity.ts';
+import { fakeSignIns } from '../fakes/sign-ins.ts';
 
 const person = (name: string, ...groups: string[]): Person => ({
   email: `${name.toLowerCase()}@example.com`,
@@ -195,6 +197,21 @@ export function makeWorld(publicUrl = 'http://127.0.0.1:8080'): World {
         },
       },
       directory: { find: (email) => Promise.resolve(directory.get(email)) },
+      identity: NO_PROVIDERS,
+      people: {
+        signedIn: unused,
+        refreshed: unused,
+        provisioned: unused,
+        set: unused,
+        state: () => Promise.resolve(undefined),
+        end: unused,
+      },
+      signIns: fakeSignIns({
+        isLive: (token) => tokenInfo(token) !== undefined,
+        async recorded(kind, email, { ...body }) {
+          await world.deps.audit.append({ kind, person: email, body });
+        },
+      }),
       tokens: {
         check(token, scope) {
           const info = tokenInfo(token);

@@ -119,28 +119,28 @@ test('a reader who left while the sign-in was looked up leaves no stream behind'
   const { cookie } = await cookieOf(place.url, 'approver-read');
   const asked = Promise.withResolvers<void>();
   const answer = Promise.withResolvers<void>();
-  const list = place.deps.tokens.list.bind(place.deps.tokens);
-  place.deps.tokens.list = async (email) => {
+  const find = place.deps.signIns.find.bind(place.deps.signIns);
+  place.deps.signIns.find = async (...of) => {
     asked.resolve();
     await answer.promise;
-    return list(email);
+    return find(...of);
   };
   const leaving = connect(Number(new URL(place.url).port), '127.0.0.1');
   leaving.write(`GET /events HTTP/1.1\r\nhost: x\r\ncookie: ${cookie}\r\n\r\n`);
   await asked.promise;
   leaving.resetAndDestroy();
   await once(leaving, 'close');
-  place.deps.tokens.list = list;
+  place.deps.signIns.find = find;
   // Another exchange over the wire: the server has seen the end of the first by then.
   const open = await stream(place.url, cookie);
   answer.resolve();
   await fetch(place.url, { headers: { cookie } });
   // The directory is asked once for each stream that is open.
   let finds = 0;
-  const find = place.deps.directory.find.bind(place.deps.directory);
+  const lookUp = place.deps.directory.find.bind(place.deps.directory);
   place.deps.directory.find = (email) => {
     finds += 1;
-    return find(email);
+    return lookUp(email);
   };
   const request = makeRequest();
   place.put(request);
