@@ -45,6 +45,7 @@ export function configure(parts: ProviderParts): object {
         backchannel_logout_session_required: true,
       },
     ],
+    responseTypes: ['code'],
     clientAuthMethods: ['client_secret_basic'],
     scopes: SCOPES,
     claims: {

@@ -92,6 +92,9 @@ function demandThisMachine({ name }: EmbeddedConfig, config: Config): void {
     if (!isLoopback(host)) refuse(`nothing may listen beyond this machine, but listen.${key} does`);
   const { hostname } = new URL(config.publicUrl);
   if (!isLoopback(hostname.replaceAll(/^\[|\]$/g, ''))) refuse('publicUrl must be of this machine');
+  for (const other of config.identity.providers.values())
+    if (other.protocol !== 'embedded' && !other.domains)
+      refuse(`say under identity.providers.${other.name}.domains for whom that one speaks`);
 }
 
 function clientOf({ name }: EmbeddedConfig, publicUrl: string, secret: string) {
