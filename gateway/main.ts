@@ -21,6 +21,7 @@ import { Cancels } from './postgres/cancel.ts';
 import { listenPostgres } from './postgres/listener.ts';
 import type { SessionDeps } from './postgres/deps.ts';
 import { Sessions } from './postgres/session.ts';
+import { openEmbedded } from './provider/embedded.ts';
 import { readiness } from './ready.ts';
 import type { RulesState } from './reload.ts';
 import { subjects } from './subjects.ts';
@@ -111,6 +112,8 @@ async function openGateway(
   const tls = opened.adopt(await watchTls(config, { log }), (watched) => watched.close());
   const tokens = await openTokens(db, audit);
   const { identity } = config;
+  const embedded = openEmbedded({ config, people: () => reload.config.people, onError });
+  opened.defer(() => embedded?.close());
   const people = openPeople({ ...core, identity });
   const vault = await openVault(config.dataDir);
   const signIns = openSignIns({ db, audit, vault, sessions: identity.sessions });
@@ -188,6 +191,7 @@ async function openGateway(
       people,
       signIns,
       identity,
+      ...(embedded && { embedded }),
       audit,
       publicUrl: config.publicUrl,
       secret,

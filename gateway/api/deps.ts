@@ -8,6 +8,7 @@ import type { People } from '#src/identity/sign-in.ts';
 import type { SignInStore } from '#src/identity/sign-ins.ts';
 import type { Tokens } from '#src/identity/token.ts';
 import type { OauthDeps } from '../oauth/deps.ts';
+import type { Embedded } from '../provider/embedded.ts';
 import type { RulesState } from '../reload.ts';
 import type { Readiness } from './health.ts';
 
@@ -29,6 +30,8 @@ export type HttpDeps = {
   readonly people: People;
   readonly signIns: SignInStore;
   readonly identity: IdentityConfig;
+  /** With `protocol: embedded` in the configuration. */
+  readonly embedded?: Embedded;
   readonly audit: AuditLog;
   /** The exact statement comes only for an approver who may reveal what it holds. */
   review(id: string, person: Person): Review | Promise<Review>;

@@ -102,6 +102,7 @@ export async function buildHttp(options: HttpOptions, tls?: UsePem): Promise<Fas
   );
   const { oauth } = deps;
   if (oauth) await app.register((terminals) => registerOauth(terminals, oauth));
+  deps.embedded?.register(app);
   await app.register((pages) => registerConsole(pages, { deps, guard, signIns, failures, render }));
   return app;
 }
