@@ -64,7 +64,9 @@ export class Outgoing {
   async signedOut(id: string, request: string, relayState: string | undefined) {
     if (this.#config.logoutUrl === undefined) return undefined;
     const profile = { ID: request, issuer: '', nameID: '', nameIDFormat: '' };
-    const url = await this.#saml(id).getLogoutResponseUrlAsync(profile, relayState ?? '', {}, true);
+    // Browsers write an apostrophe in another way than it is signed.
+    const state = relayState?.includes("'") ? '' : (relayState ?? '');
+    const url = await this.#saml(id).getLogoutResponseUrlAsync(profile, state, {}, true);
     return asSigned(url);
   }
 
