@@ -6,7 +6,7 @@ import { Problem } from '../api/problem.ts';
 import { parse } from '../api/route.ts';
 import type { OauthDeps } from '../oauth/deps.ts';
 import { confirmPage, decidedPage, devicePage } from './pages/device.ts';
-import type { ConsoleParts } from './sign-in.ts';
+import type { ConsoleParts } from './parts.ts';
 
 const codeText = z.string().trim().max(20);
 const codeQuery = z.object({ code: codeText.catch('').default('') });
