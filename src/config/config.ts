@@ -1,4 +1,8 @@
 import type { IdentityConfig } from './identity.ts';
+import type { Secret } from './secrets.ts';
+import type { Address } from './units.ts';
+
+export type { Address, Secret };
 
 /** The configuration after reading: defaults filled in, secrets resolved, durations in milliseconds, sizes in bytes. */
 export type Config = {
@@ -43,8 +47,6 @@ export type RedisConfig = {
       readonly sentinelPassword?: string;
     }
 );
-
-export type Address = { readonly host: string; readonly port: number };
 
 export type TargetConfig = {
   readonly name: string;
@@ -91,9 +93,6 @@ export type TargetTlsConfig = {
   /** Default `prefer`. */
   readonly channelBinding?: 'prefer' | 'require';
 };
-
-/** Read at each use, so that a rotated secret works without a restart. `reference` is what was written. */
-export type Secret = (() => Promise<string>) & { readonly reference?: string };
 
 export type PersonConfig = { readonly name: string; readonly groups: readonly string[] };
 

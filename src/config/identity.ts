@@ -1,8 +1,7 @@
 import { resolve } from 'node:path';
 import { parseDuration } from '../policy/duration.ts';
-import type { Secret } from './config.ts';
 import type { File } from './schema.ts';
-import { resolveSecret, type Surroundings } from './secrets.ts';
+import { secretOf, type Secret, type Surroundings } from './secrets.ts';
 
 /** Where persons come from and how they prove it; durations in milliseconds, files absolute. */
 export type IdentityConfig = {
@@ -106,12 +105,12 @@ export function buildIdentity({ identity }: File, around: Surroundings): Identit
     tokens: { lifetimeMs: ms(tokens.lifetime), longestMs: ms(tokens.longest) },
     confirm,
     machines: new Map(
-      Object.entries(identity.machines).map(([email, { jwks, claims, ...rest }]) => [
+      Object.entries(identity.machines).map(([email, { jwks, claims: wanted, ...rest }]) => [
         email.toLowerCase(),
         {
           ...rest,
           ...(jwks !== undefined && { jwks }),
-          claims: new Map(Object.entries(claims).map(([claim, value]) => [claim, [value].flat()])),
+          claims: new Map(Object.entries(wanted).map(([claim, value]) => [claim, [value].flat()])),
         },
       ]),
     ),
@@ -136,7 +135,7 @@ function provider(name: string, file: ProviderFile, around: Surroundings): Provi
         clientId,
         scopes,
         verifiedEmail,
-        ...(clientSecret !== undefined && { clientSecret: secret(clientSecret, around) }),
+        ...(clientSecret !== undefined && { clientSecret: secretOf(clientSecret, around) }),
         ...(audience !== undefined && { audience }),
         ...(ca !== undefined && { ca: resolve(around.base, ca) }),
       };
@@ -170,12 +169,9 @@ function claims(
     clockSkewMs: ms(file.clockSkew),
     ...(groups && { groups: new Map(Object.entries(groups)) }),
     ...(domains && { domains: domains.map((domain) => domain.toLowerCase()) }),
-    ...(scim && { scim: { token: secret(scim.token, around) } }),
+    ...(scim && { scim: { token: secretOf(scim.token, around) } }),
   };
 }
-
-const secret = (text: string, around: Surroundings): Secret =>
-  Object.assign(() => resolveSecret(text, around), { reference: text });
 
 /** The schema has seen that it parses. */
 const ms = (text: string): number => parseDuration(text) ?? Number.NaN;

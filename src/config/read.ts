@@ -8,7 +8,7 @@ import { buildIdentity } from './identity.ts';
 import type { ConfigProblem } from './node.ts';
 import { buildRedis } from './queue.ts';
 import { fileSchema, type File } from './schema.ts';
-import { resolveSecret, type Surroundings } from './secrets.ts';
+import { resolveSecret, secretOf, type Surroundings } from './secrets.ts';
 import { parseAddress, parseSize } from './units.ts';
 import { parseYaml } from './yaml.ts';
 
@@ -127,8 +127,7 @@ function buildTarget(
   around: Surroundings,
 ): TargetConfig {
   const url = new URL(target.url);
-  const secret = (text: string): Secret =>
-    Object.assign(() => resolveSecret(text, around), { reference: text });
+  const secret = (text: string): Secret => secretOf(text, around, toMs(target.passwordCache));
   const { tls, hold, record, analyser, channel } = target;
   return {
     name,

@@ -20,8 +20,13 @@ export const target = z.strictObject({
   ),
   password: key(
     secret,
-    "Secret: the password of the gateway's role at the target. Looked up at each use.",
+    "Secret, by reference only: the password of the gateway's role at the target. Looked up at each use.",
     '${file:./secrets/shop}',
+  ),
+  passwordCache: key(
+    duration.default('5m'),
+    'How long what a `${command:…}` printed is used before it runs again; when the target refuses it, it runs at once.',
+    '10m',
   ),
   analyser: key(
     z.strictObject({
@@ -32,7 +37,7 @@ export const target = z.strictObject({
       ),
       password: key(
         secret,
-        "Secret: the analyser role's password. Looked up at each use.",
+        "Secret, by reference only: the analyser role's password. Looked up at each use.",
         '${file:./secrets/shop-analyser}',
       ),
     }),

@@ -11,7 +11,41 @@ export type Surroundings = {
   readonly env: Readonly<Record<string, string | undefined>>;
 };
 
+/** Looked up at each use, so that a rotated one works without a restart. `reference` is what was written. */
+export type Secret = (() => Promise<string>) & {
+  readonly reference?: string;
+  /** Past what is kept of a command: what it is now, after `refused` was. */
+  readonly renew?: (refused: string) => Promise<string>;
+};
+
 const commandTimeoutMs = 10_000;
+const KEPT_MS = 60_000;
+/** A wrong secret must not run its command at every login that it fails. */
+const SETTLED_MS = 1_000;
+const COMMAND = /\$\{command:[^}]+\}/;
+
+/** The secret that a text refers to. What a command prints is kept for `keptMs`; files and variables are read each time. */
+export function secretOf(text: string, around: Surroundings, keptMs = KEPT_MS): Secret {
+  const look = (): Promise<string> => resolveSecret(text, around);
+  if (!COMMAND.test(text)) return Object.assign(look, { reference: text, renew: look });
+  let kept: { readonly value: Promise<string>; readonly at: number } | undefined;
+  const fetch = (): Promise<string> => {
+    const mine = { value: look(), at: performance.now() };
+    kept = mine;
+    // A failure is not kept: the next one asks again.
+    mine.value.catch(() => kept === mine && (kept = undefined));
+    return mine.value;
+  };
+  const age = (): number => (kept ? performance.now() - kept.at : Number.POSITIVE_INFINITY);
+  const get = (): Promise<string> => (kept && age() < keptMs ? kept.value : fetch());
+  return Object.assign(get, {
+    reference: text,
+    async renew(refused: string) {
+      const now = await get();
+      return now !== refused || age() < SETTLED_MS ? now : fetch();
+    },
+  });
+}
 
 /**
  * The text with every `${env:NAME}`, `${file:path}` and `${command:shell command}` replaced; paths are taken from

@@ -1,4 +1,5 @@
-import type { Address } from './config.ts';
+/** Where something listens or is reached. */
+export type Address = { readonly host: string; readonly port: number };
 
 const sizes: Readonly<Record<string, number>> = {
   B: 1,

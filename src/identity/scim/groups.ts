@@ -91,6 +91,7 @@ export class Groups {
         await syncPeople(sql, ids(added), this.#parts.providers);
       },
     );
+    this.#forget(added);
     return this.get(id);
   }
 
@@ -121,6 +122,7 @@ export class Groups {
           await syncPeople(sql, ids(removed), this.#parts.providers);
         },
       );
+      this.#forget(removed);
     });
   }
 
@@ -171,7 +173,13 @@ export class Groups {
           await syncPeople(sql, ids(touched), this.#parts.providers);
         },
       );
+      this.#forget(touched);
     });
+  }
+
+  /** Other gateways hear of it by the notices. */
+  #forget(members: readonly Member[]): void {
+    for (const { email } of members) this.#parts.directory.forget(email);
   }
 
   async #add(sql: Sql, group: string, added: readonly Member[]): Promise<void> {

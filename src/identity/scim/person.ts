@@ -1,41 +1,31 @@
-import { personKey } from '../people.ts';
-import { bad, ScimError } from './error.ts';
+import type { OidcConfig, SamlConfig } from '../../config/identity.ts';
+import { NotWelcome } from '../sign-in.ts';
+import { addressOf } from '../welcome.ts';
+import { bad } from './error.ts';
 import type { Attributes, Complex } from './schema.ts';
 
-const ADDRESS = /^[^\s@]+@[^\s@]+$/u;
-const LONGEST = 254;
+const LONGEST_NAME = 200;
+const LONGEST_GROUP = 256;
+const UNSEEN = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
 
 /** A provider that speaks SCIM, as the configuration has it. */
-export type ScimProvider = {
-  readonly name: string;
-  /** Its name or key of a group → ours; undefined: all, under their own names. */
-  readonly groups?: ReadonlyMap<string, string>;
-  /** Lower case; undefined: any. */
-  readonly domains?: readonly string[];
-};
+export type ScimProvider = OidcConfig | SamlConfig;
 
 /**
  * The address that is the person here: the primary e-mail, else the one of type work, else the first, else userName.
  * One of them and never two, so that one person is not two. Throws ScimError for what is no address, or not of a domain
  * that this provider speaks for.
  */
-export function keyOf(user: Attributes, { domains }: ScimProvider): string {
-  const email = personKey(addressOf(user));
-  if (!ADDRESS.test(email) || email.length > LONGEST)
-    throw bad(
-      'invalidValue',
-      'Neither emails nor userName holds an e-mail address, by which persons are known here.',
-    );
-  const domain = email.slice(email.indexOf('@') + 1);
-  if (domains && !domains.includes(domain))
-    throw new ScimError(
-      403,
-      `This provider does not speak for ${JSON.stringify(domain)}: see its domains in countersign.yaml.`,
-    );
-  return email;
+export function keyOf(user: Attributes, provider: ScimProvider): string {
+  try {
+    return addressOf(writtenAddress(user), provider);
+  } catch (error) {
+    if (error instanceof NotWelcome) throw bad('invalidValue', error.message);
+    throw error;
+  }
 }
 
-function addressOf(user: Attributes): string {
+function writtenAddress(user: Attributes): string {
   const { emails, userName } = user;
   const list: readonly Complex[] = Array.isArray(emails) ? emails : [];
   const chosen =
@@ -49,6 +39,11 @@ export const textOf = (value: unknown): string => (typeof value === 'string' ? v
 
 /** As people read it. */
 export function nameOf(user: Attributes): string {
+  const name = spoken(user).replaceAll(UNSEEN, ' ').trim().slice(0, LONGEST_NAME);
+  return name || textOf(user['userName']);
+}
+
+function spoken(user: Attributes): string {
   const { displayName, name, userName } = user;
   if (typeof displayName === 'string') return displayName;
   const parts: object = typeof name === 'object' && !Array.isArray(name) ? name : {};
@@ -60,6 +55,6 @@ export function nameOf(user: Attributes): string {
 /** Our name of a group, null when it counts for nothing here. */
 export function roleOf(group: Attributes, { groups }: ScimProvider): string | null {
   const name = textOf(group['displayName']);
-  if (!groups) return name;
+  if (!groups) return name.length <= LONGEST_GROUP ? name : null;
   return groups.get(textOf(group['externalId'])) ?? groups.get(name) ?? null;
 }

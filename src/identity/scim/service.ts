@@ -28,6 +28,7 @@ export async function openScim({
 }: {
   readonly db: Database;
   readonly audit: AuditLog;
+  readonly directory: { forget(email: string): void };
   readonly identity: IdentityConfig;
   readonly publicUrl: string;
 }): Promise<ReadonlyMap<string, ScimService>> {
@@ -39,14 +40,13 @@ export async function openScim({
   const services = new Map<string, ScimService>();
   for (const provider of identity.providers.values()) {
     if (provider.protocol === 'embedded' || !provider.scim) continue;
-    const { name, groups, domains, scim } = provider;
-    const told = { name, ...(groups && { groups }), ...(domains && { domains }) };
+    const { name, scim } = provider;
     const at = `${publicUrl}/scim/${name}/v2`;
     const service = {
       provider: name,
       at,
-      users: new Users(whole, told, `${at}/Users`),
-      groups: new Groups(whole, told, `${at}/Groups`),
+      users: new Users(whole, provider, `${at}/Users`),
+      groups: new Groups(whole, provider, `${at}/Groups`),
       isToken: (presented: string) => isToken(scim.token, presented, name),
     };
     // oxlint-disable-next-line no-await-in-loop -- few

@@ -86,7 +86,7 @@ export class Users {
          values ($1, $2, $3, $4, $5, $6, $7, $8)`,
         [id, this.#provider.name, ...columnsOf(attributes, email)],
       );
-      await syncPeople(sql, [id], this.#parts.providers);
+      await syncPeople(sql, [id], this.#parts.providers, 'new');
     };
     if (attributes['active'] === true)
       await record(
@@ -99,6 +99,7 @@ export class Users {
         insert,
       );
     else await this.#end(email, id, 'create', 'was told of as not active', insert);
+    this.#parts.directory.forget(email);
     return this.get(id);
   }
 
@@ -122,8 +123,9 @@ export class Users {
             row.version,
           ]),
         );
-        await dropPerson(sql, row.email);
+        await dropPerson(sql, row.email, !row.active);
       });
+      this.#parts.directory.forget(row.email);
     });
   }
 
@@ -140,10 +142,11 @@ export class Users {
             [id, row.version, ...columnsOf(attributes, email)],
           ),
         );
-        if (email !== row.email) await dropPerson(sql, row.email);
-        await syncPeople(sql, [id], this.#parts.providers);
+        if (email !== row.email) await dropPerson(sql, row.email, !row.active);
+        await syncPeople(sql, [id], this.#parts.providers, becomes(row, attributes, email));
       };
       await this.#apply({ row, attributes, email }, update);
+      for (const each of new Set([row.email, email])) this.#parts.directory.forget(each);
       return this.get(id);
     });
   }
@@ -223,6 +226,12 @@ export class Users {
       },
     };
   }
+}
+
+function becomes(before: Row, after: Attributes, email: string) {
+  if (email !== before.email) return 'new';
+  if (after['active'] !== true) return 'deactivated';
+  return before.active ? 'as-before' : 'active';
 }
 
 function checked(attributes: Attributes): Attributes {

@@ -6,6 +6,7 @@ import { taken } from './sync.ts';
 export type ScimParts = {
   readonly db: Database;
   readonly audit: AuditLog;
+  readonly directory: { forget(email: string): void };
   /** Names of the providers of the configuration. */
   readonly providers: readonly string[];
   /** Addresses of machines, in lower case: no provider speaks for them. */

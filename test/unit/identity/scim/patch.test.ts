@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import type { OidcConfig } from '#src/config/identity.ts';
 import { ScimError } from '#src/identity/scim/error.ts';
 import { applyPatch } from '#src/identity/scim/patch.ts';
 import { keyOf } from '#src/identity/scim/person.ts';
@@ -18,6 +19,12 @@ const ADA: Attributes = {
   active: true,
 };
 
+const ACME = {
+  name: 'acme',
+  label: 'Acme',
+  protocol: 'oidc',
+} as OidcConfig;
+
 const is = (scimType: string) => (error: unknown) =>
   error instanceof ScimError && error.scimType === scimType;
 
@@ -29,6 +36,15 @@ const patch = (before: Attributes, ...Operations: object[]): Attributes =>
 
 const members = (...ids: string[]) => ids.map((value) => ({ value }));
 
+const membersAfter = (before: string[], ...Operations: object[]) => {
+  const after = applyPatch(
+    GROUP,
+    { displayName: 'g', members: members(...before) },
+    { Operations },
+  );
+  const list = after['members'];
+  return Array.isArray(list) ? list.map(({ value }) => value) : [];
+};
 describe('SCIM patches', () => {
   test('Okta deactivates with a value object and no path, and repeats the id of a group', () => {
     assert.equal(patch(ADA, { op: 'replace', value: { active: false } })['active'], false);
@@ -82,32 +98,33 @@ describe('SCIM patches', () => {
     );
   });
 
-  const group = (before: string[], ...Operations: object[]) => {
-    const after = applyPatch(
-      GROUP,
-      { displayName: 'g', members: members(...before) },
-      { Operations },
-    );
-    const list = after['members'];
-    return Array.isArray(list) ? list.map(({ value }) => value) : [];
-  };
   test('members come and go in every way that is sent', () => {
     const path = 'members';
-    assert.deepEqual(group(['a'], { op: 'add', path, value: members('b', 'a') }), ['a', 'b']);
-    assert.deepEqual(group(['a'], { op: 'Add', path, value: { value: 'b' } }), ['a', 'b']);
-    assert.deepEqual(group(['a'], { op: 'add', path, value: 'b' }), ['a', 'b']);
-    assert.deepEqual(group(['a'], { op: 'add', value: { members: members('b') } }), ['a', 'b']);
-    assert.deepEqual(group(['a', 'b'], { op: 'remove', path: 'members[value eq "a"]' }), ['b']);
-    assert.deepEqual(group(['a', 'b'], { op: 'remove', path: 'members[value eq "x"]' }), [
+    assert.deepEqual(membersAfter(['a'], { op: 'add', path, value: members('b', 'a') }), [
       'a',
       'b',
     ]);
-    assert.deepEqual(group(['a', 'b'], { op: 'Remove', path, value: members('a') }), ['b']);
-    assert.deepEqual(group(['a', 'b'], { op: 'Remove', path, value: { value: 'a' } }), ['b']);
-    assert.deepEqual(group(['a', 'b'], { op: 'Remove', path, value: [] }), ['a', 'b']);
-    assert.deepEqual(group(['a', 'b'], { op: 'remove', path }), []);
-    assert.deepEqual(group(['a', 'b'], { op: 'replace', path, value: members('c') }), ['c']);
-    assert.deepEqual(group(['a', 'b'], { op: 'replace', path, value: [] }), []);
+    assert.deepEqual(membersAfter(['a'], { op: 'Add', path, value: { value: 'b' } }), ['a', 'b']);
+    assert.deepEqual(membersAfter(['a'], { op: 'add', path, value: 'b' }), ['a', 'b']);
+    assert.deepEqual(membersAfter(['a'], { op: 'add', value: { members: members('b') } }), [
+      'a',
+      'b',
+    ]);
+    assert.deepEqual(membersAfter(['a', 'b'], { op: 'remove', path: 'members[value eq "a"]' }), [
+      'b',
+    ]);
+    assert.deepEqual(membersAfter(['a', 'b'], { op: 'remove', path: 'members[value eq "x"]' }), [
+      'a',
+      'b',
+    ]);
+    assert.deepEqual(membersAfter(['a', 'b'], { op: 'Remove', path, value: members('a') }), ['b']);
+    assert.deepEqual(membersAfter(['a', 'b'], { op: 'Remove', path, value: { value: 'a' } }), [
+      'b',
+    ]);
+    assert.deepEqual(membersAfter(['a', 'b'], { op: 'Remove', path, value: [] }), ['a', 'b']);
+    assert.deepEqual(membersAfter(['a', 'b'], { op: 'remove', path }), []);
+    assert.deepEqual(membersAfter(['a', 'b'], { op: 'replace', path, value: members('c') }), ['c']);
+    assert.deepEqual(membersAfter(['a', 'b'], { op: 'replace', path, value: [] }), []);
   });
 
   test('another primary address takes the place of the first', () => {
@@ -115,7 +132,7 @@ describe('SCIM patches', () => {
     const after = patch(ADA, { op: 'add', path: 'emails', value });
     const primary = readEmails(after).filter((each) => each['primary'] === true);
     assert.deepEqual(primary, value);
-    assert.equal(keyOf(after, { name: 'acme' }), 'p@example.com');
+    assert.equal(keyOf(after, ACME), 'p@example.com');
   });
 
   test('what decides who may come cannot be taken away', () => {
