@@ -8,6 +8,7 @@ import { openDevices } from '#src/identity/devices.ts';
 import { openPeople } from '#src/identity/people-store.ts';
 import type { Person } from '#src/identity/person.ts';
 import { openSignIns } from '#src/identity/sign-ins.ts';
+import { openScim } from '#src/identity/scim/service.ts';
 import type { Tokens } from '#src/identity/token.ts';
 import { openTokens } from '#src/identity/tokens.ts';
 import { openVault } from '#src/identity/vault.ts';
@@ -191,6 +192,7 @@ async function openGateway(
       people,
       signIns,
       identity,
+      scim: await openScim({ db, audit, directory, identity, publicUrl: config.publicUrl }),
       ...(embedded && { embedded }),
       audit,
       publicUrl: config.publicUrl,

@@ -4,6 +4,7 @@ import type { AuditLog } from '#src/audit/log.ts';
 import type { Records } from '#src/audit/reader.ts';
 import type { IdentityConfig } from '#src/config/identity.ts';
 import type { Directory, Person } from '#src/identity/person.ts';
+import type { ScimService } from '#src/identity/scim/service.ts';
 import type { People } from '#src/identity/sign-in.ts';
 import type { SignInStore } from '#src/identity/sign-ins.ts';
 import type { Tokens } from '#src/identity/token.ts';
@@ -32,6 +33,8 @@ export type HttpDeps = {
   readonly identity: IdentityConfig;
   /** With `protocol: embedded` in the configuration. */
   readonly embedded?: Embedded;
+  /** By the name of the provider that tells us of people; undefined: none does. */
+  readonly scim?: ReadonlyMap<string, ScimService>;
   readonly audit: AuditLog;
   /** The exact statement comes only for an approver who may reveal what it holds. */
   review(id: string, person: Person): Review | Promise<Review>;

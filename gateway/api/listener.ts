@@ -17,6 +17,7 @@ import { metricsRoute } from './metrics.ts';
 import { openApi } from './openapi.ts';
 import { causeOf, notFound, type Problem, toProblem } from './problem.ts';
 import { recordRoutes } from './records.ts';
+import { registerScim } from '../scim/routes.ts';
 import { requestRoutes } from './requests.ts';
 
 const BODY_BYTES = 16_384;
@@ -101,6 +102,9 @@ export async function buildHttp(options: HttpOptions, tls?: UsePem): Promise<Fas
     { prefix: '/api/v1' },
   );
   const { oauth } = deps;
+  const { scim, audit } = deps;
+  if (scim?.size)
+    await app.register((told) => registerScim(told, { services: scim, audit }), { prefix: '/scim' });
   if (oauth) await app.register((terminals) => registerOauth(terminals, oauth));
   deps.embedded?.register(app);
   await app.register((pages) => registerConsole(pages, { deps, guard, signIns, failures, render }));
