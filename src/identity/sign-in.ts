@@ -19,6 +19,8 @@ export type Assertion = {
   readonly refreshToken?: string;
   /** For a sign-out at the provider. */
   readonly idToken?: string;
+  /** The session at the provider ends then, and with it the sign-in: milliseconds since the epoch. */
+  readonly until?: number;
 };
 
 /** A sign-in, a token or a lookup was refused; the message may be shown to the person. */

@@ -30,6 +30,8 @@ export type SignIn = {
 export type NewSignIn = Omit<SignIn, 'id' | 'startedAt' | 'lastUsedAt' | 'endsAt'> & {
   readonly refreshToken?: string;
   readonly idToken?: string;
+  /** The latest that it may end, in milliseconds since the epoch. */
+  readonly until?: number;
 };
 
 /** Who may be asked about at a provider. */
@@ -105,7 +107,7 @@ export function openSignIns({
       where t.id = s.token and t.revoked_at is null and t.expires_at > clock_timestamp()))`;
 
   return {
-    async start(cookie, { refreshToken, idToken, ...signIn }) {
+    async start(cookie, { refreshToken, idToken, until, ...signIn }) {
       const id = randomUUID();
       const person = personKey(signIn.person);
       const seal = (text: string | undefined, use: string): Buffer | null =>
@@ -116,7 +118,7 @@ export function openSignIns({
           `insert into countersign.sign_in as s (id, cookie, person, provider, token, scopes, auth_time, acr, amr, sid,
              client, refresh_token, id_token, ends_at)
            values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13,
-             clock_timestamp() + $14 * interval '1 ms') returning ${COLUMNS}`,
+             least(clock_timestamp() + $14 * interval '1 ms', $15::timestamptz)) returning ${COLUMNS}`,
           [
             id,
             cookie,
@@ -132,6 +134,7 @@ export function openSignIns({
             seal(refreshToken, 'refresh'),
             seal(idToken, 'id'),
             longestMs,
+            until === undefined ? null : new Date(until),
           ],
         );
         row = rows[0];

@@ -33,9 +33,11 @@ export function memoryStore(): SamlStore & { readonly taken: Assertion[] } {
       const found = tickets.get(ticket);
       if (!found || (found.browser && !browser?.equals(found.browser))) return undefined;
       tickets.delete(ticket);
-      return { assertion: found.assertion, next: found.next, beganAt: 0 };
+      return { assertion: found.assertion, next: found.next };
     },
     useOnce: async (provider, id) => useOnce(provider, id),
-    signInsOf: async (_provider, subject, sid) => [`${subject} ${sid ?? 'all'}`],
+    forget: async (provider, id) => void used.delete(`${provider} ${id}`),
+    sessionsEnded: async () => undefined,
+    whoSignedIn: async (_provider, subject, sessions) => [subject, ...sessions].join(' '),
   };
 }

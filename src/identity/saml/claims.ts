@@ -21,6 +21,7 @@ export function assertionOf(config: SamlConfig, said: Said): Assertion {
     authTime: said.authTime,
     ...(said.acr !== undefined && { acr: said.acr }),
     ...(said.sessionIndex !== undefined && { sid: said.sessionIndex }),
+    ...(said.sessionUntil !== undefined && { until: said.sessionUntil }),
   };
 }
 

@@ -34,8 +34,8 @@ export class Outgoing {
   }
 
   /** The address that a browser is sent to, for an AuthnRequest of this id. It comes back as RelayState too. */
-  signIn(id: string, fresh: boolean): Promise<string> {
-    return this.#saml(id, fresh).getAuthorizeUrlAsync(id, undefined, {});
+  signIn(id: string): Promise<string> {
+    return this.#saml(id).getAuthorizeUrlAsync(id, undefined, {});
   }
 
   /** The address for a LogoutRequest of this id; undefined when the provider has none. */
@@ -76,7 +76,7 @@ export class Outgoing {
     return this.#saml().generateServiceProviderMetadata(certificate, certificate);
   }
 
-  #saml(id?: string, fresh = false): SAML {
+  #saml(id?: string): SAML {
     const { own } = this.#files;
     const { issuer, entryPoint, logoutUrl, clockSkewMs } = this.#config;
     return new SAML({
@@ -90,7 +90,6 @@ export class Outgoing {
       idpCert: 'AAAA',
       identifierFormat: null,
       disableRequestedAuthnContext: true,
-      forceAuthn: fresh,
       acceptedClockSkewMs: clockSkewMs,
       wantAssertionsSigned: true,
       ...(id !== undefined && { generateUniqueId: () => id }),

@@ -1,10 +1,19 @@
 import { NotWelcome } from '../sign-in.ts';
 
-/** Throws what the person may read of a message of a provider that is not believed. */
+/** A message of a provider that is not believed; `why` goes into the record, the message to the person. */
+export class SamlRefused extends NotWelcome {
+  override name = 'SamlRefused';
+  readonly why: string;
+  constructor(why: string) {
+    super(
+      `What the provider sent was refused: ${why}. Begin again; if it is refused again, show this to your administrator.`,
+    );
+    this.why = why;
+  }
+}
+
 export function refuse(why: string): never {
-  throw new NotWelcome(
-    `What the provider sent was refused: ${why}. Sign in again; if it is refused again, show this to your administrator.`,
-  );
+  throw new SamlRefused(why);
 }
 
 /** A file that the configuration names cannot be used; the message is for the operator and holds no secret. */

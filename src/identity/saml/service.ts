@@ -1,6 +1,7 @@
+import { z } from 'zod';
 import type { SamlConfig } from '../../config/identity.ts';
 import { fromBase64 } from './algorithms.ts';
-import { readAssertion, type NameId } from './assertion.ts';
+import { readAssertion } from './assertion.ts';
 import { assertionOf } from './claims.ts';
 import { type Files, readFiles } from './files.ts';
 import { type Logout, readLogoutPost, readLogoutRedirect, textIn } from './logout.ts';
@@ -14,9 +15,9 @@ export type Incoming =
   | { readonly binding: 'redirect'; readonly query: string }
   | { readonly binding: 'post'; readonly message: string };
 
-/** What a logout message of the provider leads to here. */
+/** What a logout message of the provider has led to; `reply` is where the browser goes to tell it. */
 export type Heard =
-  | { readonly kind: 'ended'; readonly signIns: readonly string[]; readonly reply?: string }
+  | { readonly kind: 'ended'; readonly reply?: string }
   | { readonly kind: 'told'; readonly done: boolean };
 
 /** Everything that is said between one provider and us, in both directions. Its files are read anew each time. */
@@ -43,9 +44,9 @@ export class SamlService {
   }
 
   /** Opens a sign-in for the browser that `browser` stands for. Resolves to the provider's address to send it to. */
-  async begin(browser: Buffer, next: string, fresh = false): Promise<string> {
+  async begin(browser: Buffer, next: string): Promise<string> {
     const outgoing = await this.#outgoing();
-    return outgoing.signIn(await this.#store.begin(this.#config.name, browser, next), fresh);
+    return outgoing.signIn(await this.#store.begin(this.#config.name, browser, next));
   }
 
   /** Takes what was posted to us. Resolves to the ticket that the browser finishes with; rejects with NotWelcome. */
@@ -71,29 +72,50 @@ export class SamlService {
       request,
       id,
       until,
+      // For the sign-out, the provider wants the NameID back as it was.
       assertion: { ...person, idToken: JSON.stringify(said.nameId) },
     });
   }
 
-  /** Reads a logout message and says which sign-ins end by it. Rejects with NotWelcome. */
-  async hear(incoming: Incoming, relayState: string | undefined): Promise<Heard> {
+  /** Reads a logout message and has `end` end what the person has here. Rejects with NotWelcome. */
+  async hear(
+    incoming: Incoming,
+    relayState: string | undefined,
+    end: (email: string) => Promise<void>,
+  ): Promise<Heard> {
     const files = await readFiles(this.#config);
     const trust = trustOf(this.#config, files, this.#now());
     const logout = readIncoming(incoming, this.#ours.slo, trust);
     if (logout.kind === 'response') return { kind: 'told', done: logout.done };
-    const { name } = this.#config;
-    await this.#store.useOnce(name, logout.id, logout.until);
-    const sessions = logout.sessions.length > 0 ? logout.sessions : [undefined];
-    const ended = await Promise.all(
-      sessions.map((sid) => this.#store.signInsOf(name, logout.nameId.value, sid)),
-    );
+    await this.#end(logout, end);
     const outgoing = new Outgoing(this.#config, this.#ours, files);
     const reply = await outgoing.signedOut(newId(), logout.id, relayState);
-    return { kind: 'ended', signIns: ended.flat(), ...(reply !== undefined && { reply }) };
+    return { kind: 'ended', ...(reply !== undefined && { reply }) };
   }
 
-  /** Where to go to be signed out at the provider too; undefined when it has no such place. */
-  async signOut(nameId: NameId, sessionIndex: string | undefined): Promise<string | undefined> {
+  async #end(
+    { id, until, nameId, sessions }: Logout & { kind: 'request' },
+    end: (email: string) => Promise<void>,
+  ): Promise<void> {
+    const { name } = this.#config;
+    await this.#store.useOnce(name, id, until);
+    try {
+      await this.#store.sessionsEnded(name, nameId.value, sessions);
+      const person = await this.#store.whoSignedIn(name, nameId.value, sessions);
+      if (person !== undefined) await end(person);
+    } catch (error) {
+      // The provider will say it again, and must not find it used up.
+      await this.#store.forget(name, id);
+      throw error;
+    }
+  }
+
+  /**
+   * Where to go to be signed out at the provider too; undefined when it has no such place. `kept` is the idToken of the
+   * sign-in.
+   */
+  async signOut(kept: string, sessionIndex: string | undefined): Promise<string | undefined> {
+    const nameId = NAME_ID.parse(JSON.parse(kept));
     return (await this.#outgoing()).signOut(newId(), nameId, sessionIndex);
   }
 
@@ -111,3 +133,10 @@ function readIncoming(incoming: Incoming, address: string, trust: Trust): Logout
 function trustOf({ issuer, clockSkewMs }: SamlConfig, { keys, own }: Files, now: number): Trust {
   return { issuer, keys, ownKey: own?.key, clock: { now, skewMs: clockSkewMs } };
 }
+
+const NAME_ID = z.strictObject({
+  value: z.string(),
+  format: z.string().exactOptional(),
+  nameQualifier: z.string().exactOptional(),
+  spNameQualifier: z.string().exactOptional(),
+});

@@ -8,15 +8,13 @@ import { refuse } from './refuse.ts';
 const FLOW = "interval '10 minutes'";
 /** From the provider's answer to the browser's next request. */
 const TICKET = "interval '2 minutes'";
-
-export type Begun = { readonly id: string; readonly beganAt: number };
+/** Longer than an answer of a provider is good for. */
+const OVERTAKEN = "interval '1 hour'";
 
 /** A sign-in that a provider has answered and this browser has begun. */
 export type Answered = {
   readonly assertion: Assertion;
   readonly next: string;
-  /** When it was begun here, in milliseconds since the epoch. */
-  readonly beganAt: number;
 };
 
 export type SamlStore = {
@@ -42,8 +40,16 @@ export type SamlStore = {
   ): Promise<Answered | undefined>;
   /** Remembers a message until it would be refused anyway. Rejects with NotWelcome when it has been here before. */
   useOnce(provider: string, id: string, until: number): Promise<void>;
-  /** Ids of the live sign-ins of a person of this provider; with `sid` those of that session there. */
-  signInsOf(provider: string, subject: string, sid: string | undefined): Promise<readonly string[]>;
+  /** As if it had not been used: what it asks for could not be done. */
+  forget(provider: string, id: string): Promise<void>;
+  /** What was begun with these sessions at the provider and is on its way here comes to nothing. */
+  sessionsEnded(provider: string, subject: string, sessions: readonly string[]): Promise<void>;
+  /** E-mail address of who has signed in as this subject; with `sessions` only when in one of them. */
+  whoSignedIn(
+    provider: string,
+    subject: string,
+    sessions: readonly string[],
+  ): Promise<string | undefined>;
 };
 
 /** An id for XML, where none begins with a digit: 160 random bits. */
@@ -65,6 +71,7 @@ export function openSamlStore(db: Database): SamlStore {
     take: ({ provider, request, id, until, assertion }) =>
       db.transaction(async (sql) => {
         await use(sql, provider, id, until);
+        await demandOpen(sql, assertion);
         const ticket = randomBytes(32).toString('base64url');
         const answer = [secretHash(ticket), JSON.stringify(assertion)];
         if (request === undefined)
@@ -88,30 +95,61 @@ export function openSamlStore(db: Database): SamlStore {
       }),
 
     async finish(provider, ticket, browser) {
-      const { rows } = await db.pool.query<{ said: unknown; next: string; begun_at: Date }>(
+      const { rows } = await db.pool.query<{ said: unknown; next: string }>(
         `delete from countersign.saml_flow
          where ticket = $1 and provider = $2 and (browser is null or browser = $3)
-           and expires_at > clock_timestamp() returning said, next, begun_at`,
+           and expires_at > clock_timestamp() returning said, next`,
         [secretHash(ticket), provider, browser ?? null],
       );
       const row = rows[0];
-      return (
-        row && { assertion: said.parse(row.said), next: row.next, beganAt: row.begun_at.getTime() }
-      );
+      return row && { assertion: said.parse(row.said), next: row.next };
     },
 
     useOnce: (provider, id, until) => use(db.pool, provider, id, until),
 
-    async signInsOf(provider, subject, sid) {
-      const { rows } = await db.pool.query<{ id: string }>(
-        `select s.id from countersign.sign_in s join countersign.person p on p.email = s.person
-         where s.provider = $1 and p.provider = $1 and p.subject = $2 and ($3::text is null or s.sid = $3)
-           and s.ended_at is null and s.ends_at > clock_timestamp()`,
-        [provider, subject, sid ?? null],
+    async forget(provider, id) {
+      await db.pool.query('delete from countersign.saml_used where provider = $1 and id = $2', [
+        provider,
+        id,
+      ]);
+    },
+
+    async sessionsEnded(provider, subject, sessions) {
+      await db.pool.query(
+        `insert into countersign.saml_used (provider, id, expires_at)
+         select $1, key, clock_timestamp() + ${OVERTAKEN} from unnest($2::text[]) key on conflict do nothing`,
+        [provider, sessions.map((sid) => sessionKey(subject, sid))],
       );
-      return rows.map((row) => row.id);
+      await db.pool.query(
+        `delete from countersign.saml_flow where provider = $1 and said ->> 'subject' = $2`,
+        [provider, subject],
+      );
+    },
+
+    async whoSignedIn(provider, subject, sessions) {
+      // A token outlives the sign-in that it was made in, so sign-ins that are over count too.
+      const { rows } = await db.pool.query<{ email: string }>(
+        `select p.email from countersign.person p
+         where p.provider = $1 and p.subject = $2 and (cardinality($3::text[]) = 0 or exists
+           (select from countersign.sign_in s where s.provider = $1 and s.person = p.email and s.sid = any ($3)))`,
+        [provider, subject, sessions],
+      );
+      return rows[0]?.email;
     },
   };
+}
+
+/** No id of XML holds a blank. */
+const sessionKey = (subject: string, sid: string): string => `session ${subject} ${sid}`;
+
+/** Refuses a sign-in whose session at the provider has ended while it was on its way. */
+async function demandOpen(sql: Sql, { provider, subject, sid }: Assertion): Promise<void> {
+  if (sid === undefined) return;
+  const { rowCount } = await sql.query(
+    'select from countersign.saml_used where provider = $1 and id = $2',
+    [provider, sessionKey(subject, sid)],
+  );
+  if (rowCount) refuse('you have signed out at the provider meanwhile');
 }
 
 async function use(sql: Sql, provider: string, id: string, until: number): Promise<void> {

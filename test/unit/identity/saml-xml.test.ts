@@ -51,6 +51,6 @@ suite('XML', () => {
   };
   for (const [what, text] of Object.entries(bad))
     test(`${what} is refused`, () => {
-      assert.throws(() => readXml(text), { name: 'NotWelcome' });
+      assert.throws(() => readXml(text), { name: 'SamlRefused' });
     });
 });
