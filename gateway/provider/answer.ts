@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Provider } from 'oidc-provider';
 import { CSP } from '../console/layout.ts';
-import { configure, type ProviderParts, withoutScripts } from './configure.ts';
+import { configure, type ProviderParts, SESSION_COOKIE, withoutScripts } from './configure.ts';
 import { isOwnForm } from './own.ts';
 import { document, peoplePage, problemPage } from './pages.ts';
 
@@ -64,7 +64,7 @@ async function pick(
     await choice.save(choice.exp - Math.floor(Date.now() / 1000));
     response.setHeader(
       'set-cookie',
-      ['', '.sig'].map((end) => `countersign_embedded${end}=; path=${path}; max-age=0; httponly`),
+      ['', '.sig'].map((end) => `${SESSION_COOKIE}${end}=; path=${path}; max-age=0; httponly`),
     );
   }
   await provider.interactionFinished(request, response, { login: { accountId: person.email } });

@@ -4,6 +4,7 @@ import { document, goOnPage, problemPage, signedOutPage, signOutPage } from './p
 import type { State } from './state.ts';
 
 export const SCOPES = ['openid', 'profile', 'email', 'groups', 'offline_access'];
+export const SESSION_COOKIE = 'countersign_embedded';
 const MINUTE = 60;
 const DAY = 86_400;
 
@@ -59,7 +60,7 @@ export function configure(parts: ProviderParts): object {
     cookies: {
       keys: state.cookieKeys,
       names: {
-        session: 'countersign_embedded',
+        session: SESSION_COOKIE,
         interaction: 'countersign_embedded_choice',
         resume: 'countersign_embedded_resume',
       },
@@ -88,7 +89,7 @@ export function configure(parts: ProviderParts): object {
       backchannelLogout: { enabled: true },
       rpInitiatedLogout: {
         enabled: true,
-        logoutSource: (ctx: Context, form: string) => void (ctx.body = document(signOutPage(form))),
+        logoutSource: (ctx: Context, form: string) => signOut(ctx, form, path),
         postLogoutSuccessSource: (ctx: Context) =>
           void (ctx.body = document(signedOutPage(parts.console))),
       },
@@ -143,6 +144,25 @@ function accountOf(person: Person | undefined): object | undefined {
       }),
     }
   );
+}
+
+/**
+ * The gateway itself sends who has signed out there already, and proves it with their ID token: nothing is asked again,
+ * and it need not be told. Who comes by themselves is asked, and then the gateway ends all that is theirs.
+ */
+async function signOut(ctx: Context, form: string, path: string): Promise<void> {
+  const { session, params, entities } = ctx.oidc;
+  if (!entities.IdTokenHint || params['post_logout_redirect_uri'] === undefined) {
+    ctx.body = document(signOutPage(form));
+    return;
+  }
+  const state = params['state'];
+  await session.destroy();
+  ctx.cookies.set(SESSION_COOKIE, null, { path });
+  const back = new URL(params['post_logout_redirect_uri']);
+  if (state !== undefined) back.searchParams.set('state', state);
+  ctx.status = 303;
+  ctx.redirect(back.href);
 }
 
 const FORM = /<form method="post" action="([^"]*)">/u;

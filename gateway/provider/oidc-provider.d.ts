@@ -56,11 +56,14 @@ declare module 'oidc-provider' {
     status: number;
     type: string;
     body: unknown;
+    readonly cookies: { set(name: string, value: null, options: object): void };
+    redirect(url: string): void;
     readonly oidc: {
       readonly route: string;
       readonly provider: Provider;
       readonly client: Client;
       readonly session: Session;
+      readonly entities: { readonly IdTokenHint?: object };
       readonly params: Readonly<Record<string, string | undefined>>;
       readonly result?: { readonly login?: unknown; readonly consent?: { grantId?: string } };
       readonly requestParamScopes: ReadonlySet<string>;

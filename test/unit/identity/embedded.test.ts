@@ -69,21 +69,34 @@ test('sessions and keys survive a restart, in a file of mode 0600; who is gone i
   );
 });
 
-test('a sign-out at the provider is a button, not a script, and comes back', async (t) => {
+test('a sign-out at the gateway is one at the provider, without a word; the other way it is asked', async (t) => {
   const world = await startEmbedded();
   t.after(() => world.stop());
   const browser = new ScriptedBrowser();
   const { idToken = '' } = await signIn(world, 'engineer@example.com', browser);
   const provider = new OidcProvider(world.embedded.oidc);
   const back = `${world.publicUrl}/sign-in`;
-  for (const button of ['Sign out', 'Continue']) {
-    const url = await endSessionUrl(provider, { idToken, back });
-    const page = await browser.go(url?.href ?? '', world.publicUrl);
-    assert.match(page.html, new RegExp(`<button[^>]*>\\s*${button}\\s*</button>`));
-    assert.doesNotMatch(page.html, /<script/);
-    const left = await browser.submit(page, world.publicUrl, { logout: 'yes' });
-    assert.equal(left.url, back);
-  }
+  const end = `${world.publicUrl}/embedded/session/end`;
+  const asked = await browser.go(end, world.publicUrl);
+  assert.match(asked.html, /Sign out\s*<\/button>/);
+  assert.doesNotMatch(asked.html, /<script/);
+
+  const url = await endSessionUrl(provider, { idToken, back });
+  const gone = await browser.go(url?.href ?? '', 'http://elsewhere.invalid');
+  assert.equal(gone.url, back);
+  assert.deepEqual(world.errors, [], 'the gateway was not told what it knows');
+
+  // Nobody is signed in any more: a button, where the library has a script.
+  const again = await browser.go(url?.href ?? '', world.publicUrl);
+  assert.match(again.html, /Continue\s*<\/button>/);
+  assert.doesNotMatch(again.html, /<script/);
+  assert.equal((await browser.submit(again, 'http://elsewhere.invalid', {})).url, back);
+
+  await signIn(world, 'engineer@example.com', browser);
+  const page = await browser.go(end, world.publicUrl);
+  const done = await browser.submit(page, world.publicUrl, { logout: 'yes' });
+  assert.match(done.html, /Signed out/);
+  assert.match(String(world.errors), /sign-in\/demo\/logout, got: 404/, 'the gateway was told');
 });
 
 test('nothing of it is loaded before somebody comes', () => {
