@@ -16,6 +16,7 @@ const Facts = z.object({
   console: z.string(),
   api: z.string(),
   postgres: z.object({ host: z.string(), port: z.number(), database: z.string() }),
+  issuer: z.string(),
   people: z.record(z.string(), Person),
 });
 export type Facts = z.infer<typeof Facts>;

@@ -19,6 +19,8 @@ export type Gateway = {
   readonly console: string;
   readonly api: string;
   readonly postgres: { readonly host: string; readonly port: number };
+  /** Of the embedded provider. */
+  readonly issuer?: string;
   readonly tokens: Tokens;
   /** Drains, withdraws what is held, and ends. */
   stop(): Promise<void>;
@@ -86,6 +88,7 @@ export async function startDemo(options: DemoOptions): Promise<Demo> {
     console: running.console,
     api: running.api,
     postgres: { ...running.postgres, database: 'shop' },
+    issuer: running.issuer ?? '',
   };
   const facts = await writeFacts(places.facts, where, running.tokens);
   const parts = started.move();

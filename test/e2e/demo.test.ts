@@ -61,9 +61,11 @@ test('the first start shows its progress, and ends with a tour of at most ten li
 
 test('demo.json is private and has what scripts may count on', async () => {
   assert.equal((await stat(kit.facts)).mode & 0o777, 0o600);
-  const { console, api, postgres, people: known } = await facts();
+  const { console, api, postgres, issuer, people: known } = await facts();
   assert.equal(console, `http://127.0.0.1:${base}`);
   assert.equal(api, `${console}/api/v1`);
+  const provider = await fetch(`${issuer}/.well-known/openid-configuration`);
+  assert.equal(((await provider.json()) as { issuer: string }).issuer, issuer);
   assert.deepEqual(postgres, { host: '127.0.0.1', port: base + 1, database: 'shop' });
   people = known;
   assert.deepEqual(Object.keys(people).toSorted(), [

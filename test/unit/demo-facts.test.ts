@@ -12,6 +12,7 @@ const where = {
   console: 'http://127.0.0.1:8080',
   api: 'http://127.0.0.1:8080/api/v1',
   postgres: { host: '127.0.0.1', port: 6432, database: 'shop' },
+  issuer: 'http://127.0.0.1:8080/embedded',
 };
 let dir: string;
 
@@ -41,7 +42,7 @@ test('the demo writes its facts privately, in the shape that scripts rely on', a
   await writeFacts(path, where, fakeTokens());
   assert.equal((await stat(path)).mode & 0o777, 0o600);
   const facts = JSON.parse(await readFile(path, 'utf8'));
-  assert.deepEqual(Object.keys(facts), ['console', 'api', 'postgres', 'people']);
+  assert.deepEqual(Object.keys(facts), ['console', 'api', 'postgres', 'issuer', 'people']);
   assert.deepEqual(Object.keys(facts.people), [
     'engineer',
     'approver',
