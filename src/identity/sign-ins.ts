@@ -4,6 +4,7 @@ import type { IdentityConfig } from '../config/identity.ts';
 import type { Database } from '../store/database.ts';
 import { personKey } from './people.ts';
 import type { Scope } from './token.ts';
+import { LIVE } from './tokens.ts';
 import type { Vault } from './vault.ts';
 
 /** Somebody who is signed in to the console; times are ISO 8601. */
@@ -47,6 +48,8 @@ export type SignInStore = {
   start(cookie: Buffer, signIn: NewSignIn): Promise<SignIn>;
   /** The live one; `touch` is false for what a page does by itself, so that an abandoned screen is signed out. */
   find(cookie: Buffer, touch: boolean): Promise<SignIn | undefined>;
+  /** The live one of this id. */
+  get(id: string): Promise<SignIn | undefined>;
   /** Those that are live, newest first. */
   list(person: string): Promise<readonly SignIn[]>;
   /** False when there is no such live sign-in. Recorded. */
@@ -103,8 +106,7 @@ export function openSignIns({
   // One made with a token ends with that token.
   const live = `s.ended_at is null and s.ends_at > clock_timestamp()
     and s.seen_at > clock_timestamp() - ${idleMs} * interval '1 ms'
-    and (s.token is null or exists (select from countersign.token t
-      where t.id = s.token and t.revoked_at is null and t.expires_at > clock_timestamp()))`;
+    and (s.token is null or exists (select from countersign.token where token.id = s.token and ${LIVE}))`;
 
   return {
     async start(cookie, { refreshToken, idToken, until, ...signIn }) {
@@ -161,6 +163,15 @@ export function openSignIns({
           [row.id, touchMs],
         );
       return signInOf(row);
+    },
+
+    async get(id) {
+      if (!UUID.test(id)) return undefined;
+      const { rows } = await db.pool.query<Row>(
+        `select ${COLUMNS} from countersign.sign_in s where s.id = $1 and ${live}`,
+        [id],
+      );
+      return rows[0] && signInOf(rows[0]);
     },
 
     async list(person) {

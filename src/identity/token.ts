@@ -48,7 +48,12 @@ export interface Tokens {
   /** The live token that has this scope, or undefined. Bad checksums are refused without asking the store. */
   check(token: string, scope: Scope): Promise<TokenInfo | undefined>;
   scram(email: string): Promise<ScramSecrets>;
+  /** Those that are live first, then newest first; at most 1000. */
   list(person?: string): Promise<readonly TokenInfo[]>;
-  /** False when there is no such live token. */
-  revoke(id: string): Promise<boolean>;
+  /** The live token of this id. */
+  find(id: string): Promise<TokenInfo | undefined>;
+  /** It has opened something otherwise than by `check`; nobody waits for the time stamp. */
+  used(id: string): void;
+  /** False when there is no such live token. `by` is who did it, when that is not its own person. */
+  revoke(id: string, by?: string): Promise<boolean>;
 }

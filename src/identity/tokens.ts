@@ -21,7 +21,8 @@ type Row = {
 
 const COLUMNS = `id, person, agent, label, scopes, created_at, expires_at, last_used_at, coalesce(token.revoked_at,
   (select p.revoked_at from countersign.token p where p.id = token.parent)) as revoked_at`;
-const LIVE = `token.revoked_at is null and token.expires_at > clock_timestamp() and (token.parent is null or exists (
+/** Of a row of `countersign.token`: it was not revoked, has not expired, and nor has the one that it was exchanged for. */
+export const LIVE = `token.revoked_at is null and token.expires_at > clock_timestamp() and (token.parent is null or exists (
   select from countersign.token p
   where p.id = token.parent and p.revoked_at is null and p.expires_at > clock_timestamp()))`;
 const SCOPES: readonly Scope[] = ['connect', 'read', 'decide'];
@@ -123,31 +124,30 @@ export async function openTokens(db: Database, audit: AuditLog): Promise<Tokens>
     async list(email) {
       const { rows } = await db.pool.query<Row>(
         `select ${COLUMNS} from countersign.token where $1::text is null or person = $1
-         order by created_at desc, id limit 1000`,
+         order by (${LIVE}) desc, created_at desc, id limit 1000`,
         [email === undefined ? null : personKey(email)],
       );
       return rows.map(infoOf);
     },
 
-    async revoke(id) {
-      if (!UUID.test(id)) return false;
-      const { rows } = await db.pool.query<{ person: string }>(
-        `select person from countersign.token where id = $1 and ${LIVE}`,
-        [id],
-      );
-      const owner = rows[0];
+    find: (id) => liveToken(db, id),
+
+    used(id) {
+      touch(db, { id, last_used_at: null });
+    },
+
+    async revoke(id, by) {
+      const owner = await liveToken(db, id);
       if (!owner) return false;
+      const body = { action: 'revoke', token: id, ...(by !== undefined && { by: personKey(by) }) };
       try {
-        await audit.append(
-          { kind: 'token', person: owner.person, body: { action: 'revoke', token: id } },
-          async (sql) => {
-            const { rowCount } = await sql.query(
-              `update countersign.token set revoked_at = clock_timestamp() where id = $1 and ${LIVE}`,
-              [id],
-            );
-            if (!rowCount) throw new NotLive();
-          },
-        );
+        await audit.append({ kind: 'token', person: owner.person, body }, async (sql) => {
+          const { rowCount } = await sql.query(
+            `update countersign.token set revoked_at = clock_timestamp() where id = $1 and ${LIVE}`,
+            [id],
+          );
+          if (!rowCount) throw new NotLive();
+        });
         return true;
       } catch (error) {
         if (error instanceof NotLive) return false;
@@ -155,6 +155,15 @@ export async function openTokens(db: Database, audit: AuditLog): Promise<Tokens>
       }
     },
   };
+}
+
+async function liveToken(db: Database, id: string): Promise<TokenInfo | undefined> {
+  if (!UUID.test(id)) return undefined;
+  const { rows } = await db.pool.query<Row>(
+    `select ${COLUMNS} from countersign.token where id = $1 and ${LIVE}`,
+    [id],
+  );
+  return rows[0] && infoOf(rows[0]);
 }
 
 /** Those of these tokens (ids) that were revoked, have expired, or are not there any more. */
@@ -177,7 +186,7 @@ const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 class NotLive extends Error {}
 
 // Once a minute is enough, and nobody waits for it: a failure costs a time stamp.
-function touch(db: Database, row: Row): void {
+function touch(db: Database, row: Pick<Row, 'id' | 'last_used_at'>): void {
   if (row.last_used_at && Date.now() - row.last_used_at.getTime() < 60_000) return;
   db.pool
     .query(

@@ -38,6 +38,10 @@ export function fakeSignIns(parts: {
       if (touch) entry.seenAt = now();
       return Promise.resolve(entry.signIn);
     },
+    get: (id) =>
+      Promise.resolve(
+        [...kept.values()].find((entry) => entry.signIn.id === id && live(entry))?.signIn,
+      ),
     list: (person) =>
       Promise.resolve(
         [...kept.values()]

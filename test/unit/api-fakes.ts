@@ -228,7 +228,13 @@ export function makeWorld(publicUrl = 'http://127.0.0.1:8080'): World {
           ),
         issue: unused,
         scram: unused,
-        revoke: unused,
+        find: (id) => Promise.resolve(tokenInfo(id)),
+        used: unused,
+        revoke(id) {
+          const live = tokenInfo(id) !== undefined;
+          revoked.add(id);
+          return Promise.resolve(live);
+        },
       },
       records: {
         get: (id) => Promise.resolve(records.find((record) => record.id === id)),

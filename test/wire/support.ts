@@ -33,6 +33,8 @@ const tokens: Tokens = {
   issue: unused,
   check: unused,
   list: unused,
+  find: unused,
+  used: () => undefined,
   revoke: unused,
   scram: (email) =>
     Promise.resolve({ salt, iterations: 4096, verifiers: email === EMAIL ? [verifier] : [] }),
@@ -75,7 +77,9 @@ export async function listen(options: Partial<ListenOptions> = {}): Promise<List
         Promise.resolve(people.has(email) ? { email, name: 'Ann', groups: [] } : undefined),
     },
     cancels,
-    serve: (client) => {
+    serve: ({ person, token, ...rest }) => {
+      if (!person || token === undefined) throw new Error('nothing has shown who this is');
+      const client = { ...rest, person, token };
       clients.push(client);
       return session(client, cancels);
     },
