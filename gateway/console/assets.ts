@@ -5,6 +5,7 @@ import type { FastifyInstance } from 'fastify';
 
 const TYPES = {
   'console.css': 'text/css; charset=utf-8',
+  'go-on.js': 'text/javascript; charset=utf-8',
   'live.js': 'text/javascript; charset=utf-8',
   'mark.svg': 'image/svg+xml',
 } as const;
@@ -17,6 +18,7 @@ const load = (name: Name): { readonly bytes: Buffer; readonly version: string } 
 };
 const FILES = {
   'console.css': load('console.css'),
+  'go-on.js': load('go-on.js'),
   'live.js': load('live.js'),
   'mark.svg': load('mark.svg'),
 } as const satisfies Record<Name, unknown>;
@@ -25,7 +27,7 @@ const FILES = {
 export const assetUrl = (name: Name): string => `/assets/${FILES[name].version}/${name}`;
 
 export function assetRoutes(app: FastifyInstance): void {
-  for (const name of ['console.css', 'live.js', 'mark.svg'] as const)
+  for (const name of ['console.css', 'go-on.js', 'live.js', 'mark.svg'] as const)
     app.get(assetUrl(name), (_request, reply) =>
       reply
         .type(TYPES[name])

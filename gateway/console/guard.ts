@@ -59,18 +59,20 @@ export class Guard {
   /** Throws the 403 for a change that did not come from a page of ours. */
   demandOwnForm(request: FastifyRequest, formToken: string): void {
     const id = this.cookieOf(request);
-    const site = request.headers['sec-fetch-site'];
     const own =
-      (site === undefined || site === 'same-origin') &&
-      this.#isOwnOrigin(request) &&
-      id !== undefined &&
-      this.#signIns.isFormToken(id, formToken);
+      this.fromOwnPage(request) && id !== undefined && this.#signIns.isFormToken(id, formToken);
     if (!own)
       throw new Problem(
         403,
         'foreign-form',
         'This form did not come from this console, or it is too old. Open the page again and repeat.',
       );
+  }
+
+  /** True when the browser says that a page of ours has sent this. */
+  fromOwnPage(request: FastifyRequest): boolean {
+    const site = request.headers['sec-fetch-site'];
+    return (site === undefined || site === 'same-origin') && this.#isOwnOrigin(request);
   }
 
   #isOwnOrigin(request: FastifyRequest): boolean {
