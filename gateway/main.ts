@@ -18,6 +18,7 @@ import { CANCEL, openCore, type Core, type ServeOptions } from './core.ts';
 import { endSessions } from './ended.ts';
 import { Holds, mayReveal } from './gate/holds.ts';
 import { Analysers } from './postgres/analysers.ts';
+import { openOidc } from './oidc.ts';
 import { Cancels } from './postgres/cancel.ts';
 import { listenPostgres } from './postgres/listener.ts';
 import type { SessionDeps } from './postgres/deps.ts';
@@ -44,6 +45,8 @@ export type Running = RunningPart & {
   /** Ends in `/api/v1`. */
   readonly api: string;
   readonly postgres: { readonly host: string; readonly port: number };
+  /** Of the embedded provider, when the configuration has it. */
+  readonly issuer?: string;
   readonly tokens: Tokens;
 };
 
@@ -118,6 +121,7 @@ async function openGateway(
   const people = openPeople({ ...core, identity });
   const vault = await openVault(config.dataDir);
   const signIns = openSignIns({ db, audit, vault, sessions: identity.sessions });
+  const oidc = await openOidc(core, { people, signIns, embedded }, opened);
   const analysers = opened.adopt(new Analysers(onError), (open) => open.close());
   const inUse = (target: TargetConfig): boolean =>
     reload.config.targets.get(target.name) === target || sessions.uses(target);
@@ -193,6 +197,7 @@ async function openGateway(
       signIns,
       identity,
       scim: await openScim({ db, audit, directory, identity, publicUrl: config.publicUrl }),
+      oidc,
       ...(embedded && { embedded }),
       audit,
       publicUrl: config.publicUrl,
@@ -247,6 +252,7 @@ async function openGateway(
     console: http.url,
     api: `${http.url}/api/v1`,
     postgres: { host: config.listen.postgres.host, port: listener.port },
+    ...(embedded && { issuer: embedded.oidc.issuer }),
     tokens,
   };
 }

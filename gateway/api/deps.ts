@@ -1,15 +1,15 @@
-import type { FastifyBaseLogger } from 'fastify';
+import type { FastifyBaseLogger, FastifyInstance } from 'fastify';
 import type { Requests } from '#src/approval/port.ts';
 import type { AuditLog } from '#src/audit/log.ts';
 import type { Records } from '#src/audit/reader.ts';
 import type { IdentityConfig } from '#src/config/identity.ts';
+import type { Oidc } from '#src/identity/oidc/oidc.ts';
 import type { Directory, Person } from '#src/identity/person.ts';
 import type { ScimService } from '#src/identity/scim/service.ts';
 import type { People } from '#src/identity/sign-in.ts';
 import type { SignInStore } from '#src/identity/sign-ins.ts';
 import type { Tokens } from '#src/identity/token.ts';
 import type { OauthDeps } from '../oauth/deps.ts';
-import type { Embedded } from '../provider/embedded.ts';
 import type { RulesState } from '../reload.ts';
 import type { Readiness } from './health.ts';
 
@@ -31,8 +31,10 @@ export type HttpDeps = {
   readonly people: People;
   readonly signIns: SignInStore;
   readonly identity: IdentityConfig;
+  /** Undefined: nobody signs in by OpenID Connect. */
+  readonly oidc?: Oidc;
   /** With `protocol: embedded` in the configuration. */
-  readonly embedded?: Embedded;
+  readonly embedded?: { readonly register: (app: FastifyInstance) => void };
   /** By the name of the provider that tells us of people; undefined: none does. */
   readonly scim?: ReadonlyMap<string, ScimService>;
   readonly audit: AuditLog;

@@ -1,9 +1,9 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { NotWelcome, type Assertion } from '#src/identity/sign-in.ts';
-import type { NewSignIn } from '#src/identity/sign-ins.ts';
+import type { NewSignIn, SignIn } from '#src/identity/sign-ins.ts';
 import { Problem } from '../api/problem.ts';
 import { nextPage } from './guard.ts';
-import type { ConsoleParts } from './sign-in.ts';
+import type { ConsoleParts } from './parts.ts';
 
 /**
  * Signs in whom a provider has vouched for, and leads them to `next` (one of our own pages, else the inbox). The caller has
@@ -16,12 +16,23 @@ export async function completeSignIn(
   assertion: Assertion,
   next: string,
 ): Promise<FastifyReply> {
+  await signInVouched(parts, request, reply, assertion);
+  return reply.redirect(nextPage(next), 303);
+}
+
+/** The same without the redirect, for who has more to do with the new sign-in. */
+export async function signInVouched(
+  parts: ConsoleParts,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  assertion: Assertion,
+): Promise<SignIn> {
   const person = await parts.deps.people.signedIn(assertion).catch((error: unknown) => {
     if (error instanceof NotWelcome) throw new Problem(403, 'not-welcome', error.message);
     throw error;
   });
   const { provider, authTime, acr, amr, sid, refreshToken, idToken } = assertion;
-  await startSignIn(parts, request, reply, {
+  return startSignIn(parts, request, reply, {
     person: person.email,
     provider,
     scopes: ['read', 'decide'],
@@ -33,7 +44,6 @@ export async function completeSignIn(
     ...(refreshToken !== undefined && { refreshToken }),
     ...(idToken !== undefined && { idToken }),
   });
-  return reply.redirect(nextPage(next), 303);
 }
 
 /** Gives this browser a cookie that nobody has seen before; whatever the one before stood for has ended. */
@@ -42,10 +52,11 @@ export async function startSignIn(
   request: FastifyRequest,
   reply: FastifyReply,
   signIn: NewSignIn,
-): Promise<void> {
+): Promise<SignIn> {
   const before = guard.cookieOf(request);
   const id = signIns.newId();
-  await signIns.start(id, signIn);
+  const started = await signIns.start(id, signIn);
   if (before !== undefined) await signIns.end(before, 'signed in again');
   guard.setCookie(reply, id);
+  return started;
 }

@@ -32,12 +32,14 @@ import {
 } from './filters.ts';
 import { Live } from './live.ts';
 import type { Page } from './layout.ts';
+import { oidcRoutes } from './oidc.ts';
 import { inboxPage, type Lists } from './pages/inbox.ts';
 import { recordPage } from './pages/record.ts';
 import { recordsPage } from './pages/records.ts';
 import { requestPage } from './pages/request.ts';
 import { sessionPage } from './pages/session.ts';
-import { signInRoutes, type ConsoleParts } from './sign-in.ts';
+import type { ConsoleParts } from './parts.ts';
+import { signInRoutes } from './sign-in.ts';
 
 /** How many are on a page. */
 const RECORDS = 50;
@@ -64,6 +66,7 @@ export async function registerConsole(app: FastifyInstance, parts: ConsoleParts)
   });
   assetRoutes(app);
   signInRoutes(app, parts);
+  if (deps.oidc) oidcRoutes(app, parts, deps.oidc);
   deviceRoutes(app, parts);
 
   /** A page for who is signed in; everybody else is led to the sign-in and back. */

@@ -1,22 +1,12 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { limitFailures } from '../api/authenticate.ts';
-import type { HttpDeps } from '../api/deps.ts';
-import type { Failures } from '../api/failures.ts';
 import { parse } from '../api/route.ts';
 import { startSignIn } from './complete.ts';
-import { type Guard, nextPage } from './guard.ts';
-import { signInPage } from './pages/sign-in.ts';
-import type { Render } from './render.ts';
-import type { SignIns } from './sign-ins.ts';
-
-export type ConsoleParts = {
-  readonly deps: HttpDeps;
-  readonly guard: Guard;
-  readonly signIns: SignIns;
-  readonly failures: Failures;
-  readonly render: Render;
-};
+import { nextPage } from './guard.ts';
+import { signOutAt } from './oidc.ts';
+import { signedOutPage, signInPage } from './pages/sign-in.ts';
+import type { ConsoleParts } from './parts.ts';
 
 const signInQuery = z.object({ next: z.string().max(600).catch('') });
 const signInForm = z.strictObject({
@@ -57,9 +47,14 @@ export function signInRoutes(app: FastifyInstance, parts: ConsoleParts): void {
   app.post('/sign-out', async (request, reply) => {
     const { csrf } = parse(signOutForm, request.body, 'form');
     guard.demandOwnForm(request, csrf);
-    await signIns.end(guard.cookieOf(request) ?? '', 'signed out');
-    guard.setCookie(reply, signIns.newId());
-    return reply.redirect('/sign-in', 303);
+    const ended = await signIns.end(guard.cookieOf(request) ?? '', 'signed out');
+    const id = signIns.newId();
+    guard.setCookie(reply, id);
+    request.cookies[guard.cookieName] = id;
+    const at = parts.deps.oidc && (await signOutAt(parts, parts.deps.oidc, ended));
+    if (at === undefined) return reply.redirect('/sign-in', 303);
+    // Not a redirect: the policy of forms ends at this site.
+    return render.page(request, reply.header('refresh', `0; url=${at}`), signedOutPage(at));
   });
 }
 

@@ -33,3 +33,15 @@ export function signInPage(formToken: string, next: string, problem?: string): P
     </section>`,
   };
 }
+
+/** Signed out here; the browser goes on to the provider by itself. */
+export function signedOutPage(at: string): Page {
+  return {
+    title: 'Signed out',
+    body: html`<section class="narrow panel">
+      <h1>Signed out</h1>
+      <p>You are signed out here. Your provider is told next.</p>
+      <p><a href="${at}">Go on to your provider</a></p>
+    </section>`,
+  };
+}

@@ -26,15 +26,20 @@ type Known = {
 
 /** One OpenID provider: what it says of itself, its keys, and our client there. Nothing is asked before it is needed. */
 export class OidcProvider {
-  readonly config: OidcConfig;
+  readonly #config: () => OidcConfig;
   readonly #now: () => number;
   #known: Known | undefined;
   #asking: Promise<Known> | undefined;
   #failed: { readonly at: number; readonly error: ProviderAway } | undefined;
 
-  constructor(config: OidcConfig, now: () => number = Date.now) {
-    this.config = config;
+  /** What may change while we run (the embedded provider's domains) is asked for at each use. */
+  constructor(config: OidcConfig | (() => OidcConfig), now: () => number = Date.now) {
+    this.#config = typeof config === 'function' ? config : () => config;
     this.#now = now;
+  }
+
+  get config(): OidcConfig {
+    return this.#config();
   }
 
   /** Its metadata (OpenID Connect Discovery 1.0). Rejects with ProviderAway. */

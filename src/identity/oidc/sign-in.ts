@@ -1,5 +1,5 @@
 import * as client from 'openid-client';
-import type { Assertion } from '../sign-in.ts';
+import { NotWelcome, type Assertion } from '../sign-in.ts';
 import { readClaims, saysAll, type Claims } from './claims.ts';
 import type { FlowSecrets } from './flow.ts';
 import type { OidcProvider } from './provider.ts';
@@ -110,8 +110,17 @@ export async function refresh(
       ...(tokens.refresh_token !== undefined && { refreshToken: tokens.refresh_token }),
     };
   } catch (error) {
-    throw refusalFrom(label, error);
+    throw notRefreshed(label, error);
   }
+}
+
+/** Only the provider's own word lets somebody go: not our secret that it does not know, nor a key that we do not know yet. */
+function notRefreshed(label: string, error: unknown): unknown {
+  if (error instanceof NotWelcome) return error;
+  const refusal = refusalFrom(label, error);
+  if (!(refusal instanceof NotWelcome)) return refusal;
+  const isWord = error instanceof client.ResponseBodyError && error.error === 'invalid_grant';
+  return isWord ? refusal : new Error(refusal.message, { cause: error });
 }
 
 /** Where to send the browser so that the session at the provider ends too; undefined when it has no such place. */

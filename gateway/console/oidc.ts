@@ -1,0 +1,175 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { z } from 'zod';
+import { beginFlow, openFlow, type Flow } from '#src/identity/oidc/flow.ts';
+import type { Oidc } from '#src/identity/oidc/oidc.ts';
+import { ProviderAway, type OidcProvider } from '#src/identity/oidc/provider.ts';
+import { SignInRefused } from '#src/identity/oidc/refused.ts';
+import { authorizationUrl, endSessionUrl, finishSignIn } from '#src/identity/oidc/sign-in.ts';
+import { NotWelcome, type Assertion } from '#src/identity/sign-in.ts';
+import type { SignIn } from '#src/identity/sign-ins.ts';
+import { causeOf, Problem } from '../api/problem.ts';
+import { parse } from '../api/route.ts';
+import { signInVouched } from './complete.ts';
+import { nextPage } from './guard.ts';
+import { logoutRoute, sessionHasEnded } from './oidc-logout.ts';
+import type { ConsoleParts } from './parts.ts';
+
+const startQuery = z.object({ next: z.string().max(600).catch('') });
+const callbackQuery = z.object({ state: z.string().max(4_096) });
+
+/** A state is remembered for as long as it could come again. */
+const REMEMBERED_MS = 15 * 60_000;
+
+/** Sign-in by each OpenID provider of the configuration, and what the providers tell us of sign-outs. */
+export function oidcRoutes(app: FastifyInstance, parts: ConsoleParts, oidc: Oidc): void {
+  for (const provider of oidc.providers.values()) {
+    const path = `/sign-in/${provider.config.name}`;
+    // A HEAD, as link previews send it, must not use a sign-in up.
+    const once = { exposeHeadRoute: false };
+    app.get(path, once, async (request, reply) => {
+      const { next } = parse(startQuery, request.query, 'query');
+      const flow = { provider: provider.config.name, next: nextPage(next), startedAt: Date.now() };
+      return startFlow(parts, oidc, { request, reply, flow });
+    });
+    app.get(`${path}/callback`, once, async (request, reply) =>
+      finishFlow(parts, oidc, provider, { request, reply }),
+    );
+    logoutRoute(app, parts, oidc, provider);
+  }
+}
+
+type Exchange = { readonly request: FastifyRequest; readonly reply: FastifyReply };
+
+/** Sends the browser to the provider; what comes back works in this browser only. */
+export async function startFlow(
+  { deps, guard, render }: ConsoleParts,
+  { providers, secret }: Oidc,
+  ask: Exchange & { readonly flow: Flow; readonly acr?: readonly string[] },
+): Promise<FastifyReply> {
+  const { request, reply, flow, acr } = ask;
+  const provider = providers.get(flow.provider);
+  // Gives a cookie to who has none.
+  render.formToken(request, reply);
+  const cookie = guard.cookieOf(request);
+  if (!provider || cookie === undefined) throw new Error('there is no such provider or cookie');
+  const url = await answered(
+    request,
+    authorizationUrl(provider, {
+      redirectUri: redirectUri(deps.publicUrl, provider),
+      secrets: beginFlow(secret, cookie, flow),
+      fresh: flow.stepUp !== undefined,
+      ...(acr && { acr }),
+    }),
+  );
+  return reply.redirect(url.href, 303);
+}
+
+const redirectUri = (publicUrl: string, { config }: OidcProvider): string =>
+  `${publicUrl}/sign-in/${config.name}/callback`;
+
+async function finishFlow(
+  parts: ConsoleParts,
+  oidc: Oidc,
+  provider: OidcProvider,
+  { request, reply }: Exchange,
+): Promise<FastifyReply> {
+  const { deps, guard } = parts;
+  const { state } = parse(callbackQuery, request.query, 'query');
+  const cookie = guard.cookieOf(request);
+  const opened = cookie === undefined ? undefined : openFlow(oidc.secret, cookie, state);
+  const mine = opened?.flow.provider === provider.config.name;
+  if (!opened || !mine || !(await oidc.store.once(['state', state], Date.now() + REMEMBERED_MS)))
+    throw new Problem(
+      403,
+      'foreign-sign-in',
+      'This sign-in was not begun in this browser, is older than ten minutes, or was finished already. Open the sign-in page and begin again.',
+    );
+  const { flow, secrets } = opened;
+  const url = new URL(redirectUri(deps.publicUrl, provider));
+  url.search = request.url.slice(request.url.indexOf('?'));
+  try {
+    const assertion = await answered(request, finishSignIn(provider, url, secrets));
+    if (flow.stepUp) demandFresh(provider, assertion, flow);
+    const signIn = await signInVouched(parts, request, reply, assertion);
+    if (await sessionHasEnded(oidc, assertion)) {
+      await deps.signIns.revoke(signIn.id, 'signed out at the provider');
+      throw refused('signed-out', `You have signed out at ${provider.config.label} meanwhile.`);
+    }
+    if (flow.stepUp) {
+      const { request: id } = flow.stepUp;
+      await oidc.store.rememberStepUp(signIn.id, {
+        request: id,
+        skewMs: provider.config.clockSkewMs,
+      });
+      return await reply.redirect(`/requests/${id}`, 303);
+    }
+    return await reply.redirect(nextPage(flow.next), 303);
+  } catch (error) {
+    if (error instanceof SignInRefused) await recordFailure(parts, provider, request, error);
+    throw error instanceof NotWelcome ? new Problem(403, 'not-welcome', error.message) : error;
+  }
+}
+
+const refused = (code: string, message: string): SignInRefused => new SignInRefused(code, message);
+
+/** What a rule wants of a sign-in for one request: the same person, who has proved it again since we asked. */
+function demandFresh({ config }: OidcProvider, assertion: Assertion, flow: Flow): void {
+  const { label, clockSkewMs } = config;
+  const { authTime, email } = assertion;
+  if (email !== flow.stepUp?.person)
+    throw refused('step-up-other', `This sign-in was asked of ${flow.stepUp?.person ?? ''}.`);
+  if (authTime === undefined)
+    throw refused(
+      'step-up-no-auth-time',
+      `${label} does not say when you signed in, so its sign-in cannot decide this request. The operator can have it send auth_time.`,
+    );
+  // Times of tokens are in whole seconds.
+  if (authTime < Math.floor(flow.startedAt / 1_000) * 1_000 - clockSkewMs)
+    throw refused(
+      'step-up-old',
+      `${label} did not ask you to sign in anew, so this sign-in cannot decide the request.`,
+    );
+}
+
+/** Strangers can begin as many sign-ins as they like; what they fail is recorded up to the limit of their address. */
+async function recordFailure(
+  { deps, failures }: ConsoleParts,
+  { config }: OidcProvider,
+  request: FastifyRequest,
+  { code }: SignInRefused,
+): Promise<void> {
+  const flood = failures.wait(request.ip, '') > 0;
+  failures.add(request.ip);
+  if (flood) return;
+  await deps.audit.append({
+    kind: 'sign-in',
+    body: { via: 'console', provider: config.name, failed: code, client: request.ip },
+  });
+}
+
+/** A provider that does not answer is a 503 that says so; the cause goes to the log. */
+async function answered<T>(request: FastifyRequest, asked: Promise<T>): Promise<T> {
+  try {
+    return await asked;
+  } catch (error) {
+    if (!(error instanceof ProviderAway)) throw error;
+    request.log.warn({ cause: causeOf(error.cause) }, error.message);
+    throw new Problem(503, 'provider-away', error.message);
+  }
+}
+
+/** Where to send the browser after a sign-out here, so that it is one at the provider too; undefined when it takes none. */
+export async function signOutAt(
+  { deps }: ConsoleParts,
+  { providers }: Oidc,
+  signIn: SignIn | undefined,
+): Promise<string | undefined> {
+  const provider = providers.get(signIn?.provider ?? '');
+  if (!signIn || !provider) return undefined;
+  const idToken = await deps.signIns.idToken(signIn.id);
+  const back = `${deps.publicUrl}/sign-in`;
+  const url = await endSessionUrl(provider, { ...(idToken !== undefined && { idToken }), back })
+    // Signed out here they are in any case.
+    .catch(() => undefined);
+  return url?.href;
+}
