@@ -1,14 +1,18 @@
-import { randomBytes, randomUUID } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
+import { createServer as createTlsServer } from 'node:https';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { decodeJwt, decodeProtectedHeader, type JWTHeaderParameters } from 'jose';
-import { Provider, type Session } from 'oidc-provider';
+import type { JWTHeaderParameters } from 'jose';
+import { Provider } from 'oidc-provider';
+import type { Certificate } from './certificates.ts';
 import { Store } from '#gateway/provider/store.ts';
-import { ScriptedBrowser, type Visited } from './idp/browser.ts';
+import { ScriptedBrowser, textOf, walk } from './idp/browser.ts';
 import { clientsOf, configure, type Registration } from './idp/configure.ts';
 import { makeKey, signWith, type SigningKey } from './idp/keys.ts';
+import { claimsOf, endSession } from './idp/logout.ts';
 import { personPage } from './idp/pages.ts';
 import { rewriteJson } from './idp/rewrite.ts';
+import { shaper } from './idp/shaper.ts';
 import { type Claims, type IdpPerson, PRODUCTS, type Product, type Shape } from './idp/shapes.ts';
 
 export type { Claims, IdpPerson, Shape } from './idp/shapes.ts';
@@ -17,6 +21,9 @@ export { guidOf, TENANT } from './idp/shapes.ts';
 export type IdpOptions = {
   readonly shape?: Shape;
   readonly people: readonly IdpPerson[];
+  /** The product's real address, https; whoever asks must be led here (`leadTo`). Default: http on loopback, below the product's path. */
+  readonly issuer?: string;
+  readonly certificate?: Certificate;
   readonly clientId?: string;
   /** `null`: a public client. */
   readonly clientSecret?: string | null;
@@ -38,6 +45,8 @@ export type Idp = {
   /** As in `iss`; the configuration document is below it. */
   readonly issuer: string;
   readonly origin: string;
+  /** Where it listens on 127.0.0.1. */
+  readonly port: number;
   readonly clientId: string;
   readonly clientSecret: string | undefined;
   /** `METHOD /path` of every request that came. */
@@ -99,15 +108,19 @@ export async function startIdp(options: IdpOptions): Promise<Idp> {
     postLogoutRedirectUris: [],
   });
   let keys: readonly SigningKey[] = [await makeKey()];
-  const server = createServer();
+  const { certificate } = options;
+  const server = certificate ? createTlsServer(certificate) : createServer();
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-  const issuer = `${origin}${product.path}`;
+  const { port } = server.address() as AddressInfo;
+  const issuer = options.issuer ?? `http://127.0.0.1:${port}${product.path}`;
+  const { origin } = new URL(issuer);
+  const base = issuer.slice(origin.length);
   const make = (): Provider =>
     new Provider(
       issuer,
       configure({
         product,
+        base,
         keys,
         clients,
         tokenSeconds,
@@ -128,6 +141,7 @@ export async function startIdp(options: IdpOptions): Promise<Idp> {
     shape,
     issuer,
     origin,
+    port,
     clientId,
     clientSecret,
     asked: [],
@@ -170,13 +184,13 @@ export async function startIdp(options: IdpOptions): Promise<Idp> {
     },
     sign: (claims, header = {}) => signWith(keys[0], claims, header),
     accessToken(email, audience, more = {}) {
-      const base = { ...claimsOf(issuer, audience, tokenSeconds), sub: subjectOf(email) };
-      const claims = { ...base, client_id: clientId, scope: 'access', auth_time: base.iat };
+      const usual = { ...claimsOf(issuer, audience, tokenSeconds), sub: subjectOf(email) };
+      const claims = { ...usual, client_id: clientId, scope: 'access', auth_time: usual.iat };
       return signed({ ...product.accessToken(claims, person(email)), ...more }, AT_JWT);
     },
     machineToken(id, audience, more = {}) {
-      const base = { ...claimsOf(issuer, audience, tokenSeconds), sub: id, client_id: id };
-      return signed({ ...product.accessToken(base, undefined), ...more }, AT_JWT);
+      const claims = { ...claimsOf(issuer, audience, tokenSeconds), sub: id, client_id: id };
+      return signed({ ...product.accessToken(claims, undefined), ...more }, AT_JWT);
     },
     async close() {
       server.closeAllConnections();
@@ -188,12 +202,12 @@ export async function startIdp(options: IdpOptions): Promise<Idp> {
     const url = new URL(request.url ?? '/', origin);
     idp.asked.push(`${request.method} ${url.pathname}`);
     if (idp.down) return void response.writeHead(503).end('down');
-    if (!url.pathname.startsWith(`${product.path}/`)) return void response.writeHead(404).end();
-    const path = url.pathname.slice(product.path.length);
+    if (!url.pathname.startsWith(`${base}/`)) return void response.writeHead(404).end();
+    const path = url.pathname.slice(base.length);
     if (path === '/auth') refuseUnknownScope(product, url);
-    const tail = (request.url ?? '').slice(product.path.length);
+    const tail = (request.url ?? '').slice(base.length);
     const own = tail + (asksToRefresh(path, url) ? '&offline=yes' : '');
-    Object.assign(request, { originalUrl: product.path + own, url: own });
+    Object.assign(request, { originalUrl: base + own, url: own });
     if (path.startsWith('/interaction/'))
       return personPage(provider, request, response, [...people.values()], {
         subjectOf: ({ email }) => subjectOf(email),
@@ -230,105 +244,4 @@ function refuseUnknownScope(product: Product, url: URL): void {
     throw new Error(
       `Error 400: invalid_scope. Some requested scopes were invalid: ${unknown.join(' ')}`,
     );
-}
-
-function claimsOf(issuer: string, audience: string, seconds: number) {
-  const now = Math.floor(Date.now() / 1000);
-  return { iss: issuer, aud: audience, iat: now, exp: now + seconds, jti: randomUUID() };
-}
-
-/** Follows redirects, picks the person where the provider asks, and confirms what else it asks. */
-async function walk(
-  browser: ScriptedBrowser,
-  url: string,
-  origin: string,
-  subject: string,
-): Promise<Visited> {
-  let page = await browser.go(url, origin);
-  for (let step = 0; step < 6 && !page.left && page.html.includes('<form'); step++)
-    page = await browser.submit(
-      page,
-      origin,
-      page.html.includes('name="person"') ? { person: subject } : { confirm: 'yes', logout: 'yes' },
-    );
-  return page;
-}
-
-const textOf = ({ html }: Visited): string =>
-  html
-    .replaceAll(/<(script|style)[\s\S]*?<\/\1>|<[^>]+>/gu, ' ')
-    .replaceAll(/\s+/gu, ' ')
-    .trim();
-
-/** What the product would have answered in place of what the library does, by path. */
-function shaper(
-  product: Product,
-  withAuthTime: boolean,
-  bySubject: (subject: unknown) => IdpPerson | undefined,
-  signed: (claims: Claims, header: JWTHeaderParameters) => Promise<string>,
-): Readonly<Record<string, (body: Claims) => Promise<Claims> | Claims>> {
-  const again = async (
-    token: string,
-    shape: (base: Claims, person: IdpPerson | undefined) => Claims,
-  ): Promise<string> => {
-    const base: Claims = decodeJwt(token);
-    const shaped = shape(base, bySubject(base['sub']));
-    if (!withAuthTime) delete shaped['auth_time'];
-    return signed(shaped, decodeProtectedHeader(token) as JWTHeaderParameters);
-  };
-  return {
-    '/token': async (body) => {
-      const { id_token: id, access_token: access } = body;
-      return {
-        ...body,
-        ...(typeof id === 'string' && {
-          id_token: await again(id, (base, person) =>
-            person ? product.idToken(base, person) : base,
-          ),
-        }),
-        ...(typeof access === 'string' &&
-          access.split('.').length === 3 && {
-            access_token: await again(access, product.accessToken),
-          }),
-      };
-    },
-    '/me': (body) => {
-      const person = bySubject(body['sub']);
-      return person ? { ...product.userinfo(person), sub: body['sub'] } : body;
-    },
-    // Five seconds, which is meant else, is long for a test.
-    '/device/auth': (body) => ({ ...body, interval: 1 }),
-    '/.well-known/openid-configuration': (body) => {
-      const known = { ...body };
-      if (!product.endSession) delete known['end_session_endpoint'];
-      if (!product.backchannel)
-        for (const name of Object.keys(known))
-          if (name.startsWith('backchannel_logout')) delete known[name];
-      return known;
-    },
-  };
-}
-
-async function endSession(
-  session: Session,
-  subject: string,
-  idp: Idp,
-  { clientId, backchannelLogoutUri }: Registration,
-): Promise<number> {
-  const sid = session.sidFor(clientId);
-  await session.destroy();
-  if (backchannelLogoutUri === undefined) return 0;
-  const { iss, aud, iat, exp, jti } = claimsOf(idp.issuer, clientId, 120);
-  const event = 'http://schemas.openid.net/event/backchannel-logout';
-  const claims = { iss, aud, iat, exp, jti, sub: subject, sid, events: { [event]: {} } };
-  const forged = await idp.forge?.(claims, { alg: 'RS256', typ: 'logout+jwt' });
-  const token =
-    typeof forged === 'string' ? forged : await idp.sign(forged ?? claims, { typ: 'logout+jwt' });
-  const answer = await fetch(backchannelLogoutUri, {
-    method: 'POST',
-    body: new URLSearchParams({ logout_token: token }),
-  });
-  if (!answer.ok)
-    throw new Error(`back-channel logout answered ${answer.status}: ${await answer.text()}`);
-  return 1;
 }

@@ -85,3 +85,27 @@ const unescape = (text: string): string =>
     .replaceAll('&lt;', '<')
     .replaceAll('&gt;', '>')
     .replaceAll('&amp;', '&');
+
+/** Follows redirects, picks the person where the provider asks, and confirms what else it asks. */
+export async function walk(
+  browser: ScriptedBrowser,
+  url: string,
+  origin: string,
+  subject: string,
+): Promise<Visited> {
+  let page = await browser.go(url, origin);
+  for (let step = 0; step < 6 && !page.left && page.html.includes('<form'); step++)
+    page = await browser.submit(
+      page,
+      origin,
+      page.html.includes('name="person"') ? { person: subject } : { confirm: 'yes', logout: 'yes' },
+    );
+  return page;
+}
+
+/** What a reader sees of the page. */
+export const textOf = ({ html }: Visited): string =>
+  html
+    .replaceAll(/<(script|style)[\s\S]*?<\/\1>|<[^>]+>/gu, ' ')
+    .replaceAll(/\s+/gu, ' ')
+    .trim();

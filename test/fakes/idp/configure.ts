@@ -68,12 +68,15 @@ export function clientsOf(store: Store, first: Registration): Clients {
 
 export function configure({
   product,
+  base,
   keys,
   clients,
   tokenSeconds,
   mayEnter,
 }: {
   readonly product: Product;
+  /** Path of the issuer. */
+  readonly base: string;
   readonly keys: readonly SigningKey[];
   readonly clients: Clients;
   readonly tokenSeconds: number;
@@ -94,7 +97,7 @@ export function configure({
     rotateRefreshToken: true,
     interactions: {
       policy: interactionPolicy.base(),
-      url: (_ctx: Context, { uid }: { uid: string }) => `${product.path}/interaction/${uid}`,
+      url: (_ctx: Context, { uid }: { uid: string }) => `${base}/interaction/${uid}`,
     },
     ttl: {
       AccessToken: tokenSeconds,
