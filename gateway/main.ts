@@ -7,6 +7,7 @@ import { liveRoles } from '#src/identity/grants.ts';
 import { openDevices } from '#src/identity/devices.ts';
 import { openPeople } from '#src/identity/people-store.ts';
 import type { Person } from '#src/identity/person.ts';
+import { openSamlStore } from '#src/identity/saml/store.ts';
 import { openSignIns } from '#src/identity/sign-ins.ts';
 import { openScim } from '#src/identity/scim/service.ts';
 import type { Tokens } from '#src/identity/token.ts';
@@ -198,6 +199,7 @@ async function openGateway(
       identity,
       scim: await openScim({ db, audit, directory, identity, publicUrl: config.publicUrl }),
       oidc,
+      saml: openSamlStore(db),
       ...(embedded && { embedded }),
       audit,
       publicUrl: config.publicUrl,

@@ -5,6 +5,7 @@ import type { Records } from '#src/audit/reader.ts';
 import type { IdentityConfig } from '#src/config/identity.ts';
 import type { Oidc } from '#src/identity/oidc/oidc.ts';
 import type { Directory, Person } from '#src/identity/person.ts';
+import type { SamlStore } from '#src/identity/saml/store.ts';
 import type { ScimService } from '#src/identity/scim/service.ts';
 import type { People } from '#src/identity/sign-in.ts';
 import type { SignInStore } from '#src/identity/sign-ins.ts';
@@ -33,6 +34,8 @@ export type HttpDeps = {
   readonly identity: IdentityConfig;
   /** Undefined: nobody signs in by OpenID Connect. */
   readonly oidc?: Oidc;
+  /** Undefined: nobody signs in by SAML. */
+  readonly saml?: SamlStore;
   /** With `protocol: embedded` in the configuration. */
   readonly embedded?: { readonly register: (app: FastifyInstance) => void };
   /** By the name of the provider that tells us of people; undefined: none does. */

@@ -31,7 +31,7 @@ export async function signInVouched(
     if (error instanceof NotWelcome) throw new Problem(403, 'not-welcome', error.message);
     throw error;
   });
-  const { provider, authTime, acr, amr, sid, refreshToken, idToken } = assertion;
+  const { provider, authTime, acr, amr, sid, refreshToken, idToken, until } = assertion;
   return startSignIn(parts, request, reply, {
     person: person.email,
     provider,
@@ -43,6 +43,7 @@ export async function signInVouched(
     ...(sid !== undefined && { sid }),
     ...(refreshToken !== undefined && { refreshToken }),
     ...(idToken !== undefined && { idToken }),
+    ...(until !== undefined && { until }),
   });
 }
 

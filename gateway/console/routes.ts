@@ -39,6 +39,7 @@ import { recordsPage } from './pages/records.ts';
 import { requestPage } from './pages/request.ts';
 import { sessionPage } from './pages/session.ts';
 import type { ConsoleParts } from './parts.ts';
+import { samlRoutes } from './saml.ts';
 import { signInRoutes } from './sign-in.ts';
 
 /** How many are on a page. */
@@ -67,6 +68,7 @@ export async function registerConsole(app: FastifyInstance, parts: ConsoleParts)
   assetRoutes(app);
   signInRoutes(app, parts);
   if (deps.oidc) oidcRoutes(app, parts, deps.oidc);
+  if (deps.saml) samlRoutes(app, parts, deps.saml);
   deviceRoutes(app, parts);
 
   /** A page for who is signed in; everybody else is led to the sign-in and back. */

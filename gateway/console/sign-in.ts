@@ -5,6 +5,7 @@ import { parse } from '../api/route.ts';
 import { startSignIn } from './complete.ts';
 import { nextPage } from './guard.ts';
 import { signOutAt } from './oidc.ts';
+import { samlSignOutAt } from './saml.ts';
 import { signedOutPage, signInPage } from './pages/sign-in.ts';
 import type { ConsoleParts } from './parts.ts';
 
@@ -51,7 +52,9 @@ export function signInRoutes(app: FastifyInstance, parts: ConsoleParts): void {
     const id = signIns.newId();
     guard.setCookie(reply, id);
     request.cookies[guard.cookieName] = id;
-    const at = parts.deps.oidc && (await signOutAt(parts, parts.deps.oidc, ended));
+    const at =
+      (parts.deps.oidc && (await signOutAt(parts, parts.deps.oidc, ended))) ??
+      (await samlSignOutAt(parts, ended));
     if (at === undefined) return reply.redirect('/sign-in', 303);
     // Not a redirect: the policy of forms ends at this site.
     return render.page(request, reply.header('refresh', `0; url=${at}`), signedOutPage(at));

@@ -5,8 +5,8 @@ type Open = Element & { readonly name: string; readonly children: (Element | str
 
 const LONGEST = 262_144;
 const DEEPEST = 40;
-const MOST_ELEMENTS = 10_000;
-const MOST_NAMESPACES = 64;
+const MOST_ELEMENTS = 5_000;
+const MOST_NAMESPACES = 32;
 
 const NAME = '[A-Za-z_][\\w.-]*(?::[A-Za-z_][\\w.-]*)?';
 const SPACE = '[ \\t\\n]';
