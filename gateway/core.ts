@@ -7,6 +7,7 @@ import type { Failpoint } from '#src/audit/lane.ts';
 import { recover, recoverLapsed } from '#src/audit/recovery.ts';
 import { openAuditLog, type OpenAuditLog } from '#src/audit/writer.ts';
 import type { Config } from '#src/config/config.ts';
+import { CONFIRMATION } from '#src/identity/confirmations.ts';
 import { ENDED } from '#src/identity/end.ts';
 import { openDirectory, PERSON, type OpenDirectory } from '#src/identity/directory.ts';
 import { watchConfig } from '#src/config/folders.ts';
@@ -132,7 +133,7 @@ export async function openCore(
   });
   const queue = opened.adopt(openQueue(config.queue, store.url, log), (q) => q.close());
   const notices = opened.adopt(
-    await openNotices(db, [CHANNEL, CANCEL, PERSON, ENDED], onError),
+    await openNotices(db, [CHANNEL, CANCEL, PERSON, ENDED, CONFIRMATION], onError),
     (open) => open.close(),
   );
   const directory = openDirectory({ db, notices, configured: () => reload.people });

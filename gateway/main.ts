@@ -16,6 +16,7 @@ import { openVault } from '#src/identity/vault.ts';
 import { installationSecret } from '#src/store/secrets.ts';
 import { listenHttp } from './api/listener.ts';
 import { CANCEL, openCore, type Core, type ServeOptions } from './core.ts';
+import { openArrivals } from './arrivals.ts';
 import { endSessions } from './ended.ts';
 import { Holds, mayReveal } from './gate/holds.ts';
 import { Analysers } from './postgres/analysers.ts';
@@ -159,6 +160,11 @@ async function openGateway(
     maskKey: createHmac('sha256', secret).update('mask').digest(),
   };
   const sessions = new Sessions(deps);
+  const arrivals = openArrivals(
+    core,
+    { tokens, providers: oidc.providers, cancels, serve: (client) => sessions.serve(client) },
+    opened,
+  );
   opened.defer(endSessions({ ...core, sessions, subject, changed: () => holds.rulesChanged() }));
   core.onReload(() => {
     sessions.revoke(({ target }) =>
@@ -235,11 +241,9 @@ async function openGateway(
     await listenPostgres({
       address: config.listen.postgres,
       tls: tls.use && { ...config.tls, use: tls.use },
-      tokens,
-      directory,
+      ...arrivals.asked,
       cancels,
       log,
-      serve: (client) => sessions.serve(client),
     }),
     (open) => open.close(),
   );

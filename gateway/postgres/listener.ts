@@ -2,10 +2,9 @@ import net from 'node:net';
 import { once } from 'node:events';
 import type { Duplex } from 'node:stream';
 import type { Address, ClientCert } from '#src/config/config.ts';
-import type { Directory, Person } from '#src/identity/person.ts';
-import type { Tokens } from '#src/identity/token.ts';
+import type { Person } from '#src/identity/person.ts';
 import type { UsePem } from '../tls.ts';
-import { authenticate } from './authenticate.ts';
+import { authenticate, type Asked } from './authenticate.ts';
 import type { Cancels } from './cancel.ts';
 import { ProtocolViolation } from './codec.ts';
 import { Fatal } from './fatal.ts';
@@ -45,6 +44,24 @@ export type Client = {
   readonly tls: boolean;
   /** SHA-256 fingerprint of the client's certificate, if it was asked for and shown. */
   readonly certificate?: string;
+  /** It was told that it is connected while its person confirmed that. */
+  readonly greeted?: Greeted;
+};
+
+/** What a client knows before there is a connection to the target. */
+export type Greeted = {
+  /** ParameterStatus that it was sent. */
+  readonly parameters: ReadonlyMap<string, string>;
+  /** From now on its CancelRequests go there. */
+  cancels(onCancel: () => void | Promise<void>): void;
+};
+
+/** Who has come as far as AuthenticationOk: perhaps with no more than a name, perhaps nobody's. */
+export type Arrived = Omit<Client, 'person' | 'token'> & {
+  /** As the startup packet names them. */
+  readonly email: string;
+  readonly person: Person | undefined;
+  readonly token?: string;
 };
 
 type Log = {
@@ -61,15 +78,13 @@ export type ListenTls = {
   readonly required?: boolean | undefined;
 };
 
-export type ListenOptions = {
+export type ListenOptions = Asked & {
   readonly address: Address;
   /** Without it only loopback connections are taken. */
   readonly tls?: ListenTls | undefined;
-  readonly tokens: Tokens;
-  readonly directory: Directory;
   readonly cancels: Cancels;
   /** Owns the client until it settles; then the connection is closed. A Fatal it rejects with is told to the client. */
-  readonly serve: (client: Client) => Promise<void>;
+  readonly serve: (client: Arrived) => Promise<void>;
   readonly log: Log;
   /** Default 5000. */
   readonly maxConnections?: number;
@@ -182,7 +197,7 @@ async function admit(
   options: ListenOptions,
   address: string,
   secured: Secured | undefined,
-): Promise<Client> {
+): Promise<Arrived> {
   const email = parameters.get('user') ?? '';
   if (email === '')
     throw new Fatal('28000', 'no PostgreSQL user name specified in startup packet', {
@@ -190,15 +205,16 @@ async function admit(
     });
   const certificate = checkClientCertificate(secured, options.tls?.clientCert ?? 'none', email);
   const endPoint = secured?.encryption.endPoint;
-  const { person, token } = await authenticate(socket, email, { ...options, endPoint });
+  const on = { tls: encrypted, address, endPoint };
+  const shown = await authenticate(socket, email, options, on);
   refuseReplication(parameters.get('replication'));
   const settings = readSettings(parameters);
   const head: unknown = socket.read();
   return {
     socket,
     head: Buffer.isBuffer(head) ? head : Buffer.alloc(0),
-    person,
-    token,
+    email,
+    ...shown,
     ...splitDatabase(parameters.get('database')),
     parameters: settings.target,
     countersign: settings.countersign,

@@ -51,6 +51,11 @@ export function heldMessage(notice: Notice): Buffer {
   return noticeResponse(fields('NOTICE', '01000', notice));
 }
 
+/** What a person reads at once, whatever the client does with notices. */
+export function warningMessage(notice: Notice): Buffer {
+  return noticeResponse(fields('WARNING', '01000', notice));
+}
+
 export function sqlstateOf(refusal: Pick<Refusal, 'code' | 'sqlstate'>): string {
   return refusal.sqlstate ?? SQLSTATE[refusal.code];
 }

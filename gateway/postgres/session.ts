@@ -7,7 +7,7 @@ import { Conversation } from './conversation.ts';
 import type { SessionDeps } from './deps.ts';
 import { parameterStatus, readyForQuery } from './codec.ts';
 import { Fatal } from './fatal.ts';
-import type { Client } from './listener.ts';
+import type { Client, Greeted } from './listener.ts';
 import { openTarget, TargetUnavailable, type TargetConnection } from './target.ts';
 
 type Open = {
@@ -68,10 +68,15 @@ export class Sessions {
         throw error;
       });
       const conversation = new Conversation({ deps, config, facts, client, target });
-      const cancel = this.#deps.cancels.register(target.pid, client.minor, () =>
-        conversation.cancel(),
-      );
-      done = conversation.talk(greeting(target, cancel.keyData)).finally(() => cancel.unregister());
+      const { greeted } = client;
+      const onCancel = (): Promise<void> => conversation.cancel();
+      greeted?.cancels(onCancel);
+      const cancel = greeted
+        ? undefined
+        : this.#deps.cancels.register(target.pid, client.minor, onCancel);
+      done = conversation
+        .talk(greeting(target, cancel?.keyData, greeted))
+        .finally(() => cancel?.unregister());
       this.#open.set(conversation, { done, facts, token: client.token, config });
       if (this.#stopping) conversation.stop();
       await done.finally(() => this.#open.delete(conversation));
@@ -233,8 +238,17 @@ async function open(config: TargetConfig, client: Client): Promise<TargetConnect
   }
 }
 
-function greeting(target: TargetConnection, keyData: Buffer): Buffer {
-  const parameters = [...target.parameters].map(([name, value]) => parameterStatus(name, value));
+function greeting(
+  target: TargetConnection,
+  keyData: Buffer | undefined,
+  greeted: Greeted | undefined,
+): Buffer {
+  const news = [...target.parameters].filter(
+    ([name, value]) => greeted?.parameters.get(name) !== value,
+  );
+  const parameters = news.map(([name, value]) => parameterStatus(name, value));
+  // It knows the rest, and may have asked already.
+  if (!keyData) return Buffer.concat(parameters);
   // A target without a cancel key cannot be cancelled by us either; the client then must not think it can.
   return Buffer.concat([...parameters, ...(target.secretKey ? [keyData] : []), readyForQuery('I')]);
 }

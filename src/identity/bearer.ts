@@ -59,7 +59,7 @@ export interface Bearers {
 /** `providerKeys`: where a provider's keys come from, if they are kept elsewhere already. */
 export function openBearers(
   { providers, machines, agents }: Pick<IdentityConfig, 'providers' | 'machines' | 'agents'>,
-  providerKeys?: (provider: OidcConfig) => JWTVerifyGetKey,
+  providerKeys?: (provider: OidcConfig) => JWTVerifyGetKey | undefined,
 ): Bearers {
   const keys = new Keys();
   const oidc = [...providers.values()].filter((one) => one.protocol === 'oidc');

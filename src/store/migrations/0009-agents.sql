@@ -10,13 +10,6 @@ alter table token
   alter column server_key drop not null;
 create index token_parent on token (parent) where parent is not null;
 
--- Tokens of platforms that may be exchanged once: SHA-256 of issuer and jti.
-create table used_token (
-  key bytea primary key,
-  expires_at timestamptz not null
-);
-create index used_token_expires on used_token (expires_at);
-
 -- PostgreSQL connections that wait until their person confirms them in the console. Rows are kept until they expire, so
 -- that what was asked for lately can be counted. `person` is what the client claims: it may be nobody.
 -- state: pending → confirmed or denied, by the person; ended, when the connection was given up; confirmed → used.
