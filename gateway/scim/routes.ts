@@ -75,6 +75,9 @@ export function registerScim(app: FastifyInstance, { services, audit }: ScimDeps
   );
   described(app, 'ResourceTypes', (request) => resourceTypes(caller(request).at));
   described(app, 'Schemas', (request) => schemas(caller(request).at));
+  app.all('/:provider/v2/*', () => {
+    throw new ScimError(404, 'There is nothing at this address.');
+  });
 }
 
 function collection(

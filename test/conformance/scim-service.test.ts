@@ -1,0 +1,55 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { CORE_GROUP, CORE_USER, patchOf, scimClient, TOKEN } from '../fakes/scim.ts';
+import { scimWorld, where } from './scim-world.ts';
+
+const world = scimWorld();
+
+describe('what the service says of itself', () => {
+  test('ServiceProviderConfig, ResourceTypes and Schemas', async () => {
+    const config = await world.okta('GET', '/ServiceProviderConfig');
+    assert.equal(config.body.patch.supported, true);
+    assert.equal(config.body.bulk.supported, false);
+    assert.equal(config.body.filter.maxResults, 200);
+    const types = await world.okta('GET', '/ResourceTypes');
+    assert.deepEqual(
+      types.body.Resources.map(({ id }: { id: string }) => id),
+      ['User', 'Group'],
+    );
+    assert.equal((await world.okta('GET', '/ResourceTypes/User')).body.endpoint, '/Users');
+    const schemas = await world.okta('GET', '/Schemas');
+    assert.equal(schemas.body.totalResults, 2);
+    const user = await world.okta('GET', `/Schemas/${CORE_USER}`);
+    const userName = user.body.attributes.find(({ name }: { name: string }) => name === 'userName');
+    assert.deepEqual(
+      [userName.required, userName.uniqueness, userName.mutability],
+      [true, 'server', 'readWrite'],
+    );
+    assert.equal((await world.okta('GET', '/Schemas/urn:none')).status, 404);
+  });
+
+  test('what cannot be read is an error of SCIM', async () => {
+    const cases: readonly (readonly [string, string, unknown, number])[] = [
+      ['POST', '/Users', '{"userName":', 400],
+      ['POST', '/Users', [], 400],
+      ['POST', '/Users', { schemas: [CORE_USER] }, 400],
+      ['POST', '/Groups', { schemas: [CORE_GROUP] }, 400],
+      ['POST', '/Users', { userName: 'no-address' }, 400],
+      ['GET', '/Users/none', undefined, 404],
+      ['GET', `/Users${where('userName eq')}`, undefined, 400],
+      ['GET', '/Nothing', undefined, 404],
+      ['PATCH', '/Users/7dd6d3a1-4b9c-4d9e-9d43-3a4a7a6b3c10', patchOf({ op: 'remove' }), 404],
+    ];
+    for (const [method, path, body, status] of cases) {
+      const answer = await world.okta(method, path, body);
+      assert.equal(answer.status, status, `${method} ${path}`);
+      assert.deepEqual(answer.body.schemas, ['urn:ietf:params:scim:api:messages:2.0:Error']);
+      assert.equal(answer.body.status, String(status));
+      assert.match(answer.headers.get('content-type') ?? '', /^application\/scim\+json/);
+    }
+    const html = scimClient(`${world.base}/scim/okta/v2`, `okta-${TOKEN}`, {
+      'content-type': 'text/html',
+    });
+    assert.equal((await html('POST', '/Users', {})).status, 415);
+  });
+});
