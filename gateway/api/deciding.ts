@@ -34,6 +34,10 @@ export async function decide(
   // As when they look at it; that they tried is recorded.
   if (decided.request && !maySeeRequest(person, decided.request)) throw refused(NOT_FOUND);
   const { code, message } = decided.refusal;
-  const why = code === 'must-review' ? (mustReview(review) ?? message) : message;
-  throw refused({ code, message: why });
+  if (code === 'must-review') throw refused({ code, message: mustReview(review) ?? message });
+  const where = code === 'step-up-required' && vote.via === 'api';
+  throw refused({
+    code,
+    message: where ? `${message} It is at ${deps.publicUrl}/requests/${id}` : message,
+  });
 }

@@ -18,6 +18,7 @@ import { mayDecide } from '../api/rights.ts';
 import { parse } from '../api/route.ts';
 import { idParams, reasonText } from '../api/schemas.ts';
 import { assetRoutes } from './assets.ts';
+import { connectRoutes } from './connect.ts';
 import { deviceRoutes } from './device.ts';
 import {
   ENDED,
@@ -41,6 +42,7 @@ import { sessionPage } from './pages/session.ts';
 import type { ConsoleParts } from './parts.ts';
 import { samlRoutes } from './saml.ts';
 import { signInRoutes } from './sign-in.ts';
+import { stepUpOf, stepUpRoute, stepUpView } from './step-up.ts';
 
 /** How many are on a page. */
 const RECORDS = 50;
@@ -67,9 +69,13 @@ export async function registerConsole(app: FastifyInstance, parts: ConsoleParts)
   });
   assetRoutes(app);
   signInRoutes(app, parts);
-  if (deps.oidc) oidcRoutes(app, parts, deps.oidc);
+  if (deps.oidc) {
+    oidcRoutes(app, parts, deps.oidc);
+    stepUpRoute(app, parts, deps.oidc);
+  }
   if (deps.saml) samlRoutes(app, parts, deps.saml);
   deviceRoutes(app, parts);
+  connectRoutes(app, parts);
 
   /** A page for who is signed in; everybody else is led to the sign-in and back. */
   const page = (
@@ -152,11 +158,12 @@ type Exchange = { readonly request: FastifyRequest; readonly reply: FastifyReply
 type Said = { readonly problem: string; readonly typed: string };
 
 async function requestView(
-  { deps, render }: ConsoleParts,
+  parts: ConsoleParts,
   caller: Caller,
   { request, reply }: Exchange,
   said?: Said,
 ): Promise<Page> {
+  const { deps, render } = parts;
   const { id } = parse(idParams, request.params, 'path');
   const found = await readRequest(deps, caller.person, id);
   const review = mayDecide(caller.person, found)
@@ -168,6 +175,7 @@ async function requestView(
     caller,
     formToken,
     review,
+    stepUp: await stepUpView(parts, caller, found),
     rules: deps.rules?.(),
     ...said,
   });
@@ -193,7 +201,14 @@ async function decisionRoute(
         'reason-required',
         'A denial needs a reason. Write one, then deny again.',
       );
-    await decide(deps, caller.person, id, { decision, reason, version, via: 'console' });
+    const stepUp = await stepUpOf(parts, caller, id);
+    await decide(deps, caller.person, id, {
+      decision,
+      reason,
+      version,
+      via: 'console',
+      ...(stepUp && { stepUp }),
+    });
     return await reply.redirect(`/requests/${id}`, 303);
   } catch (error) {
     // A refused decision is said on the request's own page, and what was typed is kept.

@@ -5,6 +5,7 @@ import type { RulesState } from '../../reload.ts';
 import { mayDecide } from '../../api/rights.ts';
 import { html, lookalikes, type Html } from '../html.ts';
 import { alert, type Page } from '../layout.ts';
+import type { StepUpView } from '../step-up.ts';
 import { rulesBanner } from './rules.ts';
 import { approvers, duration, stateBadge, STATES, timeLeft, when } from '../words.ts';
 
@@ -14,6 +15,7 @@ export type RequestView = {
   readonly formToken: string;
   /** What this approver may read of it; undefined for everybody else. */
   readonly review: Review | undefined;
+  readonly stepUp: StepUpView;
   readonly rules?: RulesState | undefined;
   /** A refused decision: what was said, and the reason as it was typed. */
   readonly problem?: string;
@@ -104,9 +106,12 @@ function outcome({ request }: RequestView): Html {
 }
 
 /** Why this approver cannot approve, although it waits for them. */
-function obstacle({ request, review }: RequestView): Html | string | undefined {
-  if (request.requirement.stepUpMs !== undefined)
-    return 'The rule asks for a fresh sign-in for this request, which this console does not offer yet. You can deny it.';
+function obstacle({ request, review, stepUp }: RequestView): Html | string | undefined {
+  if (stepUp.kind === 'impossible')
+    return 'The rule asks for a fresh sign-in for this request, by an OpenID provider that knows you. You can deny it.';
+  if (stepUp.kind === 'needed')
+    return html`${stepUp.why ?? 'The rule asks for a fresh sign-in for this request.'}
+      <a href="${stepUp.href}">Sign in again to approve</a>, or deny it as you are.`;
   if (!request.card.hidesWrite || review?.kind === 'whole') return undefined;
   return review?.kind === 'elsewhere'
     ? html`Part of what it writes is hidden, and the exact statement is at another gateway.

@@ -6,8 +6,6 @@ import type { OidcProvider } from './provider.ts';
 import { refusalFrom, SignInRefused } from './refused.ts';
 import { BadToken, verifyJwt } from './verify.ts';
 
-const GOOGLE = 'https://accounts.google.com';
-
 export type Ask = {
   readonly redirectUri: string;
   readonly secrets: FlowSecrets;
@@ -19,13 +17,14 @@ export type Ask = {
 
 /** Where to send the browser: authorization code with PKCE (RFC 7636), state and nonce. */
 export async function authorizationUrl(provider: OidcProvider, ask: Ask): Promise<URL> {
-  const { label, scopes, issuer } = provider.config;
+  const { label, scopes } = provider.config;
   const { state, nonce, pkceVerifier } = ask.secrets;
-  const google = issuer === GOOGLE;
-  // Google has a parameter of its own for refresh tokens, and gives one again only with the consent.
-  const offline = google && scopes.includes('offline_access');
-  const prompts = [...(ask.fresh ? ['login'] : []), ...(offline ? ['consent'] : [])];
   try {
+    const { scopes_supported: known } = await provider.metadata();
+    // Google has no such scope but a parameter of its own, and gives a second refresh token only with a new consent.
+    const offline =
+      scopes.includes('offline_access') && known?.includes('offline_access') === false;
+    const prompts = [...(ask.fresh ? ['login'] : []), ...(offline ? ['consent'] : [])];
     return client.buildAuthorizationUrl(await provider.client(), {
       redirect_uri: ask.redirectUri,
       scope: scopes.filter((scope) => !offline || scope !== 'offline_access').join(' '),
