@@ -22,8 +22,11 @@ export type Command = {
   run(argv: readonly string[], terminal: Terminal): Promise<number>;
 };
 
+/** A line of the table of commands; loaded only when it is asked for. */
+export type Entry = { readonly summary: string; load(): Promise<Command> };
+
 /** Options that every command has. */
-const COMMON = {
+export const COMMON = {
   help: { type: 'boolean', short: 'h', about: 'show this help' },
   debug: { type: 'boolean', about: 'show the stack of an error' },
 } as const satisfies Options;

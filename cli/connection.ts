@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { commandEnvironment } from '#src/config/env.ts';
 import { integer, type Options } from './command.ts';
 import { Failure, usageFailure } from './failure.ts';
+import { readLogin, type StoredLogin } from './login/stored.ts';
 
 const demoFile = z.object({
   console: z.string().optional(),
@@ -82,20 +83,42 @@ type Given = {
   readonly port?: string | undefined;
 };
 
-/** Options win over the environment, the environment over the demo's file. */
+const USUAL = { host: '127.0.0.1', port: 6432 };
+
+/** Options win over the environment, the environment over `countersign login`, and that over the demo's file. */
 export function gatewayAddress(
   given: Given,
   demo: DemoFile | undefined,
   env = commandEnvironment(),
+  login?: StoredLogin,
 ): GatewayAddress {
   const port = given.port ?? env.port;
-  const identity = identify(given, demo, env);
-  const host = given.host ?? env.host ?? demo?.postgres?.host ?? '127.0.0.1';
+  const identity = login ? { user: login.email, token: login.token } : identify(given, demo, env);
+  const known = (login ?? demo)?.postgres ?? USUAL;
   return {
-    host,
-    port: port === undefined ? (demo?.postgres?.port ?? 6432) : integer(port, 'port', 1, 65_535),
+    host: given.host ?? env.host ?? known.host,
+    port: port === undefined ? known.port : integer(port, 'port', 1, 65_535),
     ...identity,
   };
+}
+
+/**
+ * The sign-in of `countersign login`, unless a token is given or somebody else is named. An ended one is an error only
+ * where nothing else is left.
+ */
+export async function storedLogin(
+  given: Pick<Given, 'as' | 'token'>,
+  demo: DemoFile | undefined,
+  env = commandEnvironment(),
+): Promise<StoredLogin | undefined> {
+  if ((given.token ?? env.token) !== undefined) return undefined;
+  const login = await readLogin();
+  if (!login || (given.as !== undefined && given.as !== login.email)) return undefined;
+  if (Date.parse(login.expiresAt) > Date.now()) return login;
+  if (demo) return undefined;
+  throw new Failure(`the sign-in at ${login.gateway} has ended`, {
+    hint: 'countersign login begins anew',
+  });
 }
 
 function identify(
@@ -114,7 +137,7 @@ function identify(
   if (!demo)
     throw usageFailure(
       'no access token',
-      `set COUNTERSIGN_TOKEN and pass --as you@example.com, or run npm start in this folder (it writes ${DEMO_FILE})`,
+      `countersign login signs you in; or set COUNTERSIGN_TOKEN and pass --as you@example.com, or run npm start in this folder (it writes ${DEMO_FILE})`,
     );
   const person = demoPerson(demo, who ?? 'engineer');
   return { user: person.email, token: person.token };

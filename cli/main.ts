@@ -1,9 +1,7 @@
 import { readFile } from 'node:fs/promises';
-import { columns, helpText, nearest, type Command } from './command.ts';
+import { columns, helpText, nearest, type Command, type Entry } from './command.ts';
 import { EXIT, Failure, usageFailure } from './failure.ts';
 import { printable, processTerminal, type Terminal } from './terminal.ts';
-
-type Entry = { readonly summary: string; load(): Promise<Command> };
 
 const demoCommand: Command = {
   usage: ['demo [--fresh] [--port-base N]'],
@@ -25,6 +23,22 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
   serve: {
     summary: 'run the gateway, the bot and the console',
     load: async () => (await import('./serve.ts')).serveCommand,
+  },
+  login: {
+    summary: 'sign this terminal in, by a code that you confirm in the console',
+    load: async () => (await import('./login.ts')).loginCommand,
+  },
+  logout: {
+    summary: 'end that sign-in',
+    load: async () => (await import('./logout.ts')).logoutCommand,
+  },
+  whoami: {
+    summary: 'say who is signed in, and until when',
+    load: async () => (await import('./whoami.ts')).whoamiCommand,
+  },
+  connect: {
+    summary: 'open a local port to a target, or run a client on it',
+    load: async () => (await import('./connect.ts')).connectCommand,
   },
   query: {
     summary: 'run SQL on a target through the gateway',
@@ -49,6 +63,10 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
   doctor: {
     summary: 'check an installation, with the next step for what is wrong',
     load: async () => (await import('./doctor.ts')).doctorCommand,
+  },
+  completions: {
+    summary: 'print completions for bash, zsh or fish',
+    load: async () => (await import('./completions.ts')).completionsCommand(COMMANDS),
   },
 };
 

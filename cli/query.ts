@@ -2,8 +2,9 @@ import { readFile } from 'node:fs/promises';
 import { isIP } from 'node:net';
 import { text } from 'node:stream/consumers';
 import type { ConnectionOptions } from 'node:tls';
+import { commandEnvironment } from '#src/config/env.ts';
 import { parse, type Command, type Options } from './command.ts';
-import { gatewayAddress, IDENTITY_OPTIONS, readDemo } from './connection.ts';
+import { gatewayAddress, IDENTITY_OPTIONS, readDemo, storedLogin } from './connection.ts';
 import { EXIT, usageFailure } from './failure.ts';
 import { openSession, type Result } from './session.ts';
 import { renderCsv, renderTable } from './table.ts';
@@ -54,7 +55,9 @@ async function query(argv: readonly string[], terminal: Terminal): Promise<numbe
   if (target === undefined)
     throw usageFailure('which target?', 'countersign query shop "select 1"');
   if (values.json && values.csv) throw usageFailure('--json and --csv exclude each other');
-  const address = gatewayAddress(values, await readDemo());
+  const demo = await readDemo();
+  const login = await storedLogin(values, demo);
+  const address = gatewayAddress(values, demo, commandEnvironment(), login);
   const ssl = await tlsOptions(values.tls, values.ca, address.host);
   const units = given.length > 0 ? given : [await fromStdin()];
   const waiting = new Waiting(terminal);

@@ -3,8 +3,9 @@ import { z } from 'zod';
 import { commandEnvironment } from '#src/config/env.ts';
 import { openApi, type Api } from './api.ts';
 import { parse, type Command, type Options } from './command.ts';
-import { demoPerson, IDENTITY_OPTIONS, readDemo } from './connection.ts';
+import { demoPerson, IDENTITY_OPTIONS, readDemo, storedLogin } from './connection.ts';
 import { EXIT, Failure, usageFailure } from './failure.ts';
+import type { StoredLogin } from './login/stored.ts';
 import { renderTable } from './table.ts';
 import { printable, type Terminal } from './terminal.ts';
 
@@ -110,22 +111,33 @@ async function apisFor(values: {
 }): Promise<{ reader: Api; decider: Api }> {
   const env = commandEnvironment();
   const demo = await readDemo();
-  const base = values.api ?? env.api ?? demo?.api;
+  const login = await storedLogin(values, demo, env);
+  const base = values.api ?? env.api ?? ownApi(login) ?? demo?.api;
   if (base === undefined)
     throw usageFailure('no API address', 'set COUNTERSIGN_API or pass --api http://…/api/v1');
-  const token = values.token ?? env.token;
+  const token = values.token ?? env.token ?? tokenFor(base, login);
   if (token !== undefined) {
     const api = openApi(base, token);
     return { reader: api, decider: api };
   }
   if (!demo)
-    throw usageFailure('no access token', 'set COUNTERSIGN_TOKEN, or run npm start in this folder');
+    throw usageFailure(
+      'no access token',
+      'countersign login signs you in; or set COUNTERSIGN_TOKEN, or run npm start in this folder',
+    );
   const person = demoPerson(demo, values.as ?? 'approver');
   return {
     reader: openApi(base, person.token),
     decider: openApi(base, person.decideToken ?? person.token),
   };
 }
+
+const ownApi = (login: StoredLogin | undefined): string | undefined =>
+  login && `${login.gateway}/api/v1`;
+
+/** It goes nowhere but to the gateway that it is of. */
+const tokenFor = (base: string, login: StoredLogin | undefined): string | undefined =>
+  URL.parse(base)?.origin === login?.gateway ? login?.token : undefined;
 
 async function list(
   api: Api,

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { browse, confirmCode, signedIn, type Browser } from '../fakes/browser.ts';
+import { confirmCode, signedIn, type Browser } from '../fakes/browser.ts';
 import { startGateway, type TestGateway } from '../fakes/gateway.ts';
 
 let gateway: TestGateway;

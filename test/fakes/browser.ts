@@ -18,7 +18,10 @@ type Change = { readonly csrf?: string; readonly headers?: Record<string, string
 export function browse(console: string): Browser {
   const jar = new Map<string, string>();
   let form = '';
-  const ask = async (path: string, init: RequestInit): Promise<Answer> => {
+  const ask = async (
+    path: string,
+    init: { method?: string; body?: URLSearchParams; headers?: Record<string, string> },
+  ): Promise<Answer> => {
     const cookie = [...jar].map(([name, value]) => `${name}=${value}`).join('; ');
     const response = await fetch(new URL(path, console), {
       redirect: 'manual',
