@@ -162,7 +162,7 @@ async function openGateway(
   const sessions = new Sessions(deps);
   const arrivals = openArrivals(
     core,
-    { tokens, providers: oidc.providers, cancels, serve: (client) => sessions.serve(client) },
+    { tokens, oidc, cancels, serve: (client) => sessions.serve(client) },
     opened,
   );
   opened.defer(endSessions({ ...core, sessions, subject, changed: () => holds.rulesChanged() }));
@@ -217,7 +217,9 @@ async function openGateway(
         devices: openDevices(db, audit),
         lifetimeMs: () => reload.config.identity.tokens.lifetimeMs,
         postgres: { ...config.listen.postgres, tls: config.tls !== undefined },
+        grants: arrivals.grants,
       },
+      confirmations: arrivals.confirmations,
       changes: {
         on: (listener) => requests.watch((id) => id !== undefined && listener(id)),
       },

@@ -4,6 +4,7 @@ import type { AuditLog } from '#src/audit/log.ts';
 import type { Records } from '#src/audit/reader.ts';
 import type { IdentityConfig } from '#src/config/identity.ts';
 import type { Oidc } from '#src/identity/oidc/oidc.ts';
+import type { Confirmations } from '#src/identity/confirmations.ts';
 import type { Directory, Person } from '#src/identity/person.ts';
 import type { SamlStore } from '#src/identity/saml/store.ts';
 import type { ScimService } from '#src/identity/scim/service.ts';
@@ -53,6 +54,8 @@ export type HttpDeps = {
   readonly secret: Buffer;
   /** The authorization server of terminals and machines; without it they come with tokens of the operator. */
   readonly oauth?: OauthDeps;
+  /** PostgreSQL connections that wait for their person's word. */
+  readonly confirmations?: Confirmations;
   /** Calls the listener with a request's id each time that request changed; returns how to stop. */
   readonly changes: { on(listener: (requestId: string) => void): () => void };
 };

@@ -84,7 +84,7 @@ export class Guard {
   }
 }
 
-const OWN_PAGE = /^\/(?:records|device|(?:requests|records|sessions)\/[0-9a-f-]{36})?$/u;
+const OWN_PAGE = /^\/(?:records|device|connect\/[A-Z-]{14}|(?:requests|records|sessions)\/[0-9a-f-]{36})?$/u;
 
 /** Where to go after the sign-in: one of our own pages, or the inbox. Never another site. */
 export function nextPage(next: string): string {

@@ -19,6 +19,7 @@ import { parse } from '../api/route.ts';
 import { idParams, reasonText } from '../api/schemas.ts';
 import { assetRoutes } from './assets.ts';
 import { connectRoutes } from './connect.ts';
+import { connectRoutes } from './connect.ts';
 import { deviceRoutes } from './device.ts';
 import {
   ENDED,
@@ -75,6 +76,7 @@ export async function registerConsole(app: FastifyInstance, parts: ConsoleParts)
   }
   if (deps.saml) samlRoutes(app, parts, deps.saml);
   deviceRoutes(app, parts);
+  connectRoutes(app, parts);
   connectRoutes(app, parts);
 
   /** A page for who is signed in; everybody else is led to the sign-in and back. */

@@ -71,7 +71,8 @@ async function signIn(
   const info =
     (await deps.tokens.check(token, 'read')) ?? (await deps.tokens.check(token, 'decide'));
   const person = info && (await deps.directory.find(info.person));
-  if (!info || !person) return false;
+  // Programs do not sign in: from a page, an agent could confirm itself a token of its person.
+  if (!info || info.agent !== undefined || !person || person.machine) return false;
   await startSignIn(parts, request, reply, {
     person: person.email,
     token: info.id,

@@ -4,6 +4,8 @@ import type { Tokens } from '#src/identity/token.ts';
 import { OauthError } from './errors.ts';
 import { tokenReply, type Grant } from './grant.ts';
 
+/** The `client_id` of `countersign login`, whose token people use as a password. */
+const COMMAND_LINE = 'countersign-cli';
 export const DEVICE_CODE = 'urn:ietf:params:oauth:grant-type:device_code';
 
 const ERRORS: Readonly<Record<Exclude<Polled['kind'], 'approved'>, readonly [string, string]>> = {
@@ -30,7 +32,9 @@ export function deviceGrant({ devices, tokens, directory }: Parts): Grant {
     if (!(await directory.find(person)) || lifetimeMs <= 0)
       throw new OauthError('access_denied', 'Whoever confirmed this may not sign in any more.');
     const label = `${clientId} at ${address}`;
-    const { token, info } = await tokens.issue(person, scopes, label, lifetimeMs);
+    // A live password would keep libpq 18 from coming back with this token by OAUTHBEARER.
+    const kind = { password: clientId === COMMAND_LINE };
+    const { token, info } = await tokens.issue(person, scopes, label, lifetimeMs, kind);
     return tokenReply(token, info);
   };
 }

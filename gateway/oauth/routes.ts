@@ -111,6 +111,8 @@ async function userinfo(
     name,
     groups,
     scope: info.scopes.join(' '),
+    // RFC 8693 section 4.1: who acts for them.
+    ...(info.agent !== undefined && { act: { sub: info.agent } }),
     exp: Math.floor(Date.parse(info.expiresAt) / 1_000),
   };
 }
