@@ -11,7 +11,7 @@ const GUESSES = 10;
 
 /**
  * Resolves the provider that a request speaks for. A provider that does not exist, one without SCIM and a wrong token get
- * the same answer. Throws ScimError, and Problem while an address has guessed too often.
+ * the same answer. Throws ScimError, and Problem, without a record of each, while an address has guessed too often.
  */
 export function makeAuthenticate(
   services: ReadonlyMap<string, ScimService>,
@@ -20,14 +20,11 @@ export function makeAuthenticate(
   const failures = new Failures(GUESSES);
   return async (request, provider) => {
     const token = BEARER.exec(request.headers.authorization ?? '')?.[1] ?? '';
-    // What was good for one provider is a guess for another.
-    const attempt = `${provider} ${token}`;
-    limitFailures(failures, request.ip, attempt);
     const service = services.get(provider);
-    if (service && token !== '' && (await service.isToken(token))) {
-      failures.wasGood(attempt);
-      return service;
-    }
+    // Also while somebody at this address guesses: behind a proxy everybody has its address, and nobody may keep a
+    // provider from telling who has left. 32 characters are not guessed, however often one tries.
+    if (service && token !== '' && (await service.isToken(token))) return service;
+    limitFailures(failures, request.ip, token);
     failures.add(request.ip);
     audit.later({
       kind: 'sign-in',
