@@ -19,6 +19,7 @@ import { causeOf, notFound, type Problem, toProblem } from './problem.ts';
 import { recordRoutes } from './records.ts';
 import { registerScim } from '../scim/routes.ts';
 import { requestRoutes } from './requests.ts';
+import { tokenRoutes } from './tokens.ts';
 
 const BODY_BYTES = 16_384;
 
@@ -46,7 +47,7 @@ export async function buildHttp(options: HttpOptions, tls?: UsePem): Promise<Fas
     bodyLimit: BODY_BYTES,
     requestTimeout: 30_000,
     forceCloseConnections: true,
-    routerOptions: { maxParamLength: 64 },
+    routerOptions: { maxParamLength: 320 },
     // An address that cannot be read comes by no hook and no error handler; Fastify's own answer would quote it.
     frameworkErrors: (error, _request, reply) => {
       void sendProblem(reply.headers(HEADERS), toProblem(error));
@@ -88,7 +89,7 @@ export async function buildHttp(options: HttpOptions, tls?: UsePem): Promise<Fas
 
   healthRoutes(app, () => deps.ready());
 
-  const routes = [...requestRoutes(deps), ...recordRoutes(deps)];
+  const routes = [...requestRoutes(deps), ...recordRoutes(deps), ...tokenRoutes(deps)];
   const description = openApi(routes, deps.publicUrl);
   app.get('/api/openapi.json', () => description);
   const authenticate = makeAuthenticate(deps, failures, (request) => guard.cookieCaller(request));
@@ -104,7 +105,9 @@ export async function buildHttp(options: HttpOptions, tls?: UsePem): Promise<Fas
   const { oauth } = deps;
   const { scim, audit } = deps;
   if (scim?.size)
-    await app.register((told) => registerScim(told, { services: scim, audit }), { prefix: '/scim' });
+    await app.register((told) => registerScim(told, { services: scim, audit }), {
+      prefix: '/scim',
+    });
   if (oauth) await app.register((terminals) => registerOauth(terminals, oauth));
   deps.embedded?.register(app);
   await app.register((pages) => registerConsole(pages, { deps, guard, signIns, failures, render }));

@@ -8,12 +8,12 @@ import { notFound } from './problem.ts';
 import { maySeeAllRecords, maySeeRecord, maySeeRequest, visibleTo } from './rights.ts';
 
 export type Via = 'api' | 'console';
-type Reader = { readonly person: Person; readonly via: Via };
+export type Reader = { readonly person: Person; readonly via: Via };
 
 const SESSION_RECORDS = 500;
 
 /** Records a look before its answer goes out; when that cannot be recorded, nothing is shown. */
-async function recordLook(
+export async function recordLook(
   deps: HttpDeps,
   { person, via }: Reader,
   body: JsonObject,

@@ -14,7 +14,7 @@ export type Input<P extends Shape, Q extends Shape, B extends Shape> = {
 };
 
 export type Description = {
-  readonly method: 'GET' | 'POST';
+  readonly method: 'GET' | 'POST' | 'DELETE';
   /** OpenAPI's way of writing it: `/requests/{id}`. */
   readonly path: string;
   readonly summary: string;

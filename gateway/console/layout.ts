@@ -1,4 +1,5 @@
-import type { Caller } from '../api/authenticate.ts';
+import type { Person } from '#src/identity/person.ts';
+import { mayAdminister } from '../api/rights.ts';
 import { assetUrl } from './assets.ts';
 import { html, type Html } from './html.ts';
 
@@ -17,14 +18,14 @@ export const CSP = [
 ].join('; ');
 
 export type Frame = {
-  readonly caller: Caller | undefined;
+  readonly caller: { readonly person: Person } | undefined;
   /** Goes into every form. */
   readonly formToken: string;
 };
 
 export type Page = {
   readonly title: string;
-  readonly at?: 'inbox' | 'records';
+  readonly at?: 'inbox' | 'records' | 'people' | 'account';
   readonly body: Html;
 };
 
@@ -42,10 +43,16 @@ function header({ caller, formToken }: Frame, at: Page['at']): Html {
     <a class="brand" href="/">${mark()} Countersign</a>
     <nav aria-label="Main">
       ${tab(at === 'inbox', '/', 'Inbox')} ${tab(at === 'records', '/records', 'Records')}
+      ${mayAdminister(caller.person) ? tab(at === 'people', '/people', 'People') : undefined}
     </nav>
     <form class="who" method="post" action="/sign-out">
       <input type="hidden" name="csrf" value="${formToken}" />
-      <span title="${caller.person.email}">${caller.person.name}</span>
+      <a
+        href="/account"
+        title="${caller.person.email}"
+        ${at === 'account' ? html`aria-current="page"` : undefined}
+        ><span class="unseen">Your account: </span>${caller.person.name}</a
+      >
       <button class="quiet">Sign out</button>
     </form>
   </header>`;

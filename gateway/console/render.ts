@@ -1,5 +1,5 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import type { Caller } from '../api/authenticate.ts';
+import type { Person } from '#src/identity/person.ts';
 import type { Problem } from '../api/problem.ts';
 import type { Guard } from './guard.ts';
 import { CSP, layout, type Page } from './layout.ts';
@@ -13,13 +13,13 @@ export type Render = {
     request: FastifyRequest,
     reply: FastifyReply,
     page: Page,
-    answer?: { readonly status?: number; readonly caller?: Caller },
+    answer?: { readonly status?: number; readonly caller?: { readonly person: Person } },
   ): FastifyReply;
   problem(
     request: FastifyRequest,
     reply: FastifyReply,
     problem: Problem,
-    caller?: Caller,
+    caller?: { readonly person: Person },
   ): FastifyReply;
 };
 

@@ -17,8 +17,8 @@ import {
 import { mayDecide } from '../api/rights.ts';
 import { parse } from '../api/route.ts';
 import { idParams, reasonText } from '../api/schemas.ts';
+import { accountRoutes } from './account.ts';
 import { assetRoutes } from './assets.ts';
-import { connectRoutes } from './connect.ts';
 import { connectRoutes } from './connect.ts';
 import { deviceRoutes } from './device.ts';
 import {
@@ -76,7 +76,7 @@ export async function registerConsole(app: FastifyInstance, parts: ConsoleParts)
   }
   if (deps.saml) samlRoutes(app, parts, deps.saml);
   deviceRoutes(app, parts);
-  connectRoutes(app, parts);
+  accountRoutes(app, parts);
   connectRoutes(app, parts);
 
   /** A page for who is signed in; everybody else is led to the sign-in and back. */

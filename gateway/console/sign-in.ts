@@ -19,12 +19,17 @@ const signOutForm = z.strictObject({ csrf: z.string() });
 
 /** Sign in with a token, sign out. The cookie's id changes at both, so one that was planted before is worth nothing. */
 export function signInRoutes(app: FastifyInstance, parts: ConsoleParts): void {
-  const { guard, render, signIns } = parts;
+  const { deps, guard, render, signIns } = parts;
+  const providers = [...deps.identity.providers.values()];
+  const shown = (request: FastifyRequest, reply: FastifyReply) => ({
+    formToken: render.formToken(request, reply),
+    providers,
+  });
 
   app.get('/sign-in', async (request, reply) => {
     const { next } = parse(signInQuery, request.query, 'query');
     if (await guard.signedIn(request)) return reply.redirect(nextPage(next), 303);
-    const page = signInPage(render.formToken(request, reply), nextPage(next));
+    const page = signInPage({ ...shown(request, reply), next: nextPage(next) });
     return render.page(request, reply, page);
   });
 
@@ -41,7 +46,7 @@ export function signInRoutes(app: FastifyInstance, parts: ConsoleParts): void {
     parts.failures.add(request.ip);
     const problem =
       'This token opens nothing here: it is unknown, expired or revoked, or lacks the scopes read and decide. Issue another one.';
-    const page = signInPage(render.formToken(request, reply), next, problem);
+    const page = signInPage({ ...shown(request, reply), next, problem });
     return render.page(request, reply, page, { status: 401 });
   });
 

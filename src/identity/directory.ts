@@ -24,6 +24,8 @@ type Row = {
 };
 
 export type OpenDirectory = Directory & {
+  /** Keys of the people and machines of the configuration. */
+  configured(): readonly string[];
   /** Asks anew about this person; other gateways hear of it by a notice. */
   forget(email: string): void;
   /** The configuration may have other people now. */
@@ -100,6 +102,7 @@ export function openDirectory({
       const entry = known.get(key);
       return entry && entry.until > performance.now() ? entry.person : ask(key);
     },
+    configured: () => [...people.keys()],
     forget: (email) => forget(personKey(email)),
     reloaded() {
       people = configured();

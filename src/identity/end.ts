@@ -3,7 +3,7 @@ import type { AuditLog, Entry } from '../audit/log.ts';
 import type { Database, Sql } from '../store/database.ts';
 import { PERSON } from './directory.ts';
 
-/** Tells every gateway to end the live sessions of a person; the payload is an `Ended` in JSON. */
+/** Tells every gateway what to end: the payload is an `Ended` in JSON, or empty when tokens were revoked. */
 export const ENDED = 'countersign_ended';
 
 export type Ended = { readonly email: string; readonly why: string };

@@ -5,6 +5,7 @@ import { PERSON, type OpenDirectory } from './directory.ts';
 import { endEverything } from './end.ts';
 import { personKey } from './people.ts';
 import { NotWelcome, type Assertion, type People, type PersonState } from './sign-in.ts';
+import { LIVE } from './tokens.ts';
 import { addressOf, checkAssertion, refusalOf, type PersonRow } from './welcome.ts';
 
 type Parts = {
@@ -155,6 +156,18 @@ export function openPeople(parts: Parts): People {
       if (!row) return undefined;
       const { provider, state, scim } = row;
       return { state, scim, ...(provider !== null && { provider }) };
+    },
+
+    async list(part) {
+      const { rows } = await db.pool.query<{ email: string }>(
+        `select email from (select email from countersign.person
+           union select person from countersign.token where ${LIVE}
+           union select person from countersign.sign_in where ended_at is null and ends_at > clock_timestamp()
+           union select unnest($1::text[])) known (email)
+         where strpos(email, $2) > 0 order by email limit 200`,
+        [directory.configured(), personKey(part)],
+      );
+      return rows.map(({ email }) => email);
     },
 
     async end(email, why, by) {

@@ -64,6 +64,8 @@ export interface People {
   set(email: string, state: 'active' | 'deactivated' | 'released', by: string): Promise<void>;
   /** Undefined for who is in the configuration only, or nobody. */
   state(email: string): Promise<PersonState | undefined>;
+  /** Addresses that hold this text, of whom the store or the configuration knows; at most 200. */
+  list(part: string): Promise<readonly string[]>;
   /** Lets nothing of this person go on, anywhere: sessions, open requests, sign-ins, tokens, certificates. Recorded. */
   end(email: string, why: string, by?: string): Promise<void>;
 }

@@ -2,6 +2,7 @@ import { createHmac, randomUUID, timingSafeEqual } from 'node:crypto';
 import type { AuditLog } from '../audit/log.ts';
 import type { Database } from '../store/database.ts';
 import { installationSecret } from '../store/secrets.ts';
+import { ENDED } from './end.ts';
 import { personKey } from './people.ts';
 import { ITERATIONS, scramKeys } from './scram.ts';
 import { isSecret, newSecret, secretHash } from './secret.ts';
@@ -147,6 +148,8 @@ export async function openTokens(db: Database, audit: AuditLog): Promise<Tokens>
             [id],
           );
           if (!rowCount) throw new NotLive();
+          // What it has opened ends now, not at the next look.
+          await sql.query(`select pg_notify($1, '')`, [ENDED]);
         });
         return true;
       } catch (error) {

@@ -204,6 +204,7 @@ export function makeWorld(publicUrl = 'http://127.0.0.1:8080'): World {
         provisioned: unused,
         set: unused,
         state: () => Promise.resolve(undefined),
+        list: (part) => Promise.resolve([...directory.keys()].filter((key) => key.includes(part))),
         end: unused,
       },
       signIns: fakeSignIns({

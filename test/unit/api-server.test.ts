@@ -26,6 +26,11 @@ test('health, readiness and the description need no token, and readiness says wh
     '/records',
     '/records/{id}',
     '/sessions/{id}',
+    '/tokens',
+    '/tokens/{id}',
+    '/sign-ins',
+    '/sign-ins/{id}',
+    '/people/{email}/end',
   ]);
   assert.equal(
     api.paths['/requests/{id}/decision'].post.requestBody.content['application/json'].schema.oneOf

@@ -1,12 +1,36 @@
-import { html } from '../html.ts';
+import { html, type Html } from '../html.ts';
 import { alert, type Page } from '../layout.ts';
 
-export function signInPage(formToken: string, next: string, problem?: string): Page {
+export type SignInView = {
+  readonly formToken: string;
+  /** One of our own pages. */
+  readonly next: string;
+  readonly providers: readonly { readonly name: string; readonly label: string }[];
+  readonly problem?: string;
+};
+
+const providerLink = (name: string, label: string, next: string): Html =>
+  html`<li>
+    <a href="/sign-in/${encodeURIComponent(name)}?next=${encodeURIComponent(next)}"
+      >Sign in with ${label}</a
+    >
+  </li>`;
+
+/** Providers are links, not forms: a GET may lead to another site, which the policy of forms forbids. */
+export function signInPage({ formToken, next, providers, problem }: SignInView): Page {
   return {
     title: problem === undefined ? 'Sign in' : 'Could not sign in',
     body: html`<section class="narrow panel">
       <h1>Sign in</h1>
       ${alert(problem)}
+      ${
+        providers.length === 0
+          ? undefined
+          : html`<ul class="providers">
+                ${providers.map(({ name, label }) => providerLink(name, label, next))}
+              </ul>
+              <h2>Or with a token</h2>`
+      }
       <form method="post" action="/sign-in">
         <input type="hidden" name="csrf" value="${formToken}" />
         <input type="hidden" name="next" value="${next}" />
@@ -21,7 +45,7 @@ export function signInPage(formToken: string, next: string, problem?: string): P
           autocapitalize="none"
           spellcheck="false"
           aria-describedby="token-help"
-          autofocus
+          ${providers.length === 0 ? html`autofocus` : undefined}
         />
         <p id="token-help" class="help">
           One with the scope <code>read</code> shows requests and records; one with
