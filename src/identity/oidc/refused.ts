@@ -51,7 +51,8 @@ const away = (label: string, cause: unknown): ProviderAway =>
   new ProviderAway(`${label} does not answer: try again in a moment.`, { cause });
 
 function fromLibrary(label: string, error: client.ClientError): unknown {
-  if (error.code === 'OAUTH_TIMEOUT' || isNetwork(error.cause)) return away(label, error);
+  if (error.code === 'OAUTH_TIMEOUT' || isNetwork(error.cause) || isBusy(error.cause))
+    return away(label, error);
   // The library's own words: OAUTH_INVALID_RESPONSE.
   const code = (error.code ?? 'odd-answer').replace('OAUTH_', '').toLowerCase();
   const claim = claimOf(error);
@@ -69,6 +70,13 @@ function claimOf({ cause }: Error): string | undefined {
   const claim: unknown =
     typeof inner === 'object' && inner !== null ? Reflect.get(inner, 'claim') : undefined;
   return typeof claim === 'string' ? claim : undefined;
+}
+
+/** An answer that only says that there is none now. */
+function isBusy(answer: unknown): boolean {
+  const status: unknown =
+    typeof answer === 'object' && answer !== null ? Reflect.get(answer, 'status') : undefined;
+  return typeof status === 'number' && (status >= 500 || status === 429);
 }
 
 function isNetwork(error: unknown): boolean {

@@ -20,6 +20,7 @@ export async function personPage(
   },
 ): Promise<void> {
   const interaction = await provider.interactionDetails(request, response);
+  if (interaction.prompt.name === 'consent') return consentPage(provider, request, response);
   if (request.method !== 'POST') {
     const buttons = people.map(
       (each) =>
@@ -38,7 +39,25 @@ export async function personPage(
   }
   await provider.interactionFinished(request, response, {
     login: { accountId: who.subjectOf(person), amr: ['pwd'] },
+    // Where prompt=consent asks for it.
+    consent: {},
   });
+}
+
+/** What the client asks for is shown once more, and agreed to. */
+async function consentPage(
+  provider: Provider,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  const { uid } = await provider.interactionDetails(request, response);
+  if (request.method === 'POST')
+    return provider.interactionFinished(request, response, { consent: {} });
+  response.setHeader('content-type', 'text/html; charset=utf-8');
+  const action = `${provider.issuer}/interaction/${uid}`;
+  response.end(
+    page('Continue?', `<form method="post" action="${action}"><button>Continue</button></form>`),
+  );
 }
 
 async function bodyOf(request: IncomingMessage): Promise<string> {
