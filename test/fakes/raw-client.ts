@@ -43,28 +43,37 @@ export class RawClient {
     more: Record<string, string> = {},
   ): Promise<RawClient> {
     const socket = net.connect(gateway.running.postgres.port, '127.0.0.1').setNoDelay(true);
-    const client = new RawClient(socket);
     const secret = password ?? (await gateway.token(who));
     let session: any;
-    const answer = async (heard: Heard): Promise<void> => {
+    const client = RawClient.over(socket, async (heard) => {
       if (heard.name === 'authenticationSASL') {
         session = sasl.startSession(heard['mechanisms']);
         client.send(serialize.sendSASLInitialResponseMessage(session.mechanism, session.response));
       } else if (heard.name === 'authenticationSASLContinue') {
         await sasl.continueSession(session, secret, heard['data']);
         client.send(serialize.sendSCRAMClientFinalMessage(session.response));
-      } else if (heard.name === 'backendKeyData') client.key = heard;
+      }
+    });
+    client.send(serialize.startup({ user, database: 'shop', ...more }));
+    client.greeting = await client.until('readyForQuery', 'error', 'closed');
+    return client;
+  }
+
+  /** Over a connection that is open; `answer` sees each message first. */
+  static over(socket: net.Socket, answer: (heard: Heard) => Promise<void> | void): RawClient {
+    const client = new RawClient(socket);
+    const hear = async (heard: Heard): Promise<void> => {
+      await answer(heard);
+      if (heard.name === 'backendKeyData') client.key = heard;
       client.heard.push(heard);
       client.#wake();
     };
-    void parse(socket, (message) => void answer(message));
+    void parse(socket, (message) => void hear(message));
     socket.on('error', () => undefined);
     socket.on('close', () => {
       client.heard.push({ name: 'closed' });
       client.#wake();
     });
-    client.send(serialize.startup({ user, database: 'shop', ...more }));
-    client.greeting = await client.until('readyForQuery', 'error', 'closed');
     return client;
   }
 
