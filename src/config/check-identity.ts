@@ -2,12 +2,14 @@ import { isLoopback, parseAddress } from './units.ts';
 import { at, keysOf, pathText, type ConfigProblem } from './node.ts';
 import { parseDuration } from '../policy/duration.ts';
 
+const SHORTEST_TOKEN = 32;
 const LONGEST_RECHECK_MS = 15 * 60_000;
 
 /** What a schema cannot see of `identity`. */
 export function checkIdentity(raw: unknown): ConfigProblem[] {
   return [
     ...checkProviders(raw),
+    ...checkScim(raw),
     ...checkEmbedded(raw),
     ...checkRecheck(raw),
     ...checkMachines(raw),
@@ -43,6 +45,18 @@ function checkProviders(raw: unknown): ConfigProblem[] {
     )
       say('key', 'key and certificate come together: name both, or neither');
     return found;
+  });
+}
+
+/** What a reference leads to is measured when it is used. */
+function checkScim(raw: unknown): ConfigProblem[] {
+  return providersOf(raw).flatMap((name) => {
+    const path = ['identity', 'providers', name, 'scim', 'token'];
+    const token = at(raw, ...path);
+    if (typeof token !== 'string' || token.includes('${') || token.length >= SHORTEST_TOKEN)
+      return [];
+    const message = `has less than ${SHORTEST_TOKEN} characters: make one with openssl rand -base64 32`;
+    return [{ path: pathText(path), message }];
   });
 }
 

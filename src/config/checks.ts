@@ -15,6 +15,7 @@ export async function checkFile(raw: unknown, around: Surroundings): Promise<Con
     ...checkConsole(raw),
     ...checkChannels(raw),
     ...checkTargets(raw),
+    ...checkCredentials(raw),
     ...checkPeople(raw),
     ...checkIdentity(raw),
   ];
@@ -89,6 +90,20 @@ function checkTargets(raw: unknown): ConfigProblem[] {
       found.push({ path, message: 'has parameters: use tls: and the other keys' });
     return found;
   });
+}
+
+/** A target's password is nowhere in the file, whole or in part: it would be in every copy of it. */
+function checkCredentials(raw: unknown): ConfigProblem[] {
+  return keysOf(at(raw, 'targets')).flatMap((name) =>
+    [['password'], ['analyser', 'password']].flatMap((keys) => {
+      const path = ['targets', name, ...keys];
+      const value = at(raw, ...path);
+      if (typeof value !== 'string' || /^\$\{[^}]+\}$/.test(value)) return [];
+      const message =
+        'stands here in clear: put it into a file with mode 0600 and write ${file:path}, or use ${env:NAME} or ${command:…}';
+      return [{ path: pathText(path), message }];
+    }),
+  );
 }
 
 /** E-mail addresses are compared without regard to case. */

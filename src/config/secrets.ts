@@ -41,8 +41,8 @@ export function secretOf(text: string, around: Surroundings, keptMs = KEPT_MS): 
   return Object.assign(get, {
     reference: text,
     async renew(refused: string) {
-      const now = await get();
-      return now !== refused || age() < SETTLED_MS ? now : fetch();
+      if ((await get()) === refused && age() >= SETTLED_MS) return fetch();
+      return get();
     },
   });
 }

@@ -47,8 +47,8 @@ function contents(): Tree {
   const shop = {
     protocol: 'postgres',
     url: `postgres://gateway@${target.host}:${target.port}/shop`,
-    password: 'gateway',
-    analyser: { user: 'analyser', password: 'analyser' },
+    password: '${command:echo gateway}',
+    analyser: { user: 'analyser', password: '${command:echo analyser}' },
     tls: { mode: 'disable' },
   };
   const people = [...config.people].map(

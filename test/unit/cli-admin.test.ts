@@ -34,8 +34,8 @@ targets:
   shop:
     protocol: postgres
     url: postgres://gateway@127.0.0.1:1/shop
-    password: not-a-real-one
-    analyser: { user: analyser, password: not-a-real-one }
+    password: "\${command:echo not-a-real-one}"
+    analyser: { user: analyser, password: "\${command:echo not-a-real-one}" }
     tls: { mode: disable }
 people: { jane@example.com: { name: Jane, groups: [engineering] } }
 store: { postgres: "postgres://x@127.0.0.1:1/x" }

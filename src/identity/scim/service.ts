@@ -61,7 +61,7 @@ async function isToken(secret: Secret, presented: string, provider: string): Pro
   const token = await secret();
   if (token.length < SHORTEST)
     throw new Error(
-      `identity.providers.${provider}.scim.token has less than ${SHORTEST} characters: make a longer one, and tell the provider`,
+      `identity.providers.${provider}.scim.token has less than ${SHORTEST} characters: make one with openssl rand -base64 32, and give it to the provider`,
     );
   return timingSafeEqual(digest(token), digest(presented));
 }

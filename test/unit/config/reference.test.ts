@@ -29,8 +29,8 @@ function withExample(path: readonly string[], example: unknown): unknown {
       shop: {
         protocol: 'postgres',
         url: 'postgres://gateway@shop/shop',
-        password: 'x',
-        analyser: { user: 'analyser', password: 'x' },
+        password: '${env:SHOP}',
+        analyser: { user: 'analyser', password: '${env:SHOP}' },
       },
     },
   };
