@@ -24,11 +24,11 @@ export type BearerWorld = {
   /** PEM file of the authority. */
   readonly ca: string;
   /** An access token of `acme` for what this person is there. */
-  access(who: string, more?: object): Promise<string>;
+  readonly access: (who: string, more?: object) => Promise<string>;
   /** The agent's own. */
-  actor(more?: object): Promise<string>;
+  readonly actor: (more?: object) => Promise<string>;
   /** Of a job of the machine. */
-  job(more?: object): Promise<string>;
+  readonly job: (more?: object) => Promise<string>;
   /** The reply of `/oauth/token`. */
   grant(type: string, form: Record<string, string>): Promise<{ status: number; body: any }>;
   stop(): Promise<void>;
