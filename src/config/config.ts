@@ -92,6 +92,8 @@ export type TargetTlsConfig = {
   readonly key?: string;
   /** Default `prefer`. */
   readonly channelBinding?: 'prefer' | 'require';
+  /** The target may ask for the password itself; only with `verify-full`. */
+  readonly clearPassword?: boolean;
 };
 
 export type PersonConfig = { readonly name: string; readonly groups: readonly string[] };

@@ -146,6 +146,7 @@ function buildTarget(
       ...(tls.cert !== undefined && { cert: resolve(around.base, tls.cert) }),
       ...(tls.key !== undefined && { key: resolve(around.base, tls.key) }),
       channelBinding: tls.channelBinding,
+      clearPassword: tls.clearPassword,
     },
     hold: { inTransactionMs: toMs(hold.inTransaction), resendMs: toMs(hold.resend) },
     record: { rows: record.rows, bytes: sure(parseSize(record.bytes)) },
