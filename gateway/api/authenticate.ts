@@ -1,5 +1,6 @@
 import type { FastifyRequest } from 'fastify';
 import type { Person } from '#src/identity/person.ts';
+import { recordsFailures } from '#src/identity/failed.ts';
 import type { SignIn } from '#src/identity/sign-ins.ts';
 import type { Scope } from '#src/identity/token.ts';
 import type { HttpDeps } from './deps.ts';
@@ -21,9 +22,10 @@ export type CookieCaller = (request: FastifyRequest) => Promise<Caller | undefin
 const BEARER = /^Bearer ([\x21-\x7e]{1,512})$/iu;
 const OTHERS: readonly Scope[] = ['read', 'decide', 'connect'];
 
-/** Throws the 429 while an address has failed too often, unless the token has been good before. */
-export function limitFailures(failures: Failures, address: string, token: string): void {
-  const seconds = failures.wait(address, token);
+/** Counts a failure, and throws the 429 while its address has failed too often. What is right is never asked about this. */
+export function limitFailures(failures: Failures, address: string): void {
+  const seconds = failures.wait(address);
+  failures.add(address);
   if (seconds > 0)
     throw new Problem(
       429,
@@ -60,11 +62,11 @@ export function makeAuthenticate(
   failures: Failures,
   cookie: CookieCaller,
 ): Authenticate {
+  const failed = recordsFailures(deps.audit);
   async function checkBearer(token: string, scope: Scope): Promise<Caller | undefined> {
     for (const each of [scope, ...OTHERS.filter((other) => other !== scope)]) {
       const info = await deps.tokens.check(token, each);
       if (!info) continue;
-      failures.wasGood(token);
       demandScope(info.scopes, scope);
       return { person: await personOf(deps, info.person), scopes: info.scopes, token: info.id };
     }
@@ -85,10 +87,10 @@ export function makeAuthenticate(
       );
     }
     const token = BEARER.exec(header)?.[1] ?? '';
-    limitFailures(failures, request.ip, token);
     const caller = token === '' ? undefined : await checkBearer(token, scope);
     if (caller) return caller;
-    failures.add(request.ip);
+    limitFailures(failures, request.ip);
+    failed({ via: 'api', why: 'the token is unknown or has ended', client: request.ip });
     throw new Problem(
       401,
       'bad-token',

@@ -1,53 +1,62 @@
-import { secretHash } from '#src/identity/secret.ts';
-
 const WINDOW_MS = 60_000;
+const LONGEST_MS = 3_600_000;
+/** As long without a failure, and what was before is forgotten. */
+const FORGOTTEN_MS = 3_600_000;
 const MOST = 10_000;
 
+type Entry = {
+  count: number;
+  /** How often the limit was reached. */
+  level: number;
+  until: number;
+};
+
 /**
- * Failed sign-ins per address. It saves the store from floods; guessing a 256-bit token is hopeless anyway, so the
- * limit is generous enough for many people behind one proxy. A token that was good before is asked about even then:
- * behind a proxy everybody has its address, and a stranger there must not keep approvers from deciding.
+ * Failed sign-ins per address: after `limit` of them within a minute, the next ones are told to wait a minute, then two,
+ * four, up to an hour. What is right opens all the same: guessing 256 bits is hopeless anyway, behind a proxy everybody
+ * has its address, and a stranger there must keep nobody from working.
  */
 export class Failures {
   readonly #limit: number;
   readonly #now: () => number;
-  readonly #seen = new Map<string, { count: number; until: number }>();
-  /** Hashes of tokens that were good once; whether they still are is asked each time. */
-  readonly #good = new Set<string>();
+  readonly #seen = new Map<string, Entry>();
 
   constructor(limit = 60, now: () => number = Date.now) {
     this.#limit = limit;
     this.#now = now;
   }
 
-  /** Seconds until this address may try this token; 0 when it may now. */
-  wait(address: string, token: string): number {
+  /** Seconds that whoever fails now at this address should wait; 0 when it may try on. */
+  wait(address: string): number {
     const entry = this.#seen.get(address);
-    if (!entry || entry.count < this.#limit || this.#good.has(keyOf(token))) return 0;
+    if (!entry || entry.count < this.#limit) return 0;
     return Math.max(0, Math.ceil((entry.until - this.#now()) / 1_000));
   }
 
   add(address: string): void {
-    const entry = this.#seen.get(address);
-    if (entry && entry.until > this.#now()) {
-      entry.count += 1;
-      return;
+    const now = this.#now();
+    const before = this.#seen.get(address);
+    const entry =
+      before && before.until > now
+        ? before
+        : { count: 0, level: levelNow(before, now), until: now + WINDOW_MS };
+    entry.count += 1;
+    if (entry.count === this.#limit) {
+      entry.until = now + Math.min(LONGEST_MS, WINDOW_MS * 2 ** entry.level);
+      entry.level += 1;
     }
+    // The newest at the end, so that the oldest is dropped first.
     this.#seen.delete(address);
-    this.#seen.set(address, { count: 1, until: this.#now() + WINDOW_MS });
+    this.#seen.set(address, entry);
     dropOldest(this.#seen);
-  }
-
-  wasGood(token: string): void {
-    this.#good.add(keyOf(token));
-    dropOldest(this.#good);
   }
 }
 
-const keyOf = (token: string): string => secretHash(token).toString('base64');
+const levelNow = (before: Entry | undefined, now: number): number =>
+  before && now - before.until < FORGOTTEN_MS ? before.level : 0;
 
 /** So the memory is bounded however many knock. */
-function dropOldest(kept: Map<string, unknown> | Set<string>): void {
+function dropOldest(kept: Map<string, unknown>): void {
   if (kept.size <= MOST) return;
   for (const oldest of kept.keys()) {
     kept.delete(oldest);

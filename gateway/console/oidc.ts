@@ -138,7 +138,7 @@ async function recordFailure(
   request: FastifyRequest,
   { code }: SignInRefused,
 ): Promise<void> {
-  const flood = failures.wait(request.ip, '') > 0;
+  const flood = failures.wait(request.ip) > 0;
   failures.add(request.ip);
   if (flood) return;
   await deps.audit.append({

@@ -23,11 +23,20 @@ const message = z.string().max(BODY_BYTES);
 /** 80 bytes is what SAML allows (saml-bindings 3.4.3). */
 const relayState = z.string().max(80).optional();
 const answerForm = z.object({ SAMLResponse: message, RelayState: relayState });
-const finishForm = z.strictObject({ ticket: z.string().max(100) });
-const logoutForm = z.union([
-  z.object({ SAMLRequest: message, SAMLResponse: z.undefined(), RelayState: relayState }),
-  z.object({ SAMLResponse: message, SAMLRequest: z.undefined(), RelayState: relayState }),
-]);
+const finishForm = z.object({ ticket: z.string().max(100) });
+const logoutForm = z
+  .object({
+    SAMLRequest: message.optional(),
+    SAMLResponse: message.optional(),
+    RelayState: relayState,
+  })
+  .transform(({ SAMLRequest, SAMLResponse, RelayState }, context) => {
+    const sent = SAMLRequest ?? SAMLResponse;
+    if (sent !== undefined && (SAMLRequest === undefined || SAMLResponse === undefined))
+      return { sent, RelayState };
+    context.addIssue('one of SAMLRequest and SAMLResponse is expected');
+    return z.NEVER;
+  });
 const logoutQuery = z.object({ RelayState: relayState });
 
 type Exchange = { readonly request: FastifyRequest; readonly reply: FastifyReply };
@@ -70,9 +79,8 @@ export function samlRoutes(app: FastifyInstance, parts: ConsoleParts, store: Sam
     );
     app.post(`${base}/slo`, { bodyLimit: BODY_BYTES }, async (request, reply) =>
       fromElsewhere(parts, config, { request, reply }, async () => {
-        const form = parse(logoutForm, request.body, 'form');
-        const sent = form.SAMLRequest ?? form.SAMLResponse;
-        return logout(reply, { binding: 'post', message: sent }, form.RelayState);
+        const { sent, RelayState } = parse(logoutForm, request.body, 'form');
+        return logout(reply, { binding: 'post', message: sent }, RelayState);
       }),
     );
   }
@@ -192,7 +200,7 @@ async function recordFailure(
   request: FastifyRequest,
   failed: string,
 ): Promise<void> {
-  const flood = failures.wait(request.ip, '') > 0;
+  const flood = failures.wait(request.ip) > 0;
   failures.add(request.ip);
   if (flood) return;
   await deps.audit.append({

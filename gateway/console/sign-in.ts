@@ -1,5 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
+import { recordsFailures } from '#src/identity/failed.ts';
 import { limitFailures } from '../api/authenticate.ts';
 import { parse } from '../api/route.ts';
 import { startSignIn } from './complete.ts';
@@ -20,6 +21,7 @@ const signOutForm = z.strictObject({ csrf: z.string() });
 /** Sign in with a token, sign out. The cookie's id changes at both, so one that was planted before is worth nothing. */
 export function signInRoutes(app: FastifyInstance, parts: ConsoleParts): void {
   const { deps, guard, render, signIns } = parts;
+  const failed = recordsFailures(deps.audit);
   const providers = [...deps.identity.providers.values()];
   const shown = (request: FastifyRequest, reply: FastifyReply) => ({
     formToken: render.formToken(request, reply),
@@ -36,14 +38,11 @@ export function signInRoutes(app: FastifyInstance, parts: ConsoleParts): void {
   app.post('/sign-in', async (request, reply) => {
     const form = parse(signInForm, request.body, 'form');
     guard.demandOwnForm(request, form.csrf);
-    limitFailures(parts.failures, request.ip, form.token);
     const signedIn = await signIn(parts, request, reply, form.token);
     const next = nextPage(form.next);
-    if (signedIn) {
-      parts.failures.wasGood(form.token);
-      return reply.redirect(next, 303);
-    }
-    parts.failures.add(request.ip);
+    if (signedIn) return reply.redirect(next, 303);
+    limitFailures(parts.failures, request.ip);
+    failed({ via: 'console', why: 'the token opens nothing here', client: request.ip });
     const problem =
       'This token opens nothing here: it is unknown, expired or revoked, or lacks the scopes read and decide. Issue another one.';
     const page = signInPage({ ...shown(request, reply), next, problem });

@@ -74,15 +74,17 @@ async function tokenOf(
       type === '' ? 'invalid_request' : 'unsupported_grant_type',
       `There is no grant of this type here; there is ${[...grants.keys()].join(', ')}.`,
     );
-  const seconds = failures.wait(request.ip, '');
-  if (seconds > 0)
-    throw new OauthError('slow_down', `Too many failures. Try again in ${seconds} s.`, 429);
   const clientId = type === DEVICE_CODE ? clientOf(request, form) : clientName(request, form);
   try {
     return await grant({ form, clientId, address: request.ip });
   } catch (error) {
-    if (error instanceof OauthError && error.status < 500 && !ORDINARY.has(error.code))
+    if (error instanceof OauthError && error.status < 500 && !ORDINARY.has(error.code)) {
+      const seconds = failures.wait(request.ip);
       failures.add(request.ip);
+      // Only who is wrong: others behind the same proxy must get their tokens.
+      if (seconds > 0)
+        throw new OauthError('slow_down', `Too many failures. Try again in ${seconds} s.`, 429);
+    }
     throw error;
   }
 }

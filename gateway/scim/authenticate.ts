@@ -24,8 +24,7 @@ export function makeAuthenticate(
     // Also while somebody at this address guesses: behind a proxy everybody has its address, and nobody may keep a
     // provider from telling who has left. 32 characters are not guessed, however often one tries.
     if (service && token !== '' && (await service.isToken(token))) return service;
-    limitFailures(failures, request.ip, token);
-    failures.add(request.ip);
+    limitFailures(failures, request.ip);
     audit.later({
       kind: 'sign-in',
       body: {

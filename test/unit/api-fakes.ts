@@ -257,7 +257,7 @@ export function makeWorld(publicUrl = 'http://127.0.0.1:8080'): World {
             seq: 1n,
           } as unknown as Receipt);
         },
-        later: unused,
+        later: (entry) => void appended.push(entry),
       } satisfies AuditLog,
       requests: {
         open: unused,
