@@ -9,6 +9,7 @@ import {
   parseError,
   parseParameterStatus,
   parseSaslMechanisms,
+  passwordMessage,
   saslInitialResponse,
   saslResponse,
   startupMessage,
@@ -28,6 +29,11 @@ export class TargetUnavailable extends Error {
   }
 }
 
+/** The target does not take the password: it may have been changed. */
+export class CredentialRefused extends TargetUnavailable {
+  override name = 'CredentialRefused';
+}
+
 export type Login = {
   readonly target: string;
   readonly user: string;
@@ -36,6 +42,8 @@ export type Login = {
   /** The same socket, when it is encrypted. */
   readonly tls: TLSSocket | undefined;
   readonly channelBinding: 'prefer' | 'require';
+  /** Inside TLS the target may ask for the password itself. */
+  readonly clearPassword: boolean;
 };
 
 export type LoggedIn = {
@@ -97,6 +105,8 @@ class Scram {
     if (kind === 10) {
       return this.#begin(parseSaslMechanisms(data));
     }
+    const { clearPassword, tls, password } = this.#login;
+    if (kind === 3 && clearPassword && tls && !this.#session) return passwordMessage(password);
     if (kind !== 11 && kind !== 12)
       throw new TargetUnavailable(
         `target "${this.#login.target}" asks for ${REFUSED.get(kind) ?? `authentication method ${String(kind)}`}, which is not supported; set it to scram-sha-256`,
@@ -167,7 +177,7 @@ function refused(body: Buffer, login: Login): TargetUnavailable {
   const sqlstate = fields.get('C') ?? '08004';
   // What the target says about the gateway's own credential is the operator's business, not the person's.
   if (sqlstate.startsWith('28'))
-    return new TargetUnavailable(
+    return new CredentialRefused(
       `target "${login.target}" refused the gateway's credential (${sqlstate}); the operator must check its user and password`,
       '08004',
     );

@@ -6,7 +6,7 @@ import type { TargetConfig } from '#src/config/config.ts';
 import { spend, type Permit } from '../gate/permit.ts';
 import { bind, cancelRequest, sslRequest, terminate } from './codec.ts';
 import { targetEncryption } from './encryption.ts';
-import { TargetUnavailable, logIn, type LoggedIn } from './login.ts';
+import { CredentialRefused, TargetUnavailable, logIn, type LoggedIn } from './login.ts';
 import { Outgoing } from './outgoing.ts';
 
 export { TargetUnavailable };
@@ -55,7 +55,8 @@ export type TargetConnection = {
 
 /**
  * Opens a connection with the gateway's credential. `parameters` go into the startup message (client_encoding and
- * standard_conforming_strings are pinned). Rejects with TargetUnavailable.
+ * standard_conforming_strings are pinned). A password that is refused is looked up anew, once. Rejects with
+ * TargetUnavailable.
  */
 export async function openTarget(
   config: TargetConfig,
@@ -64,6 +65,24 @@ export async function openTarget(
   signal?: AbortSignal,
 ): Promise<TargetConnection> {
   const password = await config.password();
+  const open = (secret: string) => openWith(secret, config, database, parameters, signal);
+  try {
+    return await open(password);
+  } catch (error) {
+    if (!(error instanceof CredentialRefused)) throw error;
+    const renewed = await config.password.renew?.(password);
+    if (renewed === undefined || renewed === password) throw error;
+    return await open(renewed);
+  }
+}
+
+async function openWith(
+  password: string,
+  config: TargetConfig,
+  database: string | undefined,
+  parameters: ReadonlyMap<string, string>,
+  signal: AbortSignal | undefined,
+): Promise<TargetConnection> {
   const deadline = AbortSignal.timeout(CONNECT_MS);
   const limit = signal ? AbortSignal.any([signal, deadline]) : deadline;
   const socket = await dial(config, limit).catch(unavailable(config));
@@ -82,6 +101,7 @@ export async function openTarget(
       ]),
       tls: socket instanceof tls.TLSSocket ? socket : undefined,
       channelBinding: config.tls.channelBinding ?? 'prefer',
+      clearPassword: config.tls.clearPassword ?? false,
     });
     for (const [name, value] of PINNED)
       if (login.parameters.get(name) !== value)

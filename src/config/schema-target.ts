@@ -72,6 +72,11 @@ export const target = z.strictObject({
           '`prefer` or `require`, as `channel_binding` of libpq.',
           'require',
         ),
+        clearPassword: key(
+          z.boolean().default(false),
+          'The target may ask for the password itself inside TLS, as those of AWS, Azure and Google do for tokens; only with `verify-full`.',
+          true,
+        ),
       })
       .refine((tls) => (tls.cert === undefined) === (tls.key === undefined), {
         error: 'cert and key come together: name both, or neither',
@@ -80,6 +85,17 @@ export const target = z.strictObject({
         path: ['channelBinding'],
         error: 'there is no channel to bind to without TLS: set mode to verify-full',
       })
+      .refine(({ mode, clearPassword }) => !clearPassword || mode === 'verify-full', {
+        path: ['clearPassword'],
+        error: 'whoever is on the way would read the password: set mode to verify-full',
+      })
+      .refine(
+        ({ clearPassword, channelBinding }) => !clearPassword || channelBinding === 'prefer',
+        {
+          path: ['clearPassword'],
+          error: 'a password that is sent is bound to no channel: take one of the two out',
+        },
+      )
       .prefault({}),
     'Encryption towards the target.',
     { mode: 'verify-full', ca: './tls/shop-ca.pem' },

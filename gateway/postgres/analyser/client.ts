@@ -30,7 +30,7 @@ export async function connectClient(
   const ssl = await targetEncryption({ host, tls });
   const client = new ScramClient(
     { ...config, host, port, ssl, enableChannelBinding: ssl !== false },
-    tls.channelBinding === 'require',
+    tls,
   );
   // A connection that breaks while idle must not end the process; its owner sees it at the next use.
   client.on('error', () => undefined);
@@ -47,11 +47,13 @@ export async function connectClient(
 /** The methods that node-postgres calls for each kind of authentication; hostile-target.test.ts sees that it still does. */
 class ScramClient extends Client {
   readonly #demanded: boolean;
+  readonly #clear: boolean;
   #bound = false;
 
-  constructor(config: ClientConfig, demanded: boolean) {
+  constructor(config: ClientConfig, tls: TargetConfig['tls']) {
     super(config);
-    this.#demanded = demanded;
+    this.#demanded = tls.channelBinding === 'require';
+    this.#clear = tls.clearPassword ?? false;
   }
 
   checkBound(): void {
@@ -59,7 +61,9 @@ class ScramClient extends Client {
   }
 
   override _handleAuthCleartextPassword(): void {
-    this.#refuse('it asks for a clear-text password; set it to scram-sha-256');
+    // oxlint-disable-next-line eslint/no-underscore-dangle -- node-postgres calls it so
+    if (this.#clear && isTls(this.connection.stream)) super._handleAuthCleartextPassword();
+    else this.#refuse('it asks for a clear-text password; set it to scram-sha-256');
   }
 
   override _handleAuthMD5Password(): void {

@@ -173,6 +173,10 @@ export function saslInitialResponse(mechanism: string, data: string): Buffer {
   return message(ClientMessage.Password, cstring(mechanism), int32(bytes.length), bytes);
 }
 
+export function passwordMessage(password: string): Buffer {
+  return message(ClientMessage.Password, cstring(password));
+}
+
 export function saslResponse(data: string): Buffer {
   return message(ClientMessage.Password, Buffer.from(data));
 }
