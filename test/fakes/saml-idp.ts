@@ -226,7 +226,7 @@ export async function makeIdp(
     },
     answer: (sp, words = {}, { sign } = {}) => {
       const assertion = signXml(assertionXml(sp, words), pair.key, sign);
-      return base64(responseXml(sp, assertion, { inResponseTo: words.inResponseTo }));
+      return base64(responseXml(sp, assertion, words));
     },
   };
 }
