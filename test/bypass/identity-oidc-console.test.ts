@@ -4,30 +4,15 @@ import { after, afterEach, before, suite, test } from 'node:test';
 import { NO_PROVIDERS, type IdentityConfig } from '#src/config/identity.ts';
 import { startGateway, type TestGateway } from '../fakes/gateway.ts';
 import { startIssuer, type FakeIssuer } from '../fakes/issuer.ts';
+import { Visitor } from '../fakes/visitor.ts';
 
-/** A browser at the console: keeps its cookie, follows nothing. */
-class Browser {
-  cookie = '';
-  readonly #at: string;
-  constructor(at: string) {
-    this.#at = at;
-  }
+const back = (url: URL): string => url.pathname + url.search;
 
-  async get(path: string, headers: Record<string, string> = {}, method = 'GET') {
-    const answer = await fetch(new URL(path, this.#at), {
-      method,
-      redirect: 'manual',
-      headers: { cookie: this.cookie, ...headers },
-    });
-    for (const line of answer.headers.getSetCookie()) this.cookie = line.split(';')[0] ?? '';
-    const location = answer.headers.get('location') ?? '';
-    return { status: answer.status, location, text: await answer.text() };
-  }
-
-  /** True when the inbox opens. */
-  async isIn(): Promise<boolean> {
-    return (await this.get('/')).status === 200;
-  }
+async function begin(browser: Visitor, next = '/', name = 'acme'): Promise<URL> {
+  const path = `/sign-in/${name}?next=${encodeURIComponent(next)}`;
+  const { status, location } = await browser.get(path);
+  assert.equal(status, 303);
+  return new URL(location);
 }
 
 suite('attacks on sign-ins by OpenID Connect at the console', () => {
@@ -59,15 +44,8 @@ suite('attacks on sign-ins by OpenID Connect at the console', () => {
     await Promise.all([acme.stop(), other.stop()]);
   });
 
-  const visit = (): Browser => new Browser(gateway.running.console);
-  async function begin(browser: Browser, next = '/', name = 'acme'): Promise<URL> {
-    const path = `/sign-in/${name}?next=${encodeURIComponent(next)}`;
-    const { status, location } = await browser.get(path);
-    assert.equal(status, 303);
-    return new URL(location);
-  }
-  const back = (url: URL): string => url.pathname + url.search;
-  async function signIn(browser: Browser, next?: string) {
+  const visit = (): Visitor => new Visitor(gateway.running.console);
+  async function signIn(browser: Visitor, next?: string) {
     return browser.get(back(acme.authorize(await begin(browser, next))));
   }
   const logout = async (token: string, name = 'acme'): Promise<number> => {
@@ -107,10 +85,10 @@ suite('attacks on sign-ins by OpenID Connect at the console', () => {
     const browser = visit();
     const url = await begin(browser);
     const answer = back(acme.authorize(url));
-    const before = browser.cookie;
+    const began = browser.cookie;
     assert.equal((await browser.get(answer)).status, 303);
     const again = visit();
-    again.cookie = before;
+    again.cookie = began;
     assert.equal((await again.get(answer)).status, 403);
     // Also with a code that was never used.
     const fresh = acme.authorize(url);
@@ -129,13 +107,14 @@ suite('attacks on sign-ins by OpenID Connect at the console', () => {
         return (await one.get(back(acme.authorize(url)))).status;
       }),
     );
-    assert.deepEqual(answers.toSorted(), [303, 403, 403, 403, 403]);
+    assert.equal(answers.filter((status) => status === 303).length, 1);
+    assert.equal(answers.filter((status) => status === 403).length, 4);
   });
 
   test('a link preview does not use a callback up', async () => {
     const browser = visit();
     const answer = back(acme.authorize(await begin(browser)));
-    assert.equal((await browser.get(answer, {}, 'HEAD')).status, 404);
+    assert.equal((await browser.get(answer, { method: 'HEAD' })).status, 404);
     assert.equal((await browser.get(answer)).status, 303);
   });
 
