@@ -25,6 +25,10 @@ export const TOOLS = {
       '/Applications/Google Chrome.app/Contents/MacOS/Google Chrome',
     ],
   },
+  python3: {
+    debian: 'python3',
+    paths: ['/usr/bin/python3', '/usr/local/bin/python3', '/opt/homebrew/bin/python3'],
+  },
   'redis-server': {
     debian: 'redis-server',
     paths: [
