@@ -13,6 +13,26 @@ export class Withdrawal extends Error {
   }
 }
 
+/** What may be taken back. Most statements do not wait, so the signal is made only when somebody asks for it. */
+export class Withdrawable {
+  why: Withdrawal | undefined;
+  #controller: AbortController | undefined;
+
+  get signal(): AbortSignal {
+    this.#controller ??= new AbortController();
+    if (this.why) this.#controller.abort(this.why);
+    return this.#controller.signal;
+  }
+
+  /** False when it has been already. */
+  withdraw(why: Withdrawal): boolean {
+    if (this.why) return false;
+    this.why = why;
+    this.#controller?.abort(why);
+    return true;
+  }
+}
+
 /** The exact statements that wait in this process, for approvers who may see them whole. */
 export class Holds {
   #waiting = new Map<string, Asked>();

@@ -1,7 +1,8 @@
 import type { Binding, Entry, JsonObject } from '#src/audit/log.ts';
 import type { Policy } from '#src/policy/policy.ts';
-import type { Verdict } from '#src/policy/verdict.ts';
+import type { Allow, Verdict } from '#src/policy/verdict.ts';
 import { resourceId } from '#src/statement/effect.ts';
+import type { Look } from '#src/statement/statement.ts';
 import type { Asked, SessionFacts } from './asked.ts';
 
 /** Fields that tie every record of a session to it. */
@@ -12,11 +13,13 @@ export const ofSession = (session: SessionFacts) => ({
   target: session.target.name,
 });
 
+type Recorded = Exclude<Verdict, { kind: 'hold' }>;
+
 /** The record of a statement and its verdict. Only masked text goes in. */
 export function statementEntry(from: {
   readonly asked: Asked;
   readonly statement: string;
-  readonly verdict: Exclude<Verdict, { kind: 'hold' }>;
+  readonly verdict: Recorded;
   readonly policy: Policy;
   readonly binds: Binding;
 }): Entry {
@@ -27,51 +30,62 @@ export function statementEntry(from: {
     statement: from.statement,
     verdict: verdict.kind,
     binds: from.binds,
-    body: {
-      ...statementBody(asked, policy),
-      rules: verdict.rules,
-      ...(verdict.kind === 'deny'
-        ? { message: verdict.message }
-        : columnsShown(asked, verdict.masks, policy)),
-    },
+    body: statementBody(asked, policy, verdict),
   };
 }
 
-/** What is said of a statement in every record about it. */
-export function statementBody(asked: Asked, policy: Policy): JsonObject {
+/** What is said of a statement in every record about it; keys in the order in which they are written. */
+export function statementBody(asked: Asked, policy: Policy, verdict?: Recorded): JsonObject {
   const { session, look, context } = asked;
+  const { clear, masked } = verdict?.kind === 'allow' ? columnsShown(asked, verdict, policy) : NONE;
   return {
+    application: session.application,
+    class: look.effects.map((effect) => effect.class),
+    ...(clear && { clear }),
+    client: session.client,
+    database: session.database,
+    inTransaction: context.inTransaction,
+    ...(masked && { masked }),
+    ...(verdict?.kind === 'deny' && { message: verdict.message }),
+    policy: policy.version,
+    ...(context.purpose !== undefined && { purpose: context.purpose }),
+    ...(context.reason !== undefined && { reason: context.reason }),
+    ...(verdict && { rules: verdict.rules }),
     text: look.masked,
     words: look.words,
-    class: look.effects.map((effect) => effect.class),
-    policy: policy.version,
-    database: session.database,
-    client: session.client,
-    application: session.application,
-    inTransaction: context.inTransaction,
-    ...(context.reason !== undefined && { reason: context.reason }),
-    ...(context.purpose !== undefined && { purpose: context.purpose }),
   };
 }
 
+type Columns = {
+  readonly masked?: { readonly [column: string]: string };
+  readonly clear?: readonly string[];
+};
+const NONE: Columns = {};
+/** By verdict: of statements that come again, the rules give the same one. */
+const known = new WeakMap<
+  Allow,
+  { readonly effects: Look['effects']; readonly columns: Columns }
+>();
+
 /** Which columns that some rule hides went out masked, and which in the clear. */
-export function columnsShown(
-  asked: Asked,
-  masks: ReadonlyMap<string, { readonly kind: string }>,
-  policy: Policy,
-): JsonObject {
+function columnsShown(asked: Asked, verdict: Allow, policy: Policy): Columns {
+  const { effects } = asked.look;
+  const before = known.get(verdict);
+  if (before?.effects === effects) return before.columns;
   const masked: Record<string, string> = {};
   const clear = new Set<string>();
-  for (const effect of asked.look.effects)
+  for (const effect of effects)
     for (const output of effect.outputs ?? [])
       for (const column of output.sources) {
         const id = resourceId(column);
-        const mask = masks.get(id);
+        const mask = verdict.masks.get(id);
         if (mask) masked[id] = mask.kind;
         else if (policy.isRuled(asked.session.target, column)) clear.add(id);
       }
-  return {
+  const columns = {
     ...(Object.keys(masked).length > 0 && { masked }),
     ...(clear.size > 0 && { clear: [...clear] }),
   };
+  known.set(verdict, { effects, columns });
+  return columns;
 }

@@ -181,8 +181,8 @@ export class Conversation {
   #flow(): void {
     const { socket } = this.#parts.client;
     if (this.#closed) return;
-    if ((this.#pumping || this.#parked) && this.#framer.pending > AHEAD && !this.#judge.holding)
-      socket.pause();
+    const behind = (this.#pumping || this.#parked) && this.#framer.pending > AHEAD;
+    if ((behind || this.#parts.target.congested) && !this.#judge.holding) socket.pause();
     else socket.resume();
   }
 

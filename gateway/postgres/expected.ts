@@ -1,6 +1,7 @@
 import {
   errorResponse,
   noticeResponse,
+  parseRowDescription,
   ProtocolViolation,
   type ErrorFields,
   type Field,
@@ -49,11 +50,27 @@ export function owes(kind: Expected['kind'], type: number, ending = false): bool
   return (ending ? answer.ends : answer.may).includes(String.fromCharCode(type));
 }
 
+/** Of the plans of statements that come again: what was described last, and found right. */
+const known = new WeakMap<
+  ResultPlan,
+  { readonly bytes: Buffer; readonly fields: readonly Field[] }
+>();
+
+/** The fields of a RowDescription, verified. */
+export function described(plan: ResultPlan, body: Buffer): readonly Field[] {
+  const before = known.get(plan);
+  if (before?.bytes.equals(body)) return before.fields;
+  const fields = parseRowDescription(body);
+  verify(plan, fields);
+  known.set(plan, { bytes: Buffer.from(body), fields });
+  return fields;
+}
+
 /**
  * Throws when the target describes another result than was analysed: the catalog changed in between, or the session
  * resolves a name differently than the analyser. Not one row may pass then.
  */
-export function verify(plan: ResultPlan, fields: readonly Field[]): void {
+function verify(plan: ResultPlan, fields: readonly Field[]): void {
   const { outputs } = plan.part.effect;
   if (!plan.part.returnsRows) throw new ProtocolViolation(MISMATCH, '40001', true);
   if (!outputs) return;

@@ -124,7 +124,9 @@ export class Extended {
       textOf(value, formatOf(bound.formats, i), analysis.parameterTypes[i] ?? 0),
     );
     const sent = {
-      exact: withValues(text, params, bound.values),
+      get exact() {
+        return withValues(text, params, bound.values);
+      },
       bytes,
       prepared: text,
       types,

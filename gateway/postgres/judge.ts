@@ -1,16 +1,16 @@
 import type { Analysis } from '#src/statement/sql/analysis.ts';
 import type { Look, Refused } from '#src/statement/statement.ts';
-import type { Withdrawal } from '../gate/holds.ts';
+import { Withdrawable, type Withdrawal } from '../gate/holds.ts';
 import { admit, admitOwn, type GateRefusal, type HeldNotice } from '../gate/gate.ts';
 import { bind } from '../gate/binding.ts';
 import type { Permit } from '../gate/permit.ts';
 import type { Analyser } from './analyser.ts';
 import type { TransactionStatus } from './codec.ts';
 import type { ConversationParts } from './deps.ts';
-import { Looks, type Sent, type Surroundings } from './look.ts';
+import { Looks, type Moment, type Sent } from './look.ts';
 import { SessionNames } from './named.ts';
 import { readSettings, SETTINGS_STATEMENT, type SessionSettings } from './own.ts';
-import { planOf, type Part, type ResultPlan, unfit } from './plan.ts';
+import { type Part, type ResultPlan, unfit } from './plan.ts';
 import { Run } from './recorder.ts';
 import { heldMessage } from './refusal.ts';
 import type { Responses } from './responses.ts';
@@ -21,7 +21,7 @@ export type Admission =
       readonly ok: true;
       readonly permit: Permit;
       readonly run: Run;
-      readonly plans: ResultPlan[];
+      readonly plans: readonly ResultPlan[];
       /** Of the rules it was judged by. */
       readonly generation: number;
     }
@@ -41,7 +41,7 @@ export class Judge {
   #unsettled = false;
   /** Schema changes that the analyser cannot see until they are committed. */
   #defined = false;
-  #waiting: AbortController | undefined;
+  #waiting: Withdrawable | undefined;
   #holding = false;
   #idle: (() => void) | undefined;
   #onHeld: (() => void) | undefined;
@@ -57,7 +57,13 @@ export class Judge {
     this.#responses = responses;
     const { deps, facts, config } = parts;
     this.#analyser = deps.analyser(config, facts.database);
-    this.#looks = new Looks(deps.policy, facts.target);
+    this.#looks = new Looks(deps.policy, {
+      session: facts.id,
+      person: facts.person,
+      target: facts.target,
+      database: facts.database,
+      role: config.user,
+    });
   }
 
   get status(): TransactionStatus {
@@ -108,17 +114,18 @@ export class Judge {
     sent: Sent & { readonly exact: string; readonly types?: readonly number[] },
   ): Promise<Admission> {
     const { deps, facts } = this.#parts;
-    const waiting = (this.#waiting = new AbortController());
+    const waiting = (this.#waiting = new Withdrawable());
     const settings = this.#settings;
-    const around = this.#around(settings);
-    const { isRuled } = this.#looks;
+    const moment = this.#moment(settings);
     // Before the gate asks for the rules: taken too early it refuses, taken too late it would let through.
     let { generation } = this;
     try {
       const admitted = await admit(deps, {
         session: facts,
-        exact: sent.exact,
-        look: this.#looks.at(analysis, sent, around),
+        get exact() {
+          return sent.exact;
+        },
+        look: this.#looks.at(analysis, sent, moment),
         lookAgain: async () => {
           const look = await this.#again(sent);
           ({ generation } = this);
@@ -131,20 +138,20 @@ export class Judge {
         },
         ...(this.inTransaction && { transactionSince: this.#since ?? Date.now() }),
         unfit: (obligations) => unfit(analysis.parts, obligations),
-        signal: waiting.signal,
+        get signal() {
+          return waiting.signal;
+        },
         onHeld: (notice) => this.#held(notice),
       });
       if (admitted.kind === 'refuse') return { ok: false, refusal: admitted.refusal };
       const { permit } = admitted;
       const run = new Run(deps, facts, permit, admitted.request);
-      if (waiting.signal.aborted) {
+      if (waiting.why) {
         run.failed('57014');
         run.end();
-        return { ok: false, refusal: withdrawn(waiting.signal.reason) };
+        return { ok: false, refusal: withdrawn(waiting.why) };
       }
-      const plans = analysis.parts.map((part) =>
-        planOf(part, permit.obligations, part.touchesRuled(isRuled)),
-      );
+      const plans = this.#looks.plans(analysis, permit.obligations);
       return { ok: true, permit, run, plans, generation };
     } finally {
       this.#waiting = undefined;
@@ -154,9 +161,7 @@ export class Judge {
 
   /** Ends what is being judged or waits now; false when there is nothing. */
   withdraw(why: Withdrawal): boolean {
-    if (!this.#waiting || this.#waiting.signal.aborted) return false;
-    this.#waiting.abort(why);
-    return true;
+    return this.#waiting?.withdraw(why) ?? false;
   }
 
   /** A statement is on its way to the target; what comes after it is judged as if it had succeeded. */
@@ -213,7 +218,7 @@ export class Judge {
     // A reload of the target's configuration changes the settings of a session that only waits.
     this.#settings = undefined;
     const analysis = await this.analyse(text, sent.types, true);
-    return this.#looks.at(analysis, sent, this.#around(this.#settings));
+    return this.#looks.at(analysis, sent, this.#moment(this.#settings));
   }
 
   #held(notice: HeldNotice): void {
@@ -236,17 +241,8 @@ export class Judge {
     return this.#settings;
   }
 
-  #around(settings: SessionSettings | undefined): Surroundings {
-    const { facts, config } = this.#parts;
-    return {
-      session: facts.id,
-      person: facts.person,
-      target: facts.target.name,
-      database: facts.database,
-      role: config.user,
-      settings: settings?.meaning ?? '',
-      named: this.names.bound(),
-    };
+  #moment(settings: SessionSettings | undefined): Moment {
+    return { settings: settings?.meaning ?? '', named: this.names.bound() };
   }
 
   /** The analyser sees only what is committed. */
@@ -273,9 +269,9 @@ const openDefinition: Refused = {
   code: '0A000',
 };
 
-const withdrawn = (reason: unknown): GateRefusal => ({
+const withdrawn = (why: Withdrawal): GateRefusal => ({
   code: 'withdrawn',
-  message: `countersign: ${reason instanceof Error ? reason.message : 'withdrawn'}`,
+  message: `countersign: ${why.message}`,
   hint: 'Nothing was run. Send it again when you need it.',
 });
 

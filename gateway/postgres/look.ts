@@ -1,21 +1,22 @@
 import type { Policy, TargetFacts } from '#src/policy/policy.ts';
+import type { Obligations } from '#src/policy/verdict.ts';
 import type { Resource } from '#src/statement/effect.ts';
 import type { Analysis, IsRuled, Masked } from '#src/statement/sql/analysis.ts';
 import type { Look } from '#src/statement/statement.ts';
 import { bind } from '../gate/binding.ts';
+import { planOf, type ResultPlan } from './plan.ts';
 
 /** What, beside the statement itself, decides what it does; all of it is bound. */
 export type Surroundings = {
   readonly session: string;
   readonly person: string;
-  readonly target: string;
+  readonly target: TargetFacts;
   readonly database: string;
   readonly role: string;
-  /** Every setting that changes meaning, as the target reports them. */
-  readonly settings: string;
-  /** Texts behind EXECUTE and FETCH. */
-  readonly named: string;
 };
+
+/** Every setting that changes meaning, as the target reports them, and the texts behind EXECUTE and FETCH. */
+export type Moment = { readonly settings: string; readonly named: string };
 
 /** A statement as it came: the exact message, and the prepared text behind a Bind. */
 export type Sent = {
@@ -29,49 +30,63 @@ type Params = NonNullable<Sent['params']>;
 /** What is the same whatever the parameters are. */
 type Shown = {
   readonly effects: Look['effects'];
-  readonly bound: string;
+  /** Digest of what it would do, and of the definitions that this was read from. */
+  readonly meaning: Buffer;
   readonly mask: (params?: Params) => Masked;
+  /** Part by part: may the text of an error quote a value that some rule hides? */
+  readonly withhold: readonly boolean[];
+  /** For the obligations that came last. */
+  plans?: { readonly obligations: Obligations; readonly plans: readonly ResultPlan[] };
 };
 
 /** Looks of one session. What does not depend on parameters is worked out once for each analysis and version of rules. */
 export class Looks {
   readonly #policy: () => Policy;
-  readonly #target: TargetFacts;
+  readonly #around: Surroundings;
   #shown = new WeakMap<Analysis, Shown>();
   #version = '';
+  #last: (Moment & { readonly digest: Buffer }) | undefined;
 
-  constructor(policy: () => Policy, target: TargetFacts) {
+  constructor(policy: () => Policy, around: Surroundings) {
     this.#policy = policy;
-    this.#target = target;
+    this.#around = around;
   }
 
-  isRuled: IsRuled = (column: Resource) => this.#policy().isRuled(this.#target, column);
+  isRuled: IsRuled = (column: Resource) => this.#policy().isRuled(this.#around.target, column);
 
-  at(analysis: Analysis, sent: Sent, around: Surroundings): Look {
-    const { effects, bound, mask } = this.#show(analysis);
+  at(analysis: Analysis, sent: Sent, moment: Moment): Look {
+    const { effects, meaning, mask } = this.#show(analysis);
     const { text, words, hidesWrite } = mask(sent.params);
-    const digest = bind([
-      'postgres',
-      sent.bytes,
-      sent.prepared,
-      around.session,
-      around.person,
-      around.target,
-      around.database,
-      around.role,
-      around.settings,
-      around.named,
-      bound,
-      analysis.definitions,
-    ]);
     return {
       effects,
       words,
       masked: text,
       hidesWrite,
-      digest,
+      digest: bind(['postgres', sent.bytes, sent.prepared, this.#bound(moment), meaning]),
       ...(analysis.refused && { refused: analysis.refused }),
     };
+  }
+
+  /** What must be done to the results, part by part. */
+  plans(analysis: Analysis, obligations: Obligations): readonly ResultPlan[] {
+    const shown = this.#show(analysis);
+    if (shown.plans?.obligations !== obligations) {
+      const plans = analysis.parts.map((part, index) =>
+        planOf(part, obligations, shown.withhold[index] !== false),
+      );
+      shown.plans = { obligations, plans };
+    }
+    return shown.plans.plans;
+  }
+
+  /** Digest of everything around the statement. */
+  #bound({ settings, named }: Moment): Buffer {
+    if (this.#last?.settings !== settings || this.#last.named !== named) {
+      const { session, person, target, database, role } = this.#around;
+      const digest = bind([session, person, target.name, database, role, settings, named]);
+      this.#last = { settings, named, digest };
+    }
+    return this.#last.digest;
   }
 
   #show(analysis: Analysis): Shown {
@@ -83,8 +98,12 @@ export class Looks {
     let shown = this.#shown.get(analysis);
     if (!shown) {
       const effects = analysis.parts.map((part) => part.effect);
-      const mask = analysis.masker(this.isRuled);
-      shown = { effects, bound: JSON.stringify(effects), mask };
+      shown = {
+        effects,
+        meaning: bind([JSON.stringify(effects), analysis.definitions]),
+        mask: analysis.masker(this.isRuled),
+        withhold: analysis.parts.map((part) => part.touchesRuled(this.isRuled)),
+      };
       this.#shown.set(analysis, shown);
     }
     return shown;

@@ -61,39 +61,38 @@ export class Run {
 
   /** Everything has been answered. */
   end(): void {
-    const ok = this.#code === undefined;
+    const code = this.#code === undefined ? {} : { code: this.#code };
+    const [ok, rows] = [this.#code === undefined, this.#rows];
+    const durationMs = this.#took();
     this.#close(
-      {
-        ok,
-        rows: this.#rows,
-        tags: this.#tags,
-        ...(this.#code !== undefined && { code: this.#code }),
-      },
-      { ok, rows: this.#rows, ...(this.#code !== undefined && { code: this.#code }) },
+      { ...code, durationMs, ok, rows, tags: this.#tags },
+      { ...code, durationMs, ok, rows },
     );
   }
 
   /** The connection broke while it ran: it may or may not have taken effect. */
   unknown(): void {
-    if (this.#ended) return;
-    this.#close({ ok: false, unknown: true }, 'unknown');
+    this.#close({ durationMs: this.#took(), ok: false, unknown: true }, 'unknown');
   }
 
+  #took(): number {
+    return Math.round((performance.now() - this.#started) * 1000) / 1000;
+  }
+
+  /** Keys of the body are in the order in which they are written. */
   #close(body: JsonObject, outcome: Parameters<Requests['finish']>[1]): void {
     if (this.#ended) return;
     this.#ended = true;
     this.#watch(outcome);
-    const durationMs = Math.round((performance.now() - this.#started) * 1000) / 1000;
     this.#deps.audit.later({
       kind: 'outcome',
       ...ofSession(this.#session),
       statement: this.permit.statement,
       ...(this.request !== undefined && { request: this.request }),
-      body: { ...body, durationMs },
+      body,
     });
     if (this.request === undefined) return;
-    const told = outcome === 'unknown' ? outcome : { ...outcome, durationMs };
-    this.#deps.requests.finish(this.request, told).catch(this.#deps.onFailure);
+    this.#deps.requests.finish(this.request, outcome).catch(this.#deps.onFailure);
   }
 
   /** For the operator. A refusal in the target's place (row limits, cancels) counts as an error of the statement. */

@@ -4,17 +4,17 @@ import {
   parseCommandComplete,
   parseError,
   parseReadyForQuery,
-  parseRowDescription,
   ProtocolViolation,
   ServerMessage as M,
   StreamFramer,
   type ErrorFields,
   type TransactionStatus,
 } from './codec.ts';
-import { type Expected, overLimit, owes, quotesNothing, verify, withheld } from './expected.ts';
+import { described, type Expected, overLimit, owes, quotesNothing, withheld } from './expected.ts';
 import { Masker, type Masking, type Piece } from './masker.ts';
 import type { ResultPlan } from './plan.ts';
 import type { Run } from './recorder.ts';
+import { ToClient, whole } from './to-client.ts';
 
 export type ResponsesHooks = {
   /** A statement is complete: its names exist, its settings hold. */
@@ -34,7 +34,7 @@ export type ResponsesHooks = {
 
 /** The way back: the target's bytes to the client, masked, each answer counted against what was asked. */
 export class Responses {
-  readonly #client: Duplex;
+  readonly #client: ToClient;
   readonly #hooks: ResponsesHooks;
   readonly #masking: Masking;
   readonly #framer: StreamFramer;
@@ -51,11 +51,10 @@ export class Responses {
   /** Something of this transaction may leave a value for later: deferred triggers speak at its end. */
   #tainted = false;
   #injected: Buffer[] = [];
-  // Bytes that go out and lie in one buffer, not written yet.
-  #out: Piece | undefined;
+  #pushing = false;
 
   constructor(client: Duplex, hooks: ResponsesHooks, masking: Masking) {
-    this.#client = client;
+    this.#client = new ToClient(client);
     this.#hooks = hooks;
     this.#masking = masking;
     this.#framer = new StreamFramer(
@@ -80,23 +79,26 @@ export class Responses {
   /** Bytes of our own, at the next border between messages. */
   inject(bytes: Buffer): void {
     if (this.#framer.inside) this.#injected.push(bytes);
-    else this.#client.write(bytes);
+    else {
+      this.#client.put(whole(bytes));
+      if (!this.#pushing) this.#client.flush();
+    }
   }
 
   /** Bytes from the target. False when the client cannot take more now. */
   push(chunk: Buffer): boolean {
-    this.#client.cork();
+    this.#pushing = true;
     try {
       this.#framer.push(chunk);
     } catch (error) {
       this.#hooks.broken(error instanceof Error ? error : new Error(String(error)));
     } finally {
-      this.#flush();
       if (!this.#framer.inside)
-        for (const bytes of this.#injected.splice(0)) this.#client.write(bytes);
-      this.#client.uncork();
+        for (const bytes of this.#injected.splice(0)) this.#client.put(whole(bytes));
+      this.#pushing = false;
+      this.#client.flush();
     }
-    return !this.#client.writableNeedDrain;
+    return this.#client.ready;
   }
 
   /** The target is gone: what was running may have taken effect. */
@@ -175,8 +177,7 @@ export class Responses {
   #described(piece: Piece): void {
     const plan = this.#plan;
     if (!plan) return;
-    const fields = parseRowDescription(bodyOf(frame(piece)));
-    verify(plan, fields);
+    const fields = described(plan, bodyOf(frame(piece)));
     if (plan.masks) this.#masker = new Masker(plan.masks, fields, this.#masking);
   }
 
@@ -298,7 +299,8 @@ export class Responses {
     this.#mute = false;
     if (this.#status === 'I') this.#tainted = false;
     if (!head.quiet) this.#pass(piece);
-    this.#flush();
+    // The client goes on while the outcome is written down.
+    if (piece.end === piece.buffer.length) this.#client.flush();
     for (const run of this.#runs)
       if (this.#status !== 'T' || run.answered || run === head.run) {
         run.end();
@@ -317,24 +319,11 @@ export class Responses {
   }
 
   #pass(piece: Piece): void {
-    if (this.#mute) return;
-    const out = this.#out;
-    if (out?.buffer === piece.buffer && out.end === piece.start)
-      this.#out = { buffer: out.buffer, start: out.start, end: piece.end };
-    else {
-      this.#flush();
-      this.#out = piece;
-    }
+    if (!this.#mute) this.#client.put(piece);
   }
 
   #write(bytes: Buffer): void {
-    this.#pass({ buffer: bytes, start: 0, end: bytes.length });
-  }
-
-  #flush(): void {
-    const out = this.#out;
-    this.#out = undefined;
-    if (out) this.#client.write(out.buffer.subarray(out.start, out.end));
+    this.#pass(whole(bytes));
   }
 }
 

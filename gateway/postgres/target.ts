@@ -41,6 +41,8 @@ export type TargetConnection = {
   fail(): boolean;
   onData(listener: (chunk: Buffer) => void): void;
   onDrain(listener: () => void): void;
+  /** More was sent than it takes now: wait for `onDrain`. */
+  readonly congested: boolean;
   /** Called once; with the error if there was one. */
   onClose(listener: (error?: Error) => void): void;
   pause(): void;
@@ -137,18 +139,26 @@ function connection(
   socket.on('error', (error) => {
     failure ??= error;
   });
+  // What is sent in one turn goes out in one write: Bind, Execute and Sync come together more often than not, and most
+  // often lie side by side as the client sent them.
+  let last: Buffer | undefined;
   let corked = false;
-  // What is sent in one turn goes out in one write: Bind, Execute and Sync come together more often than not.
+  const flush = (): void => {
+    if (last) socket.write(last);
+    last = undefined;
+    if (corked) socket.uncork();
+    corked = false;
+  };
   const send = (bytes: Buffer): boolean => {
-    if (!corked) {
+    const joined = last && sideBySide(last, bytes);
+    if (!last) process.nextTick(flush);
+    else if (!joined) {
+      if (!corked) socket.cork();
       corked = true;
-      socket.cork();
-      process.nextTick(() => {
-        corked = false;
-        socket.uncork();
-      });
+      socket.write(last);
     }
-    return socket.write(bytes);
+    last = joined ?? bytes;
+    return !socket.writableNeedDrain;
   };
   const write = (
     bytes: Buffer,
@@ -167,6 +177,9 @@ function connection(
     get destroyed() {
       return socket.destroyed;
     },
+    get congested() {
+      return socket.writableNeedDrain;
+    },
     run: (permit, bytes) => write(bytes, 'one-statement', permit),
     prepare: (bytes) => write(bytes, 'nothing'),
     execute: (bytes) => write(bytes, 'execute'),
@@ -183,9 +196,19 @@ function connection(
     pause: () => void socket.pause(),
     resume: () => void socket.resume(),
     cancel: () => cancel(config, pid, secret),
-    end: () => void (socket.writable && socket.end(terminate())),
+    end: () => {
+      if (!socket.writable) return;
+      flush();
+      socket.end(terminate());
+    },
     destroy: () => void socket.destroy(),
   };
+}
+
+/** One view over two that follow each other in memory. */
+function sideBySide(a: Buffer, b: Buffer): Buffer | undefined {
+  const follows = a.buffer === b.buffer && a.byteOffset + a.length === b.byteOffset;
+  return follows ? Buffer.from(a.buffer, a.byteOffset, a.length + b.length) : undefined;
 }
 
 async function cancel(config: TargetConfig, pid: number, secret?: Buffer): Promise<void> {

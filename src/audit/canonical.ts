@@ -13,7 +13,8 @@ export function canonical(value: unknown): string {
     case 'boolean':
       return String(value);
     case 'object':
-      return value === null ? 'null' : composite(value);
+      // The engine's own writer is many times faster, and most objects are already as it must be.
+      return isOrdered(value) ? JSON.stringify(value) : composite(value);
     case 'bigint':
     case 'function':
     case 'symbol':
@@ -22,7 +23,47 @@ export function canonical(value: unknown): string {
   }
 }
 
-function composite(value: object): string {
+/** True when JSON.stringify writes it as it must be: plain values only, keys in order. */
+function isOrdered(value: unknown): boolean {
+  switch (typeof value) {
+    case 'string':
+      return value.isWellFormed();
+    case 'number':
+      return Number.isFinite(value);
+    case 'boolean':
+      return true;
+    case 'object':
+      if (value === null) return true;
+      return Array.isArray(value) ? listIsOrdered(value) : objectIsOrdered(value);
+    case 'bigint':
+    case 'function':
+    case 'symbol':
+    case 'undefined':
+      return false;
+  }
+}
+
+function listIsOrdered(list: readonly unknown[]): boolean {
+  // An index loop, because every() would skip holes.
+  for (let i = 0; i < list.length; i++) if (!isOrdered(list[i])) return false;
+  return true;
+}
+
+function objectIsOrdered(value: object): boolean {
+  const prototype: unknown = Object.getPrototypeOf(value);
+  if (prototype !== Object.prototype && prototype !== null) return false;
+  let last = '';
+  for (const key in value) {
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- one of its own keys
+    const member: unknown = value[key as keyof typeof value];
+    if (key < last || !key.isWellFormed() || !isOrdered(member)) return false;
+    last = key;
+  }
+  return true;
+}
+
+function composite(value: object | null): string {
+  if (value === null) return 'null';
   if (Array.isArray(value)) {
     // An index loop, because map() would skip holes.
     let text = '';

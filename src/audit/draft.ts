@@ -2,7 +2,7 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { canonical } from './canonical.ts';
 import { commitment, keyedDigest, leafBytes, leafHash } from './chain.ts';
 import { bigintArray, byteaArray, textArray, timestampArray, uuidArray } from './encode.ts';
-import type { Entry } from './log.ts';
+import type { Entry, Json, JsonObject } from './log.ts';
 
 /** A record that lacks only its place in the chain. */
 export type Draft = {
@@ -33,7 +33,7 @@ export function draftOf(entry: Entry, epoch: number): Draft {
       `the verdict ${entry.verdict} is not the bound one, ${entry.binds.verdict}`,
     );
   const salt = freshSalt();
-  const body = canonical(committed(entry, epoch, salt));
+  const body = committed(entry, epoch, salt);
   return {
     id: randomUUID(),
     time: new Date().toISOString(),
@@ -55,21 +55,42 @@ function freshSalt(): Buffer {
   return salt;
 }
 
-// What the columns of record_body repeat is committed too, so that verify can tell when an index was changed.
-function committed(entry: Entry, epoch: number, salt: Buffer): Record<string, unknown> {
+/**
+ * Canonical JSON of what is committed. What the columns of record_body repeat is committed too, so that verify can tell
+ * when an index was changed. Put together as text: it is the same few keys for every record.
+ */
+function committed(entry: Entry, epoch: number, salt: Buffer): string {
   const { session, statement, request, person, agent, target, verdict, binds } = entry;
-  const body = binds ? { ...entry.body, digest: keyedDigest(salt, binds.digest) } : entry.body;
-  return {
-    body,
-    epoch,
-    ...(session !== undefined && { session }),
-    ...(statement !== undefined && { statement }),
-    ...(request !== undefined && { request }),
-    ...(person !== undefined && { person }),
-    ...(agent !== undefined && { agent }),
-    ...(target !== undefined && { target }),
-    ...(verdict !== undefined && { verdict }),
-  };
+  const body = binds ? withDigest(entry.body, keyedDigest(salt, binds.digest)) : entry.body;
+  return (
+    (agent === undefined ? '{' : `{"agent":${canonical(agent)},`) +
+    `"body":${canonical(body)},"epoch":${canonical(epoch)}` +
+    member('person', person) +
+    member('request', request) +
+    member('session', session) +
+    member('statement', statement) +
+    member('target', target) +
+    member('verdict', verdict) +
+    '}'
+  );
+}
+
+const member = (key: string, value: string | undefined): string =>
+  value === undefined ? '' : `,"${key}":${canonical(value)}`;
+
+/** In its place among the keys. */
+function withDigest(body: JsonObject, digest: string): JsonObject {
+  const whole: Record<string, Json> = {};
+  let placed = false;
+  for (const [key, value] of Object.entries(body)) {
+    if (!placed && key >= 'digest') {
+      whole['digest'] = digest;
+      placed = true;
+    }
+    if (key !== 'digest') whole[key] = value;
+  }
+  if (!placed) whole['digest'] = digest;
+  return whole;
 }
 
 /** Gives drafts their places after `tail`, in order. */

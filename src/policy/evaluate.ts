@@ -26,6 +26,13 @@ export class CedarPolicy implements Policy {
   /** Per subject and target; a subject whose groups or grants changed is another subject. */
   readonly #scopes = new TwoGenerations<string, readonly Answers[]>(maxScopes);
   readonly #ruled = new TwoGenerations<string, { readonly ruled: boolean }>(8_192);
+  /** By the effects of an analysis: what was allowed without a look at any fact of the moment is allowed again. */
+  readonly #verdicts = new WeakMap<
+    readonly Effect[],
+    { readonly scope: readonly Answers[]; readonly verdict: Verdict }
+  >();
+  /** May this subject connect to this target, where no fact of the moment matters? */
+  readonly #doors = new WeakMap<readonly Answers[], Verdict>();
   readonly #subjects = new WeakMap<Subject, string>();
   readonly #targets = new WeakMap<TargetFacts, Resource>();
 
@@ -35,7 +42,7 @@ export class CedarPolicy implements Policy {
   }
 
   connect(subject: Subject, target: TargetFacts, context: Context): Verdict {
-    return failClosed(() => this.#door(subject, target, context));
+    return failClosed(() => this.#door(this.#scope(subject, target), subject, target, context));
   }
 
   judge(
@@ -45,17 +52,24 @@ export class CedarPolicy implements Policy {
     context: Context,
   ): Verdict {
     return failClosed(() => {
-      // The right to connect may have ended since the session began.
-      const connected = this.#door(subject, target, context);
-      if (connected.kind !== 'allow') return connected;
-      const tally = new Tally();
       const scope = this.#scope(subject, target);
+      // The right to connect may have ended since the session began.
+      const connected = this.#door(scope, subject, target, context);
+      if (connected.kind !== 'allow') return connected;
+      const before = this.#verdicts.get(effects);
+      if (before?.scope === scope) return before.verdict;
+      const tally = new Tally();
       const agent = subject.agent !== undefined;
+      let lasting = true;
       for (const effect of effects) {
         const facts = factsOf(effect, context, agent, target.timeZone);
         this.#judgeEffect(tally, scope, effect, facts);
+        lasting &&= !facts.asked;
       }
-      return tally.verdict(context.reason);
+      const verdict = tally.verdict(context.reason);
+      // Whether a hold stands depends on the reason that was given.
+      if (verdict.kind === 'allow' && lasting) this.#verdicts.set(effects, { scope, verdict });
+      return verdict;
     });
   }
 
@@ -100,13 +114,22 @@ export class CedarPolicy implements Policy {
     return scope;
   }
 
-  #door(subject: Subject, target: TargetFacts, context: Context): Verdict {
+  #door(
+    scope: readonly Answers[],
+    subject: Subject,
+    target: TargetFacts,
+    context: Context,
+  ): Verdict {
+    const before = this.#doors.get(scope);
+    if (before) return before;
     const tally = new Tally();
     const facts = factsOf(opening, context, subject.agent !== undefined, target.timeZone);
     const resource = this.#targets.get(target) ?? { type: 'Target', path: [target.name] };
     this.#targets.set(target, resource);
-    this.#count(tally, this.#scope(subject, target), 'connect', resource, facts);
-    return tally.verdict(context.reason);
+    this.#count(tally, scope, 'connect', resource, facts);
+    const verdict = tally.verdict(context.reason);
+    if (verdict.kind === 'allow' && !facts.asked) this.#doors.set(scope, verdict);
+    return verdict;
   }
 
   #judgeEffect(tally: Tally, scope: readonly Answers[], effect: Effect, facts: AskFacts): void {

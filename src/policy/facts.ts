@@ -6,7 +6,7 @@ import type { FactName } from './schema.ts';
 export type Facts = Readonly<Record<FactName, string | number | boolean | undefined>>;
 
 /** Most answers depend on no fact, so facts are gathered only when one is asked for. */
-export type AskFacts = () => Facts;
+export type AskFacts = (() => Facts) & { readonly asked: boolean };
 
 type Doing = { readonly class: string; readonly bounded: boolean; readonly estimatedRows?: number };
 
@@ -17,7 +17,12 @@ export function factsOf(
   timeZone: string,
 ): AskFacts {
   let facts: Facts | undefined;
-  return () => (facts ??= gather(doing, context, agent, timeZone));
+  const ask = (): Facts => {
+    ask.asked = true;
+    return (facts ??= gather(doing, context, agent, timeZone));
+  };
+  ask.asked = false;
+  return ask;
 }
 
 function gather(doing: Doing, context: Context, agent: boolean, timeZone: string): Facts {

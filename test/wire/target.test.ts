@@ -140,6 +140,34 @@ describe('a target', () => {
     assert.ok((await until('Z')).some((message) => message.includes('COPY 2')));
   });
 
+  it('says when more was sent than it takes, and when it takes more again', async () => {
+    const { target, until } = await connect();
+    target.run(permit(), codec.query('create temp table t (x text)'));
+    await until('Z');
+    target.run(permit(), codec.query('copy t from stdin'));
+    await until('G');
+    const line = Buffer.from(`${'x'.repeat(65_536)}\n`);
+    const data = Buffer.concat([Buffer.from('d....'), line]);
+    data.writeInt32BE(data.length - 1, 1);
+    const drained = new Promise<void>((resolve) => target.onDrain(resolve));
+    process.kill(target.pid, 'SIGSTOP');
+    try {
+      for (let sent = 0; sent < 64 << 20; sent += data.length) {
+        target.prepare(data);
+        // Writes go out at the end of the turn.
+        await new Promise(setImmediate);
+        if (target.congested) break;
+      }
+      assert.ok(target.congested);
+    } finally {
+      process.kill(target.pid, 'SIGCONT');
+    }
+    await drained;
+    assert.ok(!target.congested);
+    target.prepare(Buffer.from([codec.ClientMessage.CopyDone, 0, 0, 0, 4]));
+    await until('Z');
+  });
+
   it('cancels what runs, over the same kind of connection', async () => {
     for (const mode of ['disable', 'require'] as const) {
       const { target, until } = await connect({ tls: { mode } });

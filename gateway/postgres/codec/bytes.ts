@@ -25,6 +25,9 @@ export function decodeText(bytes: Uint8Array): string {
   }
 }
 
+/** Bytes. No longer than PostgreSQL's names. */
+const SHORT = 64;
+
 /** Reads one message body from front to back and never past its end. */
 export class Reader {
   readonly #body: Buffer;
@@ -72,7 +75,21 @@ export class Reader {
     return bytes;
   }
   cstring(): string {
-    return decodeText(this.cstringBytes());
+    return this.#shortAscii() ?? decodeText(this.cstringBytes());
+  }
+  /** Most strings are short names, and of ASCII; a decoder and a view of their own would cost more than the rest of the message. */
+  #shortAscii(): string | undefined {
+    const body = this.#body;
+    const from = this.#at;
+    const limit = Math.min(body.length, from + SHORT);
+    for (let at = from; at < limit; at++) {
+      const byte = body[at] ?? 0;
+      if (byte > 0x7f) return undefined;
+      if (byte !== 0) continue;
+      this.#at = at + 1;
+      return at === from ? '' : body.toString('latin1', from, at);
+    }
+    return undefined;
   }
   rest(): Buffer {
     return this.bytes(this.#body.length - this.#at);

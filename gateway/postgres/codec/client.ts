@@ -1,7 +1,6 @@
 import {
   Reader,
   cstring,
-  decodeText,
   int32,
   message,
   uint16,
@@ -55,13 +54,14 @@ const LONGEST_NAME = 63;
 
 /** Of a longer name, PostgreSQL compares only the first bytes: two of them could be one statement there. */
 function nameFrom(reader: Reader): string {
-  const bytes = reader.cstringBytes();
-  if (bytes.length > LONGEST_NAME)
+  const name = reader.cstring();
+  // At most as many characters as bytes, so that short names need no counting.
+  if (name.length * 3 > LONGEST_NAME && Buffer.byteLength(name) > LONGEST_NAME)
     throw new ProtocolViolation(
       `the name of a prepared statement or portal is longer than ${String(LONGEST_NAME)} bytes`,
       '42622',
     );
-  return decodeText(bytes);
+  return name;
 }
 
 export function parseQuery(body: Buffer): string {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import fc from 'fast-check';
 import { canonical } from '#src/audit/canonical.ts';
 
 // Inputs and outputs of RFC 8785, sections 3.2.2 to 3.2.4, and of its authors' test data.
@@ -85,4 +86,32 @@ test('canonical JSON refuses what JSON cannot hold', () => {
 test('canonical JSON keeps a key named __proto__ and objects without a prototype', () => {
   assert.equal(canonical(JSON.parse('{"b":1,"__proto__":{"x":2}}')), '{"__proto__":{"x":2},"b":1}');
   assert.equal(canonical(Object.assign(Object.create(null), { a: [] })), '{"a":[]}');
+});
+
+test('canonical JSON is the same whatever order the keys came in', () => {
+  const reversed = (value: unknown): unknown => {
+    if (Array.isArray(value)) return value.map(reversed);
+    if (typeof value !== 'object' || value === null) return value;
+    return Object.fromEntries(
+      Object.entries(value)
+        .toReversed()
+        .map(([key, member]) => [key, reversed(member)]),
+    );
+  };
+  const inOrder = (value: unknown): unknown => {
+    if (Array.isArray(value)) return value.map(inOrder);
+    if (typeof value !== 'object' || value === null) return value;
+    return Object.fromEntries(
+      Object.entries(value)
+        .toSorted(([a], [b]) => (a < b ? -1 : 1))
+        .map(([key, member]) => [key, inOrder(member)]),
+    );
+  };
+  fc.assert(
+    fc.property(fc.jsonValue({ noUnicodeString: false }), (value) => {
+      const text = canonical(inOrder(value));
+      assert.equal(canonical(reversed(value)), text);
+      assert.equal(canonical(JSON.parse(text)), text);
+    }),
+  );
 });

@@ -10,6 +10,8 @@ const read = (condition: string) =>
     `${connect}\n@id("read") permit (principal, action == Action::"read", resource) ${condition};`,
   );
 const select = effect('select', { read: ['orders'] });
+/** As an analysis has them that is remembered: verdicts are known by this object. */
+const effects = [select];
 const ann = subject('engineering');
 
 suite('answers that are remembered', () => {
@@ -30,7 +32,7 @@ suite('answers that are remembered', () => {
     test(`follow ${name}`, () => {
       const policy = read(condition);
       const judge = (moment: object) =>
-        policy.judge(ann, shop, [select], { ...context, ...moment }).kind;
+        policy.judge(ann, shop, effects, { ...context, ...moment }).kind;
       assert.deepEqual(
         [judge(yes), judge(no), judge(yes), judge(no)],
         ['allow', 'deny', 'allow', 'deny'],
@@ -57,7 +59,7 @@ suite('answers that are remembered', () => {
        @id("r") permit (principal in Role::"shop/reader", action == Action::"read", resource in Target::"shop");`,
     );
     const kind = (who: typeof ann, target = shop) =>
-      policy.judge(who, target, [select], context).kind;
+      policy.judge(who, target, effects, context).kind;
     assert.equal(kind(subject()), 'deny');
     assert.equal(kind(subject('dba')), 'allow');
     assert.equal(kind({ ...subject(), roles: ['shop/reader'] }), 'allow');
@@ -65,6 +67,27 @@ suite('answers that are remembered', () => {
     assert.equal(kind(subject('dba'), { ...shop, environment: 'test' }), 'deny');
     assert.equal(kind({ ...subject('dba'), agent: { id: 'bot', groups: [] } }), 'deny');
     assert.equal(kind(subject('dba')), 'allow');
+  });
+
+  test('follow the right to connect', () => {
+    const policy = policyOf(
+      `@id("connect") permit (principal, action == Action::"connect", resource) when { context.hour == 21 };
+       @id("read") permit (principal, action == Action::"read", resource);`,
+    );
+    const judge = (more: number) =>
+      policy.judge(ann, shop, effects, { ...context, now: context.now + more }).kind;
+    assert.deepEqual([judge(0), judge(3_600_000), judge(0)], ['allow', 'deny', 'allow']);
+  });
+
+  test('of a hold that needs a reason follow the reason', () => {
+    const policy = policyOf(
+      `${connect}
+       @id("read") permit (principal, action == Action::"read", resource);
+       @id("why") @hold("dba") @reason("required") forbid (principal, action == Action::"read", resource);`,
+    );
+    const judge = (reason?: string) =>
+      policy.judge(ann, shop, effects, { ...context, ...(reason && { reason }) }).kind;
+    assert.deepEqual([judge('x'), judge(), judge('x')], ['hold', 'deny', 'hold']);
   });
 
   test('belong to their version, however many versions are loaded after it', () => {
