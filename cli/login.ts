@@ -2,7 +2,7 @@ import { generateKeyPairSync } from 'node:crypto';
 import { userEnvironment } from '#src/config/user.ts';
 import { parse, type Command, type Options } from './command.ts';
 import { readDemo } from './connection.ts';
-import { EXIT, usageFailure } from './failure.ts';
+import { EXIT, Failure, usageFailure } from './failure.ts';
 import { openBrowser } from './login/browser.ts';
 import { findGateway, gatewayUrl, type Gateway } from './login/gateway.ts';
 import { writePrivate } from './login/private-file.ts';
@@ -36,6 +36,10 @@ async function login(argv: readonly string[], terminal: Terminal): Promise<numbe
   const { values, positionals } = parse(argv, OPTIONS);
   if (positionals.length > 0) throw usageFailure(`what is ${positionals.join(' ')}?`, 'see --help');
   const gateway = await findGateway(await whichGateway(values.gateway));
+  if (values.certificate && !gateway.certifies)
+    throw new Failure(`${gateway.url} takes no client certificates of its own`, {
+      hint: 'its operator turns them on: tls.certificateLogin; leave --certificate out',
+    });
   const device = await gateway.device();
   terminal.err(`Open   ${device.page}`);
   terminal.err(`Code   ${device.code}`);

@@ -4,6 +4,8 @@ import { consoleOfHolder } from '#src/approval/rows.ts';
 import { openRecords } from '#src/audit/records.ts';
 import type { Config, TargetConfig } from '#src/config/config.ts';
 import { liveRoles } from '#src/identity/grants.ts';
+import { openAuthority } from '#src/identity/ca.ts';
+import { openCertificates } from '#src/identity/certificates.ts';
 import { openDevices } from '#src/identity/devices.ts';
 import { openPeople } from '#src/identity/people-store.ts';
 import type { Person } from '#src/identity/person.ts';
@@ -118,6 +120,9 @@ async function openGateway(
   const tls = opened.adopt(await watchTls(config, { log }), (watched) => watched.close());
   const tokens = await openTokens(db, audit);
   const { identity } = config;
+  const certificates = config.tls?.certificateLogin
+    ? openCertificates(db, tokens, () => openAuthority(config.dataDir))
+    : undefined;
   const embedded = openEmbedded({ config, people: () => reload.config.people, onError });
   opened.defer(() => embedded?.close());
   const people = openPeople({ ...core, identity });
@@ -215,6 +220,7 @@ async function openGateway(
         tokens,
         directory,
         devices: openDevices(db, audit),
+        certificates,
         lifetimeMs: () => reload.config.identity.tokens.lifetimeMs,
         postgres: { ...config.listen.postgres, tls: config.tls !== undefined },
         grants: arrivals.grants,
@@ -244,6 +250,7 @@ async function openGateway(
       address: config.listen.postgres,
       tls: tls.use && { ...config.tls, use: tls.use },
       ...arrivals.asked,
+      certificates,
       cancels,
       log,
     }),

@@ -101,7 +101,7 @@ async function authenticate(socket: net.Socket, to: Upstream): Promise<void> {
   let proven = false;
   for (;;) {
     const { kind, data } = await authentication(socket);
-    if (kind === 0 && (proven || showsCertificate(to))) return;
+    if (kind === 0 && proven) return;
     if (kind === 10) {
       session = sasl.startSession(parseSaslMechanisms(data), channel, MAX_ITERATIONS);
       socket.write(saslInitialResponse(session.mechanism, session.response));
@@ -114,10 +114,6 @@ async function authenticate(socket: net.Socket, to: Upstream): Promise<void> {
     } else throw new Error('it asks for the token in a way that would give it away');
   }
 }
-
-/** TLS has proven both ends then. */
-const showsCertificate = ({ ssl }: Upstream): boolean =>
-  ssl !== false && ssl.cert !== undefined && ssl.rejectUnauthorized === true;
 
 function boundTo(socket: net.Socket): tls.TLSSocket | null {
   if (!(socket instanceof tls.TLSSocket)) return null;

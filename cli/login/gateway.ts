@@ -40,6 +40,8 @@ export type Gateway = {
   device(): Promise<Device>;
   whoami(token: string): Promise<Whoami>;
   revoke(token: string): Promise<void>;
+  /** Whether it takes client certificates for a password. */
+  readonly certifies: boolean;
   /** A certificate in PEM form for this public key (SPKI, PEM), as long as the token. */
   certify(token: string, publicKey: string): Promise<z.infer<typeof certificate>>;
 };
@@ -96,6 +98,7 @@ export async function findGateway(url: string): Promise<Gateway> {
   return {
     url,
     postgres: where.data,
+    certifies: Reflect.has(config.serverMetadata(), 'countersign_certificate_endpoint'),
     async device() {
       const begun = await client.initiateDeviceAuthorization(config, {}).catch(refused);
       const link = begun.verification_uri_complete ?? begun.verification_uri;

@@ -1,5 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
+import type { Decider } from '#src/identity/devices.ts';
 import type { Scope } from '#src/identity/token.ts';
 import type { Caller } from '../api/authenticate.ts';
 import { Problem } from '../api/problem.ts';
@@ -26,7 +27,7 @@ const WORDS: Readonly<Record<Scope, string>> = {
   decide: '',
 };
 
-const NOTHING = { scopes: [], lifetimeMs: 0 };
+const NOTHING: HandedOn = { scopes: [], lifetimeMs: 0 };
 
 type Exchange = { readonly request: FastifyRequest; readonly reply: FastifyReply };
 
@@ -98,17 +99,19 @@ async function decide(
   return render.page(request, reply, decidedPage(form.decision === 'approve'), { caller });
 }
 
-/** What this sign-in can give to a terminal: never more than it is itself, and never longer. */
-function handedOn(
-  { scopes: own }: Caller,
-  oauth: OauthDeps,
-): { readonly scopes: readonly Scope[]; readonly lifetimeMs: number } {
-  const scopes = SCOPES.filter((scope) => own.includes(scope));
+type HandedOn = Pick<Decider, 'scopes' | 'lifetimeMs' | 'parent'>;
+
+/** What this sign-in can give to a terminal. One that was made with a token gives no more than that, and no longer. */
+function handedOn({ scopes: own, person, signIn }: Caller, oauth: OauthDeps): HandedOn {
+  if (person.machine || !signIn)
+    throw new Problem(403, 'people-only', 'Only a person who is signed in here confirms this.');
+  const parent = signIn.token;
+  const scopes = SCOPES.filter((scope) => parent === undefined || own.includes(scope));
   if (!scopes.includes('connect'))
     throw new Problem(
       403,
       'missing-scope',
       'You have signed in with a token that lacks the scope connect, so it cannot sign in a terminal. Sign in with one that has it.',
     );
-  return { scopes, lifetimeMs: oauth.lifetimeMs() };
+  return { scopes, lifetimeMs: oauth.lifetimeMs(), parent };
 }

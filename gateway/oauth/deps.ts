@@ -1,3 +1,4 @@
+import type { Certificates } from '#src/identity/certificates.ts';
 import type { Devices } from '#src/identity/devices.ts';
 import type { Directory } from '#src/identity/person.ts';
 import type { Tokens } from '#src/identity/token.ts';
@@ -10,6 +11,8 @@ export type OauthDeps = {
   readonly tokens: Tokens;
   readonly directory: Directory;
   readonly devices: Devices;
+  /** Where certificates stand for a password. */
+  readonly certificates?: Certificates | undefined;
   /** Where PostgreSQL clients come in. */
   readonly postgres: { readonly host: string; readonly port: number; readonly tls: boolean };
   /** Of the tokens that terminals get, in milliseconds. */

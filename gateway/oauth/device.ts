@@ -27,13 +27,17 @@ export function deviceGrant({ devices, tokens, directory }: Parts): Grant {
   return async ({ form, clientId }) => {
     const polled = await devices.poll(form.get('device_code') ?? '', clientId);
     if (polled.kind !== 'approved') throw new OauthError(...ERRORS[polled.kind]);
-    const { person, scopes, lifetimeMs, address } = polled;
+    const { person, scopes, lifetimeMs, address, parent } = polled;
     // Between the confirmation and now they may have been let go.
-    if (!(await directory.find(person)) || lifetimeMs <= 0)
+    const signedIn = parent === undefined || (await tokens.find(parent)) !== undefined;
+    if (!signedIn || lifetimeMs <= 0 || !(await directory.find(person)))
       throw new OauthError('access_denied', 'Whoever confirmed this may not sign in any more.');
     const label = `${clientId} at ${address}`;
     // A live password would keep libpq 18 from coming back with this token by OAUTHBEARER.
-    const kind = { password: clientId === COMMAND_LINE };
+    const kind = {
+      password: clientId === COMMAND_LINE,
+      ...(parent !== undefined && { parent }),
+    };
     const { token, info } = await tokens.issue(person, scopes, label, lifetimeMs, kind);
     return tokenReply(token, info);
   };

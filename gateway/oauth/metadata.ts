@@ -5,7 +5,7 @@ import type { OauthDeps } from './deps.ts';
  * `issuer`, `token_endpoint`, `device_authorization_endpoint` and the grant among `grant_types_supported`.
  */
 export function metadata(
-  { publicUrl, postgres }: Pick<OauthDeps, 'publicUrl' | 'postgres'>,
+  { publicUrl, postgres, certificates }: Pick<OauthDeps, 'publicUrl' | 'postgres' | 'certificates'>,
   grants: readonly string[],
 ): object {
   return {
@@ -21,6 +21,7 @@ export function metadata(
     token_endpoint_auth_methods_supported: ['none'],
     revocation_endpoint_auth_methods_supported: ['none'],
     // For our own command line.
+    ...(certificates && { countersign_certificate_endpoint: `${publicUrl}/oauth/certificate` }),
     countersign_postgres: { ...postgres, host: reached(postgres.host, publicUrl) },
   };
 }

@@ -3,6 +3,7 @@ import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { Tokens } from '#src/identity/token.ts';
 import { Failures } from '../api/failures.ts';
 import { causeOf, toProblem } from '../api/problem.ts';
+import { certify } from './certificate.ts';
 import type { OauthDeps } from './deps.ts';
 import { deviceGrant, DEVICE_CODE } from './device.ts';
 import { OauthError } from './errors.ts';
@@ -38,6 +39,7 @@ export async function registerOauth(app: FastifyInstance, deps: OauthDeps): Prom
   app.post('/oauth/device_authorization', (request) => begin(deps, request));
   app.post('/oauth/token', (request) => tokenOf(grants, failures, request));
   app.post('/oauth/revoke', (request) => revoke(deps, request));
+  app.post('/oauth/certificate', (request) => certificateOf(deps, request));
   app.get('/oauth/userinfo', (request) => userinfo(deps, request));
 }
 
@@ -96,13 +98,17 @@ async function revoke({ tokens }: OauthDeps, request: FastifyRequest): Promise<o
   return {};
 }
 
+async function certificateOf(deps: OauthDeps, request: FastifyRequest): Promise<object> {
+  const token = await liveToken(deps.tokens, bearerOf(request));
+  return certify(deps, token, formOf(request).get('public_key') ?? '');
+}
+
 /** Whose token it is, and until when (claims of OpenID Connect Core section 5.1). */
 async function userinfo(
   { tokens, directory }: OauthDeps,
-  { headers }: FastifyRequest,
+  request: FastifyRequest,
 ): Promise<object> {
-  const bearer = /^Bearer ([\x21-\x7e]{1,512})$/iu.exec(headers.authorization ?? '')?.[1] ?? '';
-  const info = await liveToken(tokens, bearer);
+  const info = await liveToken(tokens, bearerOf(request));
   const person = info && (await directory.find(info.person));
   if (!info || !person)
     throw new OauthError('invalid_token', 'The token is unknown, expired or revoked.', 401);
@@ -118,6 +124,9 @@ async function userinfo(
     exp: Math.floor(Date.parse(info.expiresAt) / 1_000),
   };
 }
+
+const bearerOf = ({ headers }: FastifyRequest): string =>
+  /^Bearer ([\x21-\x7e]{1,512})$/iu.exec(headers.authorization ?? '')?.[1] ?? '';
 
 async function liveToken(tokens: Tokens, token: string): ReturnType<Tokens['check']> {
   return (

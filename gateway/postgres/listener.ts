@@ -2,12 +2,14 @@ import net from 'node:net';
 import { once } from 'node:events';
 import type { Duplex } from 'node:stream';
 import type { Address, ClientCert } from '#src/config/config.ts';
+import type { Certificates } from '#src/identity/certificates.ts';
 import type { Person } from '#src/identity/person.ts';
 import type { UsePem } from '../tls.ts';
-import { authenticate, type Asked } from './authenticate.ts';
+import { authenticate, type Asked, type Authenticated } from './authenticate.ts';
 import type { Cancels } from './cancel.ts';
 import { ProtocolViolation } from './codec.ts';
 import { Fatal } from './fatal.ts';
+import { certificateLogin } from './listener/certificate-login.ts';
 import { checkClientCertificate } from './listener/client-certificate.ts';
 import {
   encryptServer,
@@ -82,6 +84,8 @@ export type ListenOptions = Asked & {
   readonly address: Address;
   /** Without it only loopback connections are taken. */
   readonly tls?: ListenTls | undefined;
+  /** Of `countersign login`, where they stand for a password. */
+  readonly certificates?: Certificates | undefined;
   readonly cancels: Cancels;
   /** Owns the client until it settles; then the connection is closed. A Fatal it rejects with is told to the client. */
   readonly serve: (client: Arrived) => Promise<void>;
@@ -104,7 +108,8 @@ export async function listenPostgres(
   const starting = new Set<net.Socket>();
   let encryption: Encryption | undefined;
   options.tls?.use((pem) => {
-    encryption = makeEncryption(pem, options.tls?.clientCert ?? 'none');
+    const { clientCert = 'none' } = options.tls ?? {};
+    encryption = makeEncryption(pem, clientCert !== 'none' || options.certificates !== undefined);
   });
   const { maxConnections = 5000, maxUnauthenticated = 200 } = options;
   let connections = 0;
@@ -203,10 +208,9 @@ async function admit(
     throw new Fatal('28000', 'no PostgreSQL user name specified in startup packet', {
       hint: 'The user is your e-mail address.',
     });
-  const certificate = checkClientCertificate(secured, options.tls?.clientCert ?? 'none', email);
-  const endPoint = secured?.encryption.endPoint;
-  const on = { tls: encrypted, address, endPoint };
-  const shown = await authenticate(socket, email, options, on);
+  const shown =
+    (await certificateLogin(secured, options, email)) ??
+    (await withPassword(socket, email, options, { address, secured }));
   refuseReplication(parameters.get('replication'));
   const settings = readSettings(parameters);
   const head: unknown = socket.read();
@@ -222,8 +226,21 @@ async function admit(
     address,
     minor,
     tls: encrypted,
-    ...(certificate !== undefined && { certificate }),
   };
+}
+
+/** A certificate of the operator's authority, where one is demanded, comes on top. */
+async function withPassword(
+  socket: Duplex,
+  email: string,
+  options: ListenOptions,
+  { address, secured }: { readonly address: string; readonly secured: Secured | undefined },
+): Promise<Authenticated & { readonly certificate?: string }> {
+  const certificate = checkClientCertificate(secured, options.tls?.clientCert ?? 'none', email);
+  const endPoint = secured?.encryption.endPoint;
+  const on = { tls: secured !== undefined, address, endPoint };
+  const shown = await authenticate(socket, email, options, on);
+  return { ...shown, ...(certificate !== undefined && { certificate }) };
 }
 
 function refuseReplication(value = ''): void {

@@ -76,6 +76,8 @@ export type ServerTlsConfig = {
   readonly clientCa?: string;
   /** Default `none`. */
   readonly clientCert?: ClientCert;
+  /** Certificates that the gateway has issued stand for a password. */
+  readonly certificateLogin?: boolean;
   /** Console and API speak HTTPS themselves. */
   readonly console?: boolean;
 };

@@ -107,6 +107,7 @@ async function build(
         required: tls.required,
         ...(tls.clientCa !== undefined && { clientCa: resolve(base, tls.clientCa) }),
         clientCert: tls.clientCert ?? (tls.clientCa === undefined ? 'none' : 'required'),
+        certificateLogin: tls.certificateLogin,
         console: tls.console,
       },
     }),

@@ -56,12 +56,26 @@ const tls = z
         'default: `required` with `clientCa`, else `none`.',
       'optional',
     ),
+    certificateLogin: key(
+      z.boolean().default(false),
+      'Certificates of `countersign login --certificate` open PostgreSQL connections without a password.',
+      true,
+    ),
     console: key(z.boolean().default(false), 'Console and API speak HTTPS themselves.', true),
   })
   .refine(({ clientCa, clientCert = 'none' }) => clientCert === 'none' || clientCa !== undefined, {
     path: ['clientCa'],
     error: "is missing: clients' certificates are checked against it",
   })
+  .refine(
+    ({ certificateLogin, clientCa, clientCert = clientCa === undefined ? 'none' : 'required' }) =>
+      !certificateLogin || clientCert !== 'required',
+    {
+      path: ['certificateLogin'],
+      error:
+        'cannot be true where clientCert is required (the default with clientCa): a client shows only one certificate',
+    },
+  )
   .optional();
 
 const telemetry = z

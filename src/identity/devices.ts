@@ -34,6 +34,7 @@ export type Polled =
       readonly person: string;
       readonly scopes: readonly Scope[];
       readonly lifetimeMs: number;
+      readonly parent?: string;
       readonly address: string;
     };
 
@@ -49,6 +50,8 @@ export type Decider = {
   readonly address: string;
   readonly scopes: readonly Scope[];
   readonly lifetimeMs: number;
+  /** Id of the token that they have signed in with: the terminal's token ends with it. */
+  readonly parent?: string | undefined;
 };
 
 /** Device authorizations (RFC 8628), shared by all gateways of a store. */
@@ -88,6 +91,7 @@ type Row = {
   readonly expired: boolean;
   readonly too_fast: boolean;
   readonly left_ms: number;
+  readonly parent: string | null;
 };
 
 export function openDevices(db: Database, audit: AuditLog): Devices {
@@ -177,7 +181,8 @@ export function openDevices(db: Database, audit: AuditLog): Devices {
         await audit.append({ kind: 'sign-in', person, body }, async (sql) => {
           const { rowCount } = await sql.query(
             `update countersign.device_login
-             set state = $2, person = $3, scopes = $4, token_until = clock_timestamp() + $5 * interval '1 ms'
+             set state = $2, person = $3, scopes = $4, token_until = clock_timestamp() + $5 * interval '1 ms',
+               parent = $6
              where id = $1 and state = 'pending' and expires_at > clock_timestamp()`,
             [
               row.id,
@@ -185,6 +190,7 @@ export function openDevices(db: Database, audit: AuditLog): Devices {
               person,
               [...scopes],
               by.lifetimeMs,
+              by.parent ?? null,
             ],
           );
           if (!rowCount) throw new NotPending();
@@ -222,6 +228,7 @@ async function poll(sql: Sql, hash: Buffer, client: string): Promise<Polled> {
       person: row.person ?? '',
       scopes: row.scopes,
       lifetimeMs: row.left_ms,
+      ...(row.parent !== null && { parent: row.parent }),
       address: row.address,
     };
   }

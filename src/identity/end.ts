@@ -13,6 +13,8 @@ const LONGEST_WHY = 500;
 
 /** Everything that can be ended by marking a row, in one statement each; `$1` is the person, `$2` why. */
 const ENDINGS = [
+  // A terminal that was confirmed, and has not fetched its token yet.
+  `update countersign.device_login set state = 'denied' where person = $1 and state = 'approved'`,
   `update countersign.token set revoked_at = clock_timestamp()
    where person = $1 and revoked_at is null and expires_at > clock_timestamp()`,
   `update countersign.sign_in set ended_at = clock_timestamp(), ended_why = $2, refresh_token = null, id_token = null

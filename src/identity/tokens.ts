@@ -23,9 +23,7 @@ type Row = {
 const COLUMNS = `id, person, agent, label, scopes, created_at, expires_at, last_used_at, coalesce(token.revoked_at,
   (select p.revoked_at from countersign.token p where p.id = token.parent)) as revoked_at`;
 /** Of a row of `countersign.token`: it was not revoked, has not expired, and nor has the one that it was exchanged for. */
-export const LIVE = `token.revoked_at is null and token.expires_at > clock_timestamp() and (token.parent is null or exists (
-  select from countersign.token p
-  where p.id = token.parent and p.revoked_at is null and p.expires_at > clock_timestamp()))`;
+export const LIVE = 'countersign.token_live(token.*)';
 const SCOPES: readonly Scope[] = ['connect', 'read', 'decide'];
 const SALT_BYTES = 16;
 
@@ -60,7 +58,7 @@ export async function openTokens(db: Database, audit: AuditLog): Promise<Tokens>
                (id, person, label, scopes, sha256, stored_key, server_key, agent, parent, expires_at)
              select $1, $2, $3, $4, $5, $6, $7, $8, $9, least(clock_timestamp() + $10 * interval '1 ms', p.expires_at)
              from (select) as one left join countersign.token p on p.id = $9::uuid
-             where $9::uuid is null or (p.revoked_at is null and p.expires_at > clock_timestamp())
+             where $9::uuid is null or countersign.token_live(p.*)
              returning ${COLUMNS}`,
             [
               id,

@@ -1,7 +1,6 @@
 import { X509Certificate, constants } from 'node:crypto';
 import type net from 'node:net';
 import tls from 'node:tls';
-import type { ClientCert } from '#src/config/config.ts';
 import type { ServerPem } from '#src/config/tls.ts';
 import { serverEndPoint } from '../end-point.ts';
 import { GoneAway } from '../reading.ts';
@@ -11,7 +10,8 @@ export type Encryption = {
   readonly context: tls.SecureContext;
   /** For SCRAM-SHA-256-PLUS; undefined for a certificate that no channel can be bound to. */
   readonly endPoint: Buffer | undefined;
-  readonly clientCert: ClientCert;
+  /** Clients are asked for a certificate. */
+  readonly asks: boolean;
 };
 
 /** An encrypted connection. */
@@ -21,10 +21,7 @@ export type Secured = {
 };
 
 /** Throws when OpenSSL cannot use the texts. */
-export function makeEncryption(
-  { key, cert, clientCa }: ServerPem,
-  clientCert: ClientCert,
-): Encryption {
+export function makeEncryption({ key, cert, clientCa }: ServerPem, asks: boolean): Encryption {
   const context = tls.createSecureContext({
     key,
     cert,
@@ -33,7 +30,7 @@ export function makeEncryption(
     secureOptions: constants.SSL_OP_NO_TICKET | constants.SSL_OP_NO_RENEGOTIATION,
     ...(clientCa !== undefined && { ca: clientCa }),
   });
-  return { context, endPoint: serverEndPoint(new X509Certificate(cert).raw), clientCert };
+  return { context, endPoint: serverEndPoint(new X509Certificate(cert).raw), asks };
 }
 
 /** The server's side of a handshake; `direct` when it began without an SSLRequest. Rejects with GoneAway. */
@@ -47,7 +44,7 @@ export async function encryptServer(
     secureContext: encryption.context,
     ALPNProtocols: ['postgresql'],
     // Asked for here, judged once it is known whose it should be: then the client can be told what is wrong.
-    requestCert: encryption.clientCert !== 'none',
+    requestCert: encryption.asks,
     rejectUnauthorized: false,
   });
   socket.on('error', () => raw.destroy());

@@ -36,6 +36,11 @@ test('keys that contradict each other are refused by name', async () => {
   const cases = [
     [{ tls: { ...pair, clientCert: 'required' } }, 'tls.clientCa', /is missing/],
     [{ tls: { ...pair, clientCa: './no.pem' } }, 'tls.clientCa', /no readable file/],
+    [
+      { tls: { ...pair, clientCa: files.cert, certificateLogin: true } },
+      'tls.certificateLogin',
+      /clientCert is required/,
+    ],
     [{ tls: { ...pair, console: true } }, 'publicUrl', /start the address with https/],
     [{ [target]: { mode: 'verify-full', cert: files.cert } }, target, /together/],
     [
@@ -57,6 +62,7 @@ test('keys that contradict each other are refused by name', async () => {
     required: false,
     clientCa: files.cert,
     clientCert: 'required',
+    certificateLogin: false,
     console: false,
   });
   folder.remove();
