@@ -100,8 +100,9 @@ export function configure(parts: ProviderParts): object {
       IdToken: 15 * MINUTE,
       Interaction: 10 * MINUTE,
       Session: DAY,
-      Grant: 7 * DAY,
-      RefreshToken: 7 * DAY,
+      Grant: 365 * DAY,
+      // The gateway asks by it for as long as somebody has a token: an end here would be the person's.
+      RefreshToken: 365 * DAY,
     },
   };
 }

@@ -42,7 +42,10 @@ export function peoplePage(action: string, people: Iterable<Person>, problem?: s
 export function signOutPage(form: string): Page {
   return narrow(
     'Sign out',
-    html`<p>This ends what was signed in with this browser at the embedded provider.</p>`,
+    html`<p>
+      Who is signed in with this browser loses everything at Countersign at once: sessions, open
+      requests, sign-ins and tokens.
+    </p>`,
     new Html(form),
     html`<button class="primary wide" form="op.logoutForm" name="logout" value="yes" autofocus>
       Sign out

@@ -15,6 +15,8 @@ export type IdpPerson = {
   readonly emailVerified?: boolean;
   /** Entra ID: more than 200 groups, so the token only says where to ask for them. */
   readonly overage?: boolean;
+  /** Google: false for a private account, whatever its address. */
+  readonly workspace?: boolean;
   readonly disabled?: boolean;
 };
 
@@ -205,28 +207,24 @@ const google: Product = {
       .toString()
       .padStart(20, '0')
       .slice(0, 20)}`,
-  idToken: (base, { email, emailVerified = true, name }) => ({
+  idToken: (base, person) => ({
     ...only(base, 'iss', 'aud', 'exp', 'iat', 'nonce', 'sub', 'at_hash'),
     azp: base['aud'],
-    ...hosted(email),
-    email,
-    email_verified: emailVerified,
-    ...names(name),
-    picture: 'https://lh3.googleusercontent.com/a/default=s96-c',
+    ...google.userinfo(person),
   }),
-  userinfo: ({ email, emailVerified = true, name }) => ({
-    ...names(name),
-    ...hosted(email),
+  userinfo: (person) => ({
+    ...names(person.name),
+    ...hosted(person),
     picture: 'https://lh3.googleusercontent.com/a/default=s96-c',
-    email,
-    email_verified: emailVerified,
+    email: person.email,
+    email_verified: person.emailVerified ?? true,
   }),
   accessToken: (base) => base,
 };
 
 /** A Workspace account belongs to a domain; others do not. */
-const hosted = (email: string): Claims =>
-  email.endsWith('@gmail.com') ? {} : { hd: email.slice(email.indexOf('@') + 1) };
+const hosted = ({ email, workspace = !email.endsWith('@gmail.com') }: IdpPerson): Claims =>
+  workspace ? { hd: email.slice(email.indexOf('@') + 1) } : {};
 
 /** With the mappers of the guide: group membership with full paths, and realm roles in the id token. */
 const keycloak: Product = {
