@@ -7,6 +7,7 @@ import { liveRoles } from '#src/identity/grants.ts';
 import { openAuthority } from '#src/identity/ca.ts';
 import { openCertificates } from '#src/identity/certificates.ts';
 import { openDevices } from '#src/identity/devices.ts';
+import { recordsFailures } from '#src/identity/failed.ts';
 import { openPeople } from '#src/identity/people-store.ts';
 import type { Person } from '#src/identity/person.ts';
 import { openSamlStore } from '#src/identity/saml/store.ts';
@@ -16,10 +17,12 @@ import type { Tokens } from '#src/identity/token.ts';
 import { openTokens } from '#src/identity/tokens.ts';
 import { openVault } from '#src/identity/vault.ts';
 import { installationSecret } from '#src/store/secrets.ts';
+import { Failures } from './api/failures.ts';
 import { listenHttp } from './api/listener.ts';
 import { CANCEL, openCore, type Core, type ServeOptions } from './core.ts';
 import { openArrivals } from './arrivals.ts';
 import { endSessions } from './ended.ts';
+import { passwordGuesses } from './guesses.ts';
 import { Holds, mayReveal } from './gate/holds.ts';
 import { Analysers } from './postgres/analysers.ts';
 import { openOidc } from './oidc.ts';
@@ -120,6 +123,7 @@ async function openGateway(
   const tls = opened.adopt(await watchTls(config, { log }), (watched) => watched.close());
   const tokens = await openTokens(db, audit);
   const { identity } = config;
+  const failures = new Failures();
   const certificates = config.tls?.certificateLogin
     ? openCertificates(db, tokens, () => openAuthority(config.dataDir))
     : undefined;
@@ -242,6 +246,7 @@ async function openGateway(
       ready,
       rules: () => reload.state(),
       metrics,
+      failures,
     }),
     (open) => open.close(),
   );
@@ -250,6 +255,7 @@ async function openGateway(
       address: config.listen.postgres,
       tls: tls.use && { ...config.tls, use: tls.use },
       ...arrivals.asked,
+      guessed: passwordGuesses({ failures, failed: recordsFailures(audit) }),
       certificates,
       cancels,
       log,

@@ -13,6 +13,7 @@ import type { SignInStore } from '#src/identity/sign-ins.ts';
 import type { Tokens } from '#src/identity/token.ts';
 import type { OauthDeps } from '../oauth/deps.ts';
 import type { RulesState } from '../reload.ts';
+import type { Failures } from './failures.ts';
 import type { Readiness } from './health.ts';
 
 /**
@@ -56,6 +57,8 @@ export type HttpDeps = {
   readonly oauth?: OauthDeps;
   /** PostgreSQL connections that wait for their person's word. */
   readonly confirmations?: Confirmations;
+  /** What fails elsewhere counts here too; without it only what fails here. */
+  readonly failures?: Failures;
   /** Calls the listener with a request's id each time that request changed; returns how to stop. */
   readonly changes: { on(listener: (requestId: string) => void): () => void };
 };

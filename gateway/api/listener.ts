@@ -53,7 +53,7 @@ export async function buildHttp(options: HttpOptions, tls?: UsePem): Promise<Fas
       void sendProblem(reply.headers(HEADERS), toProblem(error));
     },
   });
-  const failures = new Failures();
+  const { failures = new Failures() } = deps;
   const signIns = new SignIns(deps.secret, deps.signIns);
   const guard = new Guard(deps, signIns);
   const render = makeRender(guard, signIns);

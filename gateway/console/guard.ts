@@ -25,6 +25,11 @@ export class Guard {
 
   cookieOf(request: FastifyRequest): string | undefined {
     const id = request.cookies[this.cookieName];
+    // Two of one name: the other was put there by a neighbour (another port, a sibling domain), and which is which cannot be seen.
+    const named = (request.headers.cookie ?? '')
+      .split(';')
+      .filter((each) => each.trim().startsWith(`${this.cookieName}=`));
+    if (named.length > 1) return undefined;
     return id !== undefined && ID.test(id) ? id : undefined;
   }
 
@@ -84,7 +89,8 @@ export class Guard {
   }
 }
 
-const OWN_PAGE = /^\/(?:records|device|connect\/[A-Z-]{14}|(?:requests|records|sessions)\/[0-9a-f-]{36})?$/u;
+const OWN_PAGE =
+  /^\/(?:records|account|device|connect\/[A-Z-]{14}|people(?:\/[\w.%+-]{3,300})?|(?:requests|records|sessions)\/[0-9a-f-]{36})?$/u;
 
 /** Where to go after the sign-in: one of our own pages, or the inbox. Never another site. */
 export function nextPage(next: string): string {

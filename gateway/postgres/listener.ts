@@ -87,6 +87,8 @@ export type ListenOptions = Asked & {
   /** Of `countersign login`, where they stand for a password. */
   readonly certificates?: Certificates | undefined;
   readonly cancels: Cancels;
+  /** Somebody gave a wrong password; they are answered when it resolves. */
+  readonly guessed?: (guess: { readonly email: string; readonly address: string }) => Promise<void>;
   /** Owns the client until it settles; then the connection is closed. A Fatal it rejects with is told to the client. */
   readonly serve: (client: Arrived) => Promise<void>;
   readonly log: Log;
@@ -239,7 +241,13 @@ async function withPassword(
   const certificate = checkClientCertificate(secured, options.tls?.clientCert ?? 'none', email);
   const endPoint = secured?.encryption.endPoint;
   const on = { tls: secured !== undefined, address, endPoint };
-  const shown = await authenticate(socket, email, options, on);
+  const shown = await authenticate(socket, email, options, on).catch(async (error: unknown) => {
+    if (error instanceof Fatal && error.sqlstate === '28P01')
+      await options.guessed?.({ email, address });
+    throw error;
+  });
+  // SCRAM never shows the token, so it was not noted as used.
+  if (shown.token !== undefined) options.tokens.used(shown.token);
   return { ...shown, ...(certificate !== undefined && { certificate }) };
 }
 
