@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import { readPolicyFiles } from '#src/config/policies.ts';
 import type { Config } from '#src/config/config.ts';
+import { canStepUp } from '#src/config/identity.ts';
 import { loadPolicy, type KnownNames, type Problem } from '#src/policy/load.ts';
 import { schemaText } from '#src/policy/schema.ts';
 import { parse, type Command, type Options } from './command.ts';
@@ -89,6 +90,7 @@ export function namesOf(config: Config): KnownNames {
     groups: config.groups,
     channels: config.chat.channels.keys(),
     targets: config.targets.keys(),
+    stepUp: canStepUp(config.identity),
   };
 }
 

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Config } from '#src/config/config.ts';
+import { canStepUp } from '#src/config/identity.ts';
 import { readPolicyFiles } from '#src/config/policies.ts';
 import { loadPolicy, type KnownNames, type Problem } from '#src/policy/load.ts';
 import type { Policy } from '#src/policy/policy.ts';
@@ -30,6 +31,7 @@ export function namesOf(config: Config): KnownNames {
     groups: config.groups,
     channels: config.chat.channels.keys(),
     targets: config.targets.keys(),
+    stepUp: canStepUp(config.identity),
   };
 }
 

@@ -118,6 +118,17 @@ export function buildIdentity({ identity }: File, around: Surroundings): Identit
   };
 }
 
+const GOOGLE = 'https://accounts.google.com';
+
+/**
+ * Whether people can sign in anew for one request: by an OpenID provider that tells when they did. Google tells nobody,
+ * and SAML is not asked for it.
+ */
+export const canStepUp = ({ providers }: IdentityConfig): boolean =>
+  [...providers.values()].some(
+    (each) => each.protocol === 'embedded' || (each.protocol === 'oidc' && each.issuer !== GOOGLE),
+  );
+
 type ProviderFile = File['identity']['providers'][string];
 
 function provider(name: string, file: ProviderFile, around: Surroundings): ProviderConfig {

@@ -64,6 +64,10 @@ function contents(): Tree {
     targets: { shop, second: shop },
     people: Object.fromEntries(people),
     groups: [...config.groups],
+    // The rules ask for fresh sign-ins, so they load only with a provider.
+    identity: {
+      providers: { away: { protocol: 'oidc', issuer: 'http://127.0.0.1:9', clientId: 'test' } },
+    },
     chat: { channels: { 'db-approvals': { slack: 'C0123456' } } },
   };
 }

@@ -5,7 +5,12 @@ import { join } from 'node:path';
 import pg from 'pg';
 import type { NoticeMessage } from 'pg-protocol/dist/messages.js';
 import type { Failpoint } from '#src/audit/lane.ts';
-import { NO_PROVIDERS } from '#src/config/identity.ts';
+import {
+  canStepUp,
+  NO_PROVIDERS,
+  type IdentityConfig,
+  type OidcConfig,
+} from '#src/config/identity.ts';
 import type { Config, SlackConfig } from '#src/config/config.ts';
 import { openLogger } from '#src/config/logger.ts';
 import { verifyLog } from '#src/audit/verify.ts';
@@ -289,7 +294,6 @@ async function configure(
       ],
     ]),
     people: new Map(people),
-    identity: NO_PROVIDERS,
     chat: {
       channels: new Map([['db-approvals', { slack: 'C0123456' }]]),
       ...(options.slack && { slack: options.slack }),
@@ -298,7 +302,26 @@ async function configure(
     groups: ['engineering', 'dba', 'oncall', 'security'],
     notices: [],
     ...options.config,
+    identity: withStepUp(options.config?.identity ?? NO_PROVIDERS),
   };
+}
+
+/** The demo's rules ask for a fresh sign-in, so there must be a provider; this one never answers. */
+function withStepUp(identity: IdentityConfig): IdentityConfig {
+  if (canStepUp(identity)) return identity;
+  const away: OidcConfig = {
+    name: 'away',
+    label: 'Away',
+    protocol: 'oidc',
+    issuer: 'http://127.0.0.1:9',
+    clientId: 'test',
+    scopes: ['openid'],
+    claims: { email: 'email', name: 'name', groups: 'groups' },
+    verifiedEmail: 'required',
+    domains: ['away.example'],
+    clockSkewMs: 0,
+  };
+  return { ...identity, providers: new Map([...identity.providers, ['away', away]]) };
 }
 
 function statementsIn(log: string): string[] {

@@ -69,6 +69,27 @@ test('policy check names every problem with its file and line and exits 2', asyn
   assert.match(out.join('\n'), /shopp/);
 });
 
+test('policy check refuses a step-up that no provider can give', async (t) => {
+  const rules = `${PERMIT}\n@id("write") @hold("engineering") @stepup("5m")\nforbid (principal, action == Action::"write", resource);`;
+  const config = await installation(t, rules);
+  const check = async () => {
+    const { terminal, out } = capture();
+    return {
+      code: await main(['policy', 'check', '--offline', '--config', config], terminal),
+      out,
+    };
+  };
+  const refused = await check();
+  assert.equal(refused.code, 2);
+  assert.match(refused.out.join('\n'), /write: @stepup asks for a fresh sign-in/);
+  const provider = (issuer: string): string =>
+    `identity: { providers: { acme: { protocol: oidc, issuer: "${issuer}", clientId: x } } }`;
+  await writeFile(config, `${CONFIG}${provider('https://accounts.google.com')}\n`);
+  assert.equal((await check()).code, 2);
+  await writeFile(config, `${CONFIG}${provider('https://id.example.com')}\n`);
+  assert.equal((await check()).code, 0);
+});
+
 test('policy check --json says the same to a script', async (t) => {
   const config = await installation(t, 'permit (');
   const { terminal, out } = capture();

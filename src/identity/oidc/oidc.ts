@@ -11,8 +11,6 @@ export type Oidc = {
   readonly secret: Buffer;
 };
 
-const GOOGLE = 'https://accounts.google.com';
-
 /** The providers of the configuration, and `embedded` as one more. Nothing is asked of them yet. */
 export function oidcProviders(
   identity: IdentityConfig,
@@ -24,12 +22,3 @@ export function oidcProviders(
   if (embedded) own.push(new OidcProvider(embedded));
   return new Map(own.map((provider) => [provider.config.name, provider]));
 }
-
-/**
- * Whether people can sign in anew for one request: by an OpenID provider that tells when they did. Google tells nobody,
- * and SAML's fresh sign-in is not asked for here.
- */
-export const canStepUp = ({ providers }: IdentityConfig): boolean =>
-  [...providers.values()].some(
-    (each) => each.protocol === 'embedded' || (each.protocol === 'oidc' && each.issuer !== GOOGLE),
-  );
