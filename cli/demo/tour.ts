@@ -13,7 +13,7 @@ export function tour(facts: Facts, file: string): string {
     `shop() { PGPASSWORD=$(token $1) psql "host=${host} port=${port} user=$1@example.com dbname=${database}" -c "$2"; }`,
     'shop engineer "select * from customers limit 5"   # masked, as security clear, as stranger refused',
     `shop engineer "update orders set status='refunded' where id=42"   # waits for a second person`,
-    `# In a third terminal, or sign in at ${facts.console} with: token approver decideToken`,
+    '# In a third terminal, or in the console: choose Sign in with the demo, then pick Approver',
     'npx countersign requests --as approver',
     'npx countersign requests approve ID --as approver',
     '# Without psql: npx countersign query shop "select * from orders where id=42" --as engineer',

@@ -71,7 +71,7 @@ groups: [engineering, dba]
 async function configOf(dir: string, ...blocks: readonly Tree[]): Promise<Config> {
   await mkdir(join(dir, 'secrets'), { recursive: true });
   await mkdir(join(dir, 'policies'), { recursive: true });
-  for (const name of GUIDES)
+  for (const name of [...GUIDES, 'acme'])
     await writeFile(join(dir, 'secrets', name), `secret-of-${name}\n`, { mode: 0o600 });
   const file = join(dir, 'countersign.yaml');
   await writeFile(file, stringify(merged(parse(BASE) as Tree, ...blocks)));
@@ -261,3 +261,17 @@ for (const [name, email] of [
     const said = await finishSignIn(provider, new URL(await idp.signIn(url.href, email)), secrets);
     assert.deepEqual([said.email, said.groups], [email, ['dba']]);
   });
+
+test('the configurations of the overview read', async (t) => {
+  const dir = await mkdtemp(join(tmpdir(), 'countersign-guides-'));
+  t.after(() => rm(dir, { recursive: true, force: true }));
+  const { blocks } = await guide('../identity');
+  const here = parse('publicUrl: http://127.0.0.1:8080') as Tree;
+  const read = await Promise.all(
+    blocks.map(async (block, index) => {
+      const { identity } = await configOf(join(dir, String(index)), here, block);
+      return [...identity.providers.values()].map(({ protocol }) => protocol);
+    }),
+  );
+  assert.deepEqual(read, [['oidc'], ['embedded']]);
+});
