@@ -119,7 +119,13 @@ async function begin(
   const { next } = parse(startQuery, request.query, 'query');
   // Gives a cookie to who has none.
   render.formToken(request, reply);
-  const cookie = guard.cookieOf(request) ?? '';
+  const cookie = guard.cookieOf(request);
+  if (cookie === undefined)
+    throw new Problem(
+      400,
+      'no-cookie',
+      "Your browser sends more than one cookie of the console. Delete this site's cookies and begin again.",
+    );
   const browser = secretHash(signIns.formToken(cookie));
   const url = await answered(request, config, service.begin(browser, nextPage(next)));
   return reply.redirect(url, 303);

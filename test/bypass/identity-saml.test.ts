@@ -26,7 +26,7 @@ suite('forged answers of a SAML provider', () => {
     );
     assert.deepEqual(cookies, []);
     const done = await browser.post('/saml/acme/finish', { ticket });
-    assert.equal(done.location, '/records');
+    assert.equal(done.location, '/records', done.text);
     assert.match((await browser.get('/records')).text, /Ada Lovelace/);
   });
 

@@ -22,6 +22,8 @@ export type Logout =
   | {
       readonly kind: 'request';
       readonly id: string;
+      /** By the provider's clock, in milliseconds since the epoch. */
+      readonly issued: number;
       /** It counts once, and not from then on: milliseconds since the epoch. */
       readonly until: number;
       readonly nameId: NameId;
@@ -114,6 +116,7 @@ function readRequest(message: Element, { clock }: Trust): Logout {
   return {
     kind: 'request',
     id: theAttributeOf(message, 'ID'),
+    issued,
     until: until + clock.skewMs,
     nameId: readNameId(message),
     sessions: childrenOf(message, PROTOCOL, 'SessionIndex').map(textOf),

@@ -94,13 +94,13 @@ export class SamlService {
   }
 
   async #end(
-    { id, until, nameId, sessions }: Logout & { kind: 'request' },
+    { id, issued, until, nameId, sessions }: Logout & { kind: 'request' },
     end: (email: string) => Promise<void>,
   ): Promise<void> {
     const { name } = this.#config;
     await this.#store.useOnce(name, id, until);
     try {
-      await this.#store.sessionsEnded(name, nameId.value, sessions);
+      await this.#store.sessionsEnded(name, nameId.value, sessions, issued);
       const person = await this.#store.whoSignedIn(name, nameId.value, sessions);
       if (person !== undefined) await end(person);
     } catch (error) {

@@ -42,8 +42,16 @@ export type SamlStore = {
   useOnce(provider: string, id: string, until: number): Promise<void>;
   /** As if it had not been used: what it asks for could not be done. */
   forget(provider: string, id: string): Promise<void>;
-  /** What was begun with these sessions at the provider and is on its way here comes to nothing. */
-  sessionsEnded(provider: string, subject: string, sessions: readonly string[]): Promise<void>;
+  /**
+   * What was begun with these sessions at the provider and is on its way here comes to nothing; `at` is when they ended,
+   * by its clock.
+   */
+  sessionsEnded(
+    provider: string,
+    subject: string,
+    sessions: readonly string[],
+    at: number,
+  ): Promise<void>;
   /** E-mail address of who has signed in as this subject; with `sessions` only when in one of them. */
   whoSignedIn(
     provider: string,
@@ -114,11 +122,12 @@ export function openSamlStore(db: Database): SamlStore {
       ]);
     },
 
-    async sessionsEnded(provider, subject, sessions) {
+    async sessionsEnded(provider, subject, sessions, at) {
       await db.pool.query(
         `insert into countersign.saml_used (provider, id, expires_at)
-         select $1, key, clock_timestamp() + ${OVERTAKEN} from unnest($2::text[]) key on conflict do nothing`,
-        [provider, sessions.map((sid) => sessionKey(subject, sid))],
+         select $1, key, $3::timestamptz + ${OVERTAKEN} from unnest($2::text[]) key
+         on conflict (provider, id) do update set expires_at = greatest(saml_used.expires_at, excluded.expires_at)`,
+        [provider, [...new Set(sessions.map((sid) => sessionKey(subject, sid)))], new Date(at)],
       );
       await db.pool.query(
         `delete from countersign.saml_flow where provider = $1 and said ->> 'subject' = $2`,
@@ -143,11 +152,13 @@ export function openSamlStore(db: Database): SamlStore {
 const sessionKey = (subject: string, sid: string): string => `session ${subject} ${sid}`;
 
 /** Refuses a sign-in whose session at the provider has ended while it was on its way. */
-async function demandOpen(sql: Sql, { provider, subject, sid }: Assertion): Promise<void> {
+async function demandOpen(sql: Sql, said: Assertion): Promise<void> {
+  const { provider, subject, sid, authTime = 0 } = said;
   if (sid === undefined) return;
   const { rowCount } = await sql.query(
-    'select from countersign.saml_used where provider = $1 and id = $2',
-    [provider, sessionKey(subject, sid)],
+    // A provider may give the next session the same name.
+    `select from countersign.saml_used where provider = $1 and id = $2 and expires_at - ${OVERTAKEN} >= $3`,
+    [provider, sessionKey(subject, sid), new Date(authTime)],
   );
   if (rowCount) refuse('you have signed out at the provider meanwhile');
 }
