@@ -16,6 +16,7 @@ import { openLogger } from '#src/config/logger.ts';
 import { verifyLog } from '#src/audit/verify.ts';
 import { openDatabase } from '#src/store/database.ts';
 import { serve, type Running } from '#gateway/main.ts';
+import { withStepUp } from './away.ts';
 import { freePort, startPostgres, type TestPostgres } from './postgres.ts';
 import { startRedis, type TestRedis, usualQueue } from './redis.ts';
 import { client, inDatabase, makeShop, sqlOn } from './shop.ts';
@@ -304,24 +305,6 @@ async function configure(
     ...options.config,
     identity: withStepUp(options.config?.identity ?? NO_PROVIDERS),
   };
-}
-
-/** The demo's rules ask for a fresh sign-in, so there must be a provider; this one never answers. */
-function withStepUp(identity: IdentityConfig): IdentityConfig {
-  if (canStepUp(identity)) return identity;
-  const away: OidcConfig = {
-    name: 'away',
-    label: 'Away',
-    protocol: 'oidc',
-    issuer: 'http://127.0.0.1:9',
-    clientId: 'test',
-    scopes: ['openid'],
-    claims: { email: 'email', name: 'name', groups: 'groups' },
-    verifiedEmail: 'required',
-    domains: ['away.example'],
-    clockSkewMs: 0,
-  };
-  return { ...identity, providers: new Map([...identity.providers, ['away', away]]) };
 }
 
 function statementsIn(log: string): string[] {

@@ -82,12 +82,14 @@ test('policy check refuses a step-up that no provider can give', async (t) => {
   const refused = await check();
   assert.equal(refused.code, 2);
   assert.match(refused.out.join('\n'), /write: @stepup asks for a fresh sign-in/);
-  const provider = (issuer: string): string =>
-    `identity: { providers: { acme: { protocol: oidc, issuer: "${issuer}", clientId: x } } }`;
-  await writeFile(config, `${CONFIG}${provider('https://accounts.google.com')}\n`);
-  assert.equal((await check()).code, 2);
-  await writeFile(config, `${CONFIG}${provider('https://id.example.com')}\n`);
-  assert.equal((await check()).code, 0);
+  for (const [issuer, code] of [
+    ['https://accounts.google.com', 2],
+    ['https://id.example.com', 0],
+  ] as const) {
+    const acme = `{ protocol: oidc, issuer: "${issuer}", clientId: x }`;
+    await writeFile(config, `${CONFIG}identity: { providers: { acme: ${acme} } }\n`);
+    assert.equal((await check()).code, code);
+  }
 });
 
 test('policy check --json says the same to a script', async (t) => {
