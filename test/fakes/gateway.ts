@@ -5,12 +5,7 @@ import { join } from 'node:path';
 import pg from 'pg';
 import type { NoticeMessage } from 'pg-protocol/dist/messages.js';
 import type { Failpoint } from '#src/audit/lane.ts';
-import {
-  canStepUp,
-  NO_PROVIDERS,
-  type IdentityConfig,
-  type OidcConfig,
-} from '#src/config/identity.ts';
+import { NO_PROVIDERS } from '#src/config/identity.ts';
 import type { Config, SlackConfig } from '#src/config/config.ts';
 import { openLogger } from '#src/config/logger.ts';
 import { verifyLog } from '#src/audit/verify.ts';
