@@ -19,6 +19,7 @@ export async function checkMachine(dataDir: string): Promise<readonly Check[]> {
     checkNode(process.versions.node),
     await checkCrypto(),
     ...(await checkNtp()),
+    ...coreDumps(await readFile('/proc/self/limits', 'utf8').catch(() => '')),
     await checkDisk(dataDir),
   ];
 }
@@ -86,6 +87,23 @@ async function checkNtp(): Promise<Check[]> {
       state: answer === 'yes' ? 'ok' : 'warn',
       found: answer === 'yes' ? 'synchronised' : 'not synchronised',
       ...(answer === 'no' && { next: 'timedatectl set-ntp true, or start chrony' }),
+    },
+  ];
+}
+
+/** A core dump holds every secret that the process had in memory. `limits` is Linux's table; elsewhere it is empty. */
+export function coreDumps(limits: string): Check[] {
+  const size = /^Max core file size\s+(\S+)/m.exec(limits)?.[1];
+  if (size === undefined) return [];
+  const off = size === '0';
+  return [
+    {
+      what: 'core dumps',
+      state: off ? 'ok' : 'warn',
+      found: off ? 'none are written' : 'a crash writes the memory to disk, with the secrets in it',
+      ...(!off && {
+        next: 'ulimit -c 0 before countersign serve, LimitCORE=0 in systemd, or --ulimit core=0 in Docker',
+      }),
     },
   ];
 }

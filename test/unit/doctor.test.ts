@@ -6,7 +6,7 @@ import { after, before, test } from 'node:test';
 import type { Check } from '#cli/doctor/check.ts';
 import { clock } from '#cli/doctor/clock.ts';
 import { certificate, checkKeys } from '#cli/doctor/keys.ts';
-import { checkMachine, checkNode, diskState } from '#cli/doctor/machine.ts';
+import { checkMachine, checkNode, coreDumps, diskState } from '#cli/doctor/machine.ts';
 import { checkRedis, redisChecks } from '#cli/doctor/queue.ts';
 import { checkStore } from '#cli/doctor/store.ts';
 import { checkTarget } from '#cli/doctor/target.ts';
@@ -180,4 +180,13 @@ test('certificates, disks, clocks and Node.js have their limits', async () => {
   const machine = found(await checkMachine(folder));
   assert.match(machine.get('native cryptography') ?? '', /OpenSSL 3.*SHA-256 \d+ MB\/s/);
   assert.match(machine.get('disk') ?? '', /GiB free/);
+});
+
+const limits = (size: string) =>
+  `Limit  Soft Limit  Hard Limit  Units\nMax core file size   ${size}   unlimited   bytes\n`;
+
+test('core dumps that would hold secrets are a warning', () => {
+  assert.equal(coreDumps(limits('0'))[0]?.state, 'ok');
+  assert.equal(coreDumps(limits('unlimited'))[0]?.state, 'warn');
+  assert.deepEqual(coreDumps(''), []);
 });
