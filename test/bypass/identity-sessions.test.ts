@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, suite, test } from 'node:test';
 import { browse } from '../fakes/browser.ts';
-import { outcome } from '../fakes/gateway.ts';
+import { eventually, outcome } from '../fakes/gateway.ts';
 import { Visitor } from '../fakes/visitor.ts';
 import { formOf, someone, World } from './sessions-world.ts';
 
@@ -203,5 +203,54 @@ suite('attacks on sign-ins and their cookies', () => {
     }
     for (const own of ['/account', '/people/a%40b.example', '/records?q=x', '/device?code=x'])
       assert.equal((await world.through(someone('redirected'), own)).answer.location, own);
+  });
+
+  test('guessing tokens: it is recorded, told to wait, slower each time, and locks nobody out', async () => {
+    const { token, info } = await world.issue('oncall', ['connect', 'read']);
+    const guess = `${token.slice(0, -1)}${token.endsWith('x') ? 'y' : 'x'}`;
+    const ask = (bearer: string) =>
+      fetch(`${world.gateway.running.api}/requests`, {
+        headers: { authorization: `Bearer ${bearer}` },
+      }).then(({ status }) => status);
+    const wire = (password: string) =>
+      outcome(world.gateway.open('oncall', { password, user: 'OnCall@example.com' }));
+    const took: number[] = [];
+    for (let i = 0; i < 5; i += 1) {
+      const started = performance.now();
+      assert.equal((await wire(guess)).code, '28P01');
+      took.push(performance.now() - started);
+    }
+    assert.ok((took[4] ?? 0) >= 450, `the fifth answer came after ${took[4]} ms`);
+    const failed = (await world.gateway.records('sign-in')).filter(
+      ({ json }) => json.body.action === 'failed' && json.body.via === 'postgres',
+    );
+    assert.equal(failed.length, 5);
+    assert.ok(failed.every(({ person }) => person === 'oncall@example.com'));
+    for (let i = 0; i < 55; i += 1) await ask(guess);
+    assert.equal(await ask(guess), 429);
+    assert.equal(
+      await ask(token),
+      200,
+      'what is right opens, from the very address of the guesses',
+    );
+    const started = performance.now();
+    const client = await wire(token);
+    assert.equal((await client.query('select 1 as one')).rows[0].one, 1);
+    assert.ok(performance.now() - started < 5_000);
+    await eventually('its use as a password shows', async () => {
+      const found = await world.gateway.running.tokens.find(info.id);
+      return found?.lastUsedAt !== undefined;
+    });
+    assert.equal(
+      await ask(token),
+      200,
+      'what is right opens, from the very address of the guesses',
+    );
+    const browser = browse(world.at);
+    await browser.get('/sign-in');
+    assert.equal((await browser.post('/sign-in', { token: guess, next: '' })).status, 429);
+    assert.equal((await browser.post('/sign-in', { token, next: '' })).status, 303);
+    const text = JSON.stringify(await world.gateway.records()) + world.gateway.logged.join('');
+    assert.ok(!text.includes(guess) && !text.includes(token));
   });
 });
