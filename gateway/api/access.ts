@@ -6,7 +6,7 @@ import type { TokenInfo } from '#src/identity/token.ts';
 import { demandScope, type Caller } from './authenticate.ts';
 import type { HttpDeps } from './deps.ts';
 import { notFound } from './problem.ts';
-import { recordLook, type Via } from './reading.ts';
+import { apiReader, recordLook, type Via } from './reading.ts';
 import { mayAdminister } from './rights.ts';
 
 /** What a person holds that opens something: live sign-ins of the console and live tokens, newest first. */
@@ -32,8 +32,11 @@ export async function readAccess(
   const key = personKey(email);
   if (!isOwn(caller, key)) {
     if (!mayAdminister(caller.person)) throw notFound('person');
-    const { person } = caller;
-    await recordLook(deps, { person, via }, { looked: 'sign-ins and tokens', of: key });
+    await recordLook(
+      deps,
+      { ...apiReader(caller), via },
+      { looked: 'sign-ins and tokens', of: key },
+    );
   }
   const [person, state, signIns, tokens] = await Promise.all([
     deps.directory.find(key),
@@ -53,8 +56,9 @@ export async function readAccess(
   };
 }
 
-/** What is one's own anybody may end; of others members of `security` with the scope decide. Others see a 404. */
+/** What is one's own any person may end, but not an agent of theirs; of others members of `security` with the scope decide. Others see a 404. */
 function demandMayEnd(caller: Caller, email: string | undefined, what: string): void {
+  if (caller.agent !== undefined) throw notFound(what);
   if (email !== undefined && isOwn(caller, email)) return;
   if (email === undefined || !mayAdminister(caller.person)) throw notFound(what);
   demandScope(caller.scopes, 'decide');

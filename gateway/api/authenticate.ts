@@ -1,5 +1,5 @@
 import type { FastifyRequest } from 'fastify';
-import type { Person } from '#src/identity/person.ts';
+import type { Agent, Person } from '#src/identity/person.ts';
 import { recordsFailures } from '#src/identity/failed.ts';
 import type { SignIn } from '#src/identity/sign-ins.ts';
 import type { Scope } from '#src/identity/token.ts';
@@ -13,6 +13,8 @@ export type Caller = {
   /** Of the two, how they came: signed in to the console, or with the token of this id. */
   readonly signIn?: SignIn;
   readonly token?: string;
+  /** Acts for the person; `person` then has only the groups that both have. */
+  readonly agent?: string;
 };
 export type Authenticate = (request: FastifyRequest, scope: Scope) => Promise<Caller>;
 
@@ -46,6 +48,13 @@ export async function personOf(deps: HttpDeps, email: string): Promise<Person> {
   return person;
 }
 
+/** An agent reads no more than its person, and no more than its own groups let it. Throws the 401 for one that is gone. */
+function lesser(person: Person, agent: Agent | undefined): Person {
+  if (!agent)
+    throw new Problem(401, 'nobody', 'The agent of this token is not known here any more.');
+  return { ...person, groups: person.groups.filter((group) => agent.groups.includes(group)) };
+}
+
 /** Throws the 403 of a sign-in that lacks a scope. */
 export function demandScope(scopes: readonly Scope[], scope: Scope): void {
   if (!scopes.includes(scope))
@@ -68,7 +77,10 @@ export function makeAuthenticate(
       const info = await deps.tokens.check(token, each);
       if (!info) continue;
       demandScope(info.scopes, scope);
-      return { person: await personOf(deps, info.person), scopes: info.scopes, token: info.id };
+      const person = await personOf(deps, info.person);
+      const { scopes, agent, id } = info;
+      if (agent === undefined) return { person, scopes, token: id };
+      return { person: lesser(person, deps.identity.agents.get(agent)), scopes, token: id, agent };
     }
     return undefined;
   }

@@ -3,25 +3,34 @@ import type { Request } from '#src/approval/request.ts';
 import type { JsonObject } from '#src/audit/log.ts';
 import type { RecordsPart, RecordView } from '#src/audit/reader.ts';
 import type { Person } from '#src/identity/person.ts';
+import type { Caller } from './authenticate.ts';
 import type { HttpDeps, Review } from './deps.ts';
 import { notFound } from './problem.ts';
 import { maySeeAllRecords, maySeeRecord, maySeeRequest, visibleTo } from './rights.ts';
 
 export type Via = 'api' | 'console';
-export type Reader = { readonly person: Person; readonly via: Via };
+export type Reader = { readonly person: Person; readonly agent?: string; readonly via: Via };
+
+/** Whoever asks over the API. */
+export const apiReader = ({ person, agent }: Caller): Reader => ({
+  person,
+  via: 'api',
+  ...(agent !== undefined && { agent }),
+});
 
 const SESSION_RECORDS = 500;
 
 /** Records a look before its answer goes out; when that cannot be recorded, nothing is shown. */
 export async function recordLook(
   deps: HttpDeps,
-  { person, via }: Reader,
+  { person, agent, via }: Reader,
   body: JsonObject,
   about: { readonly session?: string; readonly request?: string } = {},
 ): Promise<void> {
   await deps.audit.append({
     kind: 'look',
     person: person.email,
+    ...(agent !== undefined && { agent }),
     ...about,
     body: { via, ...body },
   });

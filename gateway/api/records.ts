@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { HttpDeps } from './deps.ts';
-import { readRecord, readSession, searchRecords } from './reading.ts';
+import { apiReader, readRecord, readSession, searchRecords } from './reading.ts';
 import { noBody, nothing, route, type Route } from './route.ts';
 import { idParams, recordReply, sessionReply } from './schemas.ts';
 
@@ -20,12 +20,7 @@ export function recordRoutes(deps: HttpDeps): readonly Route[] {
       reply: z.object({ records: z.array(recordReply).readonly() }),
       problems: [],
       run: async ({ query, caller }) => ({
-        records: await searchRecords(
-          deps,
-          { person: caller.person, via: 'api' },
-          query.q,
-          query.limit,
-        ),
+        records: await searchRecords(deps, apiReader(caller), query.q, query.limit),
       }),
     }),
     route({
@@ -38,8 +33,7 @@ export function recordRoutes(deps: HttpDeps): readonly Route[] {
       body: noBody,
       reply: recordReply,
       problems: [404],
-      run: ({ params, caller }) =>
-        readRecord(deps, { person: caller.person, via: 'api' }, params.id),
+      run: ({ params, caller }) => readRecord(deps, apiReader(caller), params.id),
     }),
     route({
       method: 'GET',
@@ -51,8 +45,7 @@ export function recordRoutes(deps: HttpDeps): readonly Route[] {
       body: noBody,
       reply: sessionReply,
       problems: [404],
-      run: ({ params, caller }) =>
-        readSession(deps, { person: caller.person, via: 'api' }, params.id),
+      run: ({ params, caller }) => readSession(deps, apiReader(caller), params.id),
     }),
   ];
 }

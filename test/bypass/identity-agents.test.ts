@@ -91,8 +91,10 @@ describe('machines', () => {
     await browser.get('/sign-in');
     const decision = { decision: 'approve', reason: 'x', version: '1' };
     assert.notEqual((await browser.post(`/requests/${one.id}/decision`, decision)).status, 200);
-    const refused = (await gateway.records('request')).filter(({ person }) => person === MACHINE);
-    assert.equal(refused[0]?.json.body.code, 'not-an-approver');
+    const refused = await eventually('the record of the vote', async () =>
+      (await gateway.records('request')).find(({ person }) => person === MACHINE),
+    );
+    assert.equal(refused.json.body.code, 'not-an-approver');
     assert.equal((await gateway.api('approver', `/requests/${one.id}`)).body.state, 'pending');
     await leave(gateway, one);
   });
@@ -201,5 +203,29 @@ describe('agents', () => {
       signedIn(world.gateway.running.console, body.access_token),
       /not signed in/,
     );
+  });
+
+  test('over the API an agent reads what both may read, under both names, and ends nothing of its person', async () => {
+    const { gateway } = world;
+    const subject_token = await gateway.token('oncall');
+    const { body } = await exchange({ subject_token });
+    const api = async (path: string, token: string, method = 'GET') => {
+      const headers = { authorization: `Bearer ${token}` };
+      const reply = await fetch(gateway.running.api + path, { method, headers });
+      return { status: reply.status, body: (await reply.json()) as any };
+    };
+    // On-call reads every record; the agent is not on call.
+    const search = '/records?q=kind:session-start';
+    const all = await api(search, subject_token);
+    assert.ok(all.body.records.some(({ person }: any) => person !== 'oncall@example.com'));
+    const own = await api(search, body.access_token);
+    assert.equal(own.status, 200);
+    assert.ok(own.body.records.every(({ person }: any) => person === 'oncall@example.com'));
+    const looks = (await gateway.records('look')).filter(({ agent }) => agent === 'assistant');
+    assert.equal(looks.at(-1)?.person, 'oncall@example.com');
+    const { tokens } = (await api('/tokens', subject_token)).body;
+    for (const { id } of tokens)
+      assert.equal((await api(`/tokens/${id}`, body.access_token, 'DELETE')).status, 404);
+    assert.equal((await api('/tokens', subject_token)).body.tokens.length, tokens.length);
   });
 });
