@@ -28,6 +28,8 @@ export function makeRender(guard: Guard, signIns: SignIns): Render {
     formToken(request, reply) {
       const known = guard.cookieOf(request);
       if (known !== undefined) return signIns.formToken(known);
+      // A POST of another site comes without the cookie that this browser has, and must not have it replaced.
+      if (request.method !== 'GET') return '';
       const id = signIns.newId();
       guard.setCookie(reply, id);
       request.cookies[guard.cookieName] = id;

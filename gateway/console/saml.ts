@@ -44,7 +44,9 @@ type Provider = { readonly config: SamlConfig; readonly service: SamlService };
 
 /** Sign-in by each SAML provider of the configuration, and single logout in both directions. */
 export function samlRoutes(app: FastifyInstance, parts: ConsoleParts, store: SamlStore): void {
-  for (const provider of providersOf(parts, store)) {
+  const providers = providersOf(parts, store);
+  app.addHook('onReady', () => checkFiles(app, providers));
+  for (const provider of providers) {
     const { config, service } = provider;
     const base = `/saml/${config.name}`;
     // A HEAD, as link previews send it, must not use anything up.
@@ -84,6 +86,17 @@ export function samlRoutes(app: FastifyInstance, parts: ConsoleParts, store: Sam
       }),
     );
   }
+}
+
+/** Says at the start what would else be found out at the first sign-in. */
+async function checkFiles(app: FastifyInstance, providers: readonly Provider[]): Promise<void> {
+  for (const { config, service } of providers)
+    // oxlint-disable-next-line no-await-in-loop -- a few small files
+    await service.metadata().catch((error: unknown) => {
+      if (!(error instanceof NotSetUp)) throw error;
+      const { name } = config;
+      app.log.error({ provider: name, problem: error.message }, 'nobody can sign in there');
+    });
 }
 
 /** Where to send the browser after a sign-out here, so that it is one at the provider too; undefined when it takes none. */

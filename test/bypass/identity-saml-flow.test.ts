@@ -12,6 +12,7 @@ const world = samlWorld({
   others: [
     { name: 'open', label: 'Open', issuer: 'https://open.example', idpInitiated: true },
     { name: 'second', label: 'Second' },
+    { name: 'broken', label: 'Broken', cert: '/nowhere/idp.pem' },
   ],
 });
 /** The same installation, by its other gateway. */
@@ -123,6 +124,11 @@ suite('an answer works once, in the browser that asked for it', () => {
     }
     assert.equal(await isSignedIn(browser), false);
   });
+  test('a POST of another site takes no cookie away, wherever it goes', async () => {
+    const { saml } = world.current;
+    for (const path of ['/sign-in', '/sign-out', '/saml/acme/finish', '/saml/acme/slo', '/nowhere'])
+      assert.deepEqual((await saml.post(path, { csrf: 'x', ticket: 'x' })).cookies, [], path);
+  });
   test('the cookie is another one after the sign-in', async () => {
     const { saml } = world.current;
     const { request, browser } = await saml.begin();
@@ -186,6 +192,22 @@ suite('one provider does not speak for another', () => {
     const { request, browser } = await saml.begin();
     const { ticket } = await saml.answer(answerTo(request), request);
     assert.equal((await browser.post('/saml/second/finish', { ticket })).status, 403);
+  });
+});
+
+suite('a provider whose certificate file cannot be used', () => {
+  test('signs nobody in, which the log says from the start', async () => {
+    const { console } = world.current.gateway.running;
+    assert.match(world.current.gateway.logged.join(''), /\/nowhere\/idp\.pem cannot be read/);
+    const browser = browse(console);
+    for (const path of ['/sign-in/broken', '/saml/broken/metadata']) {
+      const { status, text } = await browser.get(path);
+      assert.equal(status, 503);
+      assert.match(text, /its certificates or ours cannot be used/);
+      assert.doesNotMatch(text, /nowhere/);
+    }
+    const broken = samlClient(console, undefined, 'broken');
+    assert.equal((await broken.answer('AAAA')).status, 503);
   });
 });
 

@@ -22,8 +22,6 @@ const ENVELOPED = `${DS}enveloped-signature`;
 /** There are no comments here, so both give the same bytes. */
 const METHODS = [EXCLUSIVE, `${EXCLUSIVE}WithComments`];
 
-export const isSignature = (element: Element): boolean => isNamed(element, DS, 'Signature');
-
 /** True when the element carries a signature as its child. */
 export const hasSignature = (element: Element): boolean =>
   childrenOf(element, DS, 'Signature').length > 0;
