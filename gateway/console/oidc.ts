@@ -1,5 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
+import { recordsFailures } from '#src/identity/failed.ts';
 import { beginFlow, openFlow, type Flow } from '#src/identity/oidc/flow.ts';
 import type { Oidc } from '#src/identity/oidc/oidc.ts';
 import { ProviderAway, type OidcProvider } from '#src/identity/oidc/provider.ts';
@@ -22,6 +23,7 @@ const REMEMBERED_MS = 15 * 60_000;
 
 /** Sign-in by each OpenID provider of the configuration, and what the providers tell us of sign-outs. */
 export function oidcRoutes(app: FastifyInstance, parts: ConsoleParts, oidc: Oidc): void {
+  const failed = recordsFailures(parts.deps.audit);
   for (const provider of oidc.providers.values()) {
     const path = `/sign-in/${provider.config.name}`;
     // A HEAD, as link previews send it, must not use a sign-in up.
@@ -32,7 +34,7 @@ export function oidcRoutes(app: FastifyInstance, parts: ConsoleParts, oidc: Oidc
       return startFlow(parts, oidc, { request, reply, flow });
     });
     app.get(`${path}/callback`, once, async (request, reply) =>
-      finishFlow(parts, oidc, provider, { request, reply }),
+      finishFlow({ ...parts, failed }, oidc, provider, { request, reply }),
     );
     logoutRoute(app, parts, oidc, provider);
   }
@@ -68,7 +70,7 @@ const redirectUri = (publicUrl: string, { config }: OidcProvider): string =>
   `${publicUrl}/sign-in/${config.name}/callback`;
 
 async function finishFlow(
-  parts: ConsoleParts,
+  { failed, ...parts }: ConsoleParts & { readonly failed: ReturnType<typeof recordsFailures> },
   oidc: Oidc,
   provider: OidcProvider,
   { request, reply }: Exchange,
@@ -105,7 +107,10 @@ async function finishFlow(
     }
     return await reply.redirect(nextPage(flow.next), 303);
   } catch (error) {
-    if (error instanceof SignInRefused) await recordFailure(parts, provider, request, error);
+    if (error instanceof SignInRefused) {
+      const { code, message: why } = error;
+      failed({ via: 'console', provider: flow.provider, code, why, client: request.ip });
+    }
     throw error instanceof NotWelcome ? new Problem(403, 'not-welcome', error.message) : error;
   }
 }
@@ -129,22 +134,6 @@ function demandFresh({ config }: OidcProvider, assertion: Assertion, flow: Flow)
       'step-up-old',
       `${label} did not ask you to sign in anew, so this sign-in cannot decide the request.`,
     );
-}
-
-/** Strangers can begin as many sign-ins as they like; what they fail is recorded up to the limit of their address. */
-async function recordFailure(
-  { deps, failures }: ConsoleParts,
-  { config }: OidcProvider,
-  request: FastifyRequest,
-  { code }: SignInRefused,
-): Promise<void> {
-  const flood = failures.wait(request.ip) > 0;
-  failures.add(request.ip);
-  if (flood) return;
-  await deps.audit.append({
-    kind: 'sign-in',
-    body: { via: 'console', provider: config.name, failed: code, client: request.ip },
-  });
 }
 
 /** A provider that does not answer is a 503 that says so; the cause goes to the log. */

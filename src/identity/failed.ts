@@ -7,6 +7,9 @@ type Failed = {
   /** Who they claim to be, if they say. */
   readonly person?: string;
   readonly via: string;
+  readonly provider?: string;
+  /** For programs, where there is one. */
+  readonly code?: string;
   readonly why: string;
   /** Address. */
   readonly client: string;

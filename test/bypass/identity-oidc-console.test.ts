@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { after, afterEach, before, suite, test } from 'node:test';
 import { NO_PROVIDERS, type IdentityConfig } from '#src/config/identity.ts';
-import { startGateway, type TestGateway } from '../fakes/gateway.ts';
+import { eventually, startGateway, type TestGateway } from '../fakes/gateway.ts';
 import { startIssuer, type FakeIssuer } from '../fakes/issuer.ts';
 import { Visitor } from '../fakes/visitor.ts';
 
@@ -256,8 +256,9 @@ suite('attacks on sign-ins by OpenID Connect at the console', () => {
     const mine = await begin(browser);
     const answer = acme.authorize(mine);
     assert.equal((await browser.get(back(answer))).status, 403);
-    const records = await gateway.records('sign-in');
-    assert.ok(records.some(({ json }) => json.body.failed === 'claim-aud'));
+    await eventually('the record', async () =>
+      (await gateway.records('sign-in')).some(({ json }) => json.body.code === 'claim-aud'),
+    );
     const all = JSON.stringify(await gateway.records()) + gateway.logged.join('');
     const secrets = [
       await acme.config.clientSecret?.(),

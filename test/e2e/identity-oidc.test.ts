@@ -46,8 +46,11 @@ suite('sign-in by an OpenID provider', () => {
     assert.equal(page.status, 403);
     assert.match(textOf(page), /Acme did not sign you in: access_denied/);
     it.idp.change('approver2@example.com', { disabled: false });
-    const failed = (await it.gateway.records('sign-in')).find(({ json }) => json.body.failed);
-    assert.equal(failed?.json.body.failed, 'provider-said-no');
+    await eventually('the record', async () =>
+      (await it.gateway.records('sign-in')).some(
+        ({ json }) => json.body.code === 'provider-said-no' && json.body.provider === 'acme',
+      ),
+    );
   });
 
   test('a provider that is away is a page that says so, and the console goes on', async () => {
