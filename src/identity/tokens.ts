@@ -23,7 +23,8 @@ type Row = {
 const COLUMNS = `id, person, agent, label, scopes, created_at, expires_at, last_used_at, coalesce(token.revoked_at,
   (select p.revoked_at from countersign.token p where p.id = token.parent)) as revoked_at`;
 /** Of a row of `countersign.token`: it was not revoked, has not expired, and nor has the one that it was exchanged for. */
-export const LIVE = 'countersign.token_live(token.*)';
+export const LIVE = `token.revoked_at is null and token.expires_at > clock_timestamp()
+  and countersign.token_live(token.*)`;
 const SCOPES: readonly Scope[] = ['connect', 'read', 'decide'];
 const SALT_BYTES = 16;
 
