@@ -4,7 +4,6 @@ import type { FastifyInstance } from 'fastify';
 import type { Config } from '#src/config/config.ts';
 import type { EmbeddedConfig, OidcConfig } from '#src/config/identity.ts';
 import { isLoopback } from '#src/config/units.ts';
-import { providerFetch } from '#src/identity/oidc/http.ts';
 import type { Answer } from './answer.ts';
 import { foreign } from './own.ts';
 import { clickable, domainOf, takenDomains } from './people.ts';
@@ -48,9 +47,10 @@ export function openEmbedded({ config, people, onError }: EmbeddedOptions): Embe
   let state: Promise<State> | undefined;
   let answer: Promise<Answer> | undefined;
   const start = async (): Promise<Answer> => {
-    const [{ makeProvider }, { openState }] = await Promise.all([
+    const [{ makeProvider }, { openState }, { providerFetch }] = await Promise.all([
       import('./answer.ts'),
       import('./state.ts'),
+      import('#src/identity/oidc/http.ts'),
     ]);
     state ??= openState(join(config.dataDir, 'embedded-provider.json'), onError);
     const parts = {

@@ -16,7 +16,6 @@ import { shaper } from './idp/shaper.ts';
 import { type Claims, type IdpPerson, PRODUCTS, type Product, type Shape } from './idp/shapes.ts';
 
 export type { Claims, IdpPerson, Shape } from './idp/shapes.ts';
-export { guidOf, TENANT } from './idp/shapes.ts';
 
 export type IdpOptions = {
   readonly shape?: Shape;
