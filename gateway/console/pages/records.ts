@@ -28,9 +28,11 @@ const GIST: Readonly<Record<string, readonly string[]>> = {
   decision: ['decision', 'reason'],
   request: ['event', 'code', 'state', 'why'],
   look: ['looked', 'filters', 'via'],
-  'sign-in': ['via', 'client'],
+  'sign-in': ['via', 'provider', 'why', 'client'],
+  'sign-out': ['why', 'by'],
+  person: ['action', 'provider', 'why', 'by'],
   'session-start': ['application', 'client', 'message'],
-  token: ['event', 'label'],
+  token: ['action', 'label', 'by'],
 };
 
 function row(record: RecordView): Html {
@@ -62,6 +64,8 @@ const KINDS = [
   'session-start',
   'session-end',
   'sign-in',
+  'sign-out',
+  'person',
   'look',
   'token',
   'policy',
