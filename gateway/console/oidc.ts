@@ -15,7 +15,10 @@ import { nextPage } from './guard.ts';
 import { logoutRoute, sessionHasEnded } from './oidc-logout.ts';
 import type { ConsoleParts } from './parts.ts';
 
-const startQuery = z.object({ next: z.string().max(600).catch('') });
+const startQuery = z.object({
+  next: z.string().max(600).catch(''),
+  at: z.literal('public').optional().catch(undefined),
+});
 const callbackQuery = z.object({ state: z.string().max(4_096) });
 
 /** A state is remembered for as long as it could come again. */
@@ -29,7 +32,12 @@ export function oidcRoutes(app: FastifyInstance, parts: ConsoleParts, oidc: Oidc
     // A HEAD, as link previews send it, must not use a sign-in up.
     const once = { exposeHeadRoute: false };
     app.get(path, once, async (request, reply) => {
-      const { next } = parse(startQuery, request.query, 'query');
+      const { next, at } = parse(startQuery, request.query, 'query');
+      // The provider sends the browser to our public address, where a cookie of another name (localhost) does not go.
+      if (at === undefined && request.headers.host !== new URL(parts.deps.publicUrl).host) {
+        const there = `${parts.deps.publicUrl}${path}?at=public&next=${encodeURIComponent(next)}`;
+        return reply.redirect(there, 303);
+      }
       const flow = { provider: provider.config.name, next: nextPage(next), startedAt: Date.now() };
       return startFlow(parts, oidc, { request, reply, flow });
     });

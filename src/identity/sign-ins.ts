@@ -250,10 +250,11 @@ export function openSignIns({
     },
 
     async keepRefreshToken(id, token) {
-      await db.pool.query('update countersign.sign_in set refresh_token = $2 where id = $1', [
-        id,
-        token === undefined ? null : vault.seal(token, useOf('refresh', id)),
-      ]);
+      // What was ended meanwhile must not come back.
+      await db.pool.query(
+        'update countersign.sign_in set refresh_token = $2 where id = $1 and refresh_token is not null',
+        [id, token === undefined ? null : vault.seal(token, useOf('refresh', id))],
+      );
     },
   };
 }

@@ -69,6 +69,18 @@ suite('attacks on sign-ins by OpenID Connect at the console', () => {
     assert.equal(await fixed.isIn(), false);
   });
 
+  test('by another name of this address it begins at the public one, once', async () => {
+    const local = new Visitor(gateway.running.console.replace('127.0.0.1', 'localhost'));
+    const { location } = await local.get('/sign-in/acme?next=/records');
+    assert.equal(
+      location,
+      `${gateway.config.publicUrl}/sign-in/acme?at=public&next=${encodeURIComponent('/records')}`,
+    );
+    // Behind a proxy that does not pass our name on it must not go round for ever.
+    const { location: there } = await local.get('/sign-in/acme?at=public');
+    assert.equal(new URL(there).origin, acme.url);
+  });
+
   test('a callback in another browser than the one that began it is refused (login CSRF)', async () => {
     const attacker = visit();
     const url = acme.authorize(await begin(attacker));

@@ -1,8 +1,14 @@
 import assert from 'node:assert/strict';
 import { after, before, suite, test } from 'node:test';
 import { decodeJwt } from 'jose';
-import { eventually } from '../fakes/gateway.ts';
+import { NO_PROVIDERS } from '#src/config/identity.ts';
+import { openLogger } from '#src/config/logger.ts';
+import { serve } from '#gateway/main.ts';
+import { eventually, startGateway } from '../fakes/gateway.ts';
 import { ScriptedBrowser, textOf } from '../fakes/idp/browser.ts';
+import { startIssuer } from '../fakes/issuer.ts';
+import { freePort } from '../fakes/postgres.ts';
+import { Visitor } from '../fakes/visitor.ts';
 import { startOpenId, type OpenIdGateway } from '../fakes/openid.ts';
 
 suite('sign-in by an OpenID provider', () => {
@@ -111,6 +117,38 @@ test('people are asked about again while they work: groups change, and who is go
     assert.equal((await row()).state, 'gone');
   } finally {
     await it.stop();
+  }
+});
+
+test('gateways of one store ask one at a time: a refresh token is worth one answer', async () => {
+  const issuer = await startIssuer({ config: { scopes: ['openid', 'offline_access'] } });
+  const identity = {
+    ...NO_PROVIDERS,
+    recheckMs: 600,
+    providers: new Map([['acme', issuer.config]]),
+  };
+  const gateway = await startGateway({ config: { identity } });
+  issuer.person = { ...issuer.person, email: 'newcomer@example.com' };
+  const [console, postgres] = [await freePort(), await freePort()];
+  const host = '127.0.0.1';
+  const listen = { console: { host, port: console }, postgres: { host, port: postgres } };
+  const log = openLogger('silent');
+  const second = await serve({ ...gateway.config, name: 'two', listen }, { log });
+  try {
+    const visitor = new Visitor(gateway.running.console);
+    const { location } = await visitor.get('/sign-in/acme');
+    await visitor.back(issuer.authorize(new URL(location)));
+    const tokens = (): number => issuer.asked.filter((path) => path === '/token').length;
+    await eventually('ten questions', () => tokens() > 10);
+    assert.ok(await visitor.isIn());
+    const { rows } = await gateway.storeSql.query(
+      `select state from countersign.person where email = 'newcomer@example.com'`,
+    );
+    assert.equal(rows[0].state, 'active');
+  } finally {
+    await second.stop();
+    await gateway.stop();
+    await issuer.stop();
   }
 });
 

@@ -30,11 +30,14 @@ export function startRecheck(parts: RecheckParts): { stop(): Promise<void> } {
   const everyMs = Math.max(50, Math.min(parts.recheckMs / 20, 45_000));
   let running: Promise<void> | undefined;
   let stopped = false;
-  const timer = setInterval(() => {
+  const look = (): void => {
     running ??= recheckOnce(parts, () => stopped)
       .catch(parts.onError)
       .finally(() => (running = undefined));
-  }, everyMs);
+  };
+  const timer = setInterval(look, everyMs);
+  // After a pause many are due, who could not work until then.
+  look();
   return {
     async stop() {
       stopped = true;
@@ -68,7 +71,8 @@ async function askAbout(parts: RecheckParts, one: Refreshable, away: Set<string>
   const { oidc } = parts;
   // Nobody vouches for people of a provider that was taken out: what it said runs out.
   const provider = oidc.providers.get(one.provider);
-  if (!provider || !(await oidc.store.claim(one.person, CLAIM_MS))) return;
+  const olderThanMs = parts.recheckMs * FROM;
+  if (!provider || !(await oidc.store.claim(one.person, olderThanMs, CLAIM_MS))) return;
   try {
     const subject = await oidc.store.subjectOf(one.provider, one.person);
     if (subject === undefined) return;

@@ -18,8 +18,11 @@ export type OidcStore = {
   ): Promise<readonly string[]>;
   /** How this provider knows the person, for ever. */
   subjectOf(provider: string, person: string): Promise<string | undefined>;
-  /** False while another gateway asks about this person. */
-  claim(person: string, forMs: number): Promise<boolean>;
+  /**
+   * False while another gateway asks about this person, or when it has had an answer meanwhile: their provider confirmed
+   * them less than `olderThanMs` ago.
+   */
+  claim(person: string, olderThanMs: number, forMs: number): Promise<boolean>;
   unclaim(person: string): Promise<void>;
   /** Refresh tokens of this person that any gateway has, beside the one of this sign-in. */
   hasOtherRefreshToken(person: string, signIn: string): Promise<boolean>;
@@ -73,14 +76,22 @@ export function openOidcStore(db: Database): OidcStore {
       return rows[0]?.subject ?? undefined;
     },
 
-    async claim(person, forMs) {
+    async claim(person, olderThanMs, forMs) {
       const { rowCount } = await db.pool.query(
         `insert into countersign.recheck as r (person, until)
          values ($1, clock_timestamp() + $2 * interval '1 ms')
          on conflict (person) do update set until = excluded.until where r.until < clock_timestamp()`,
         [person, forMs],
       );
-      return rowCount === 1;
+      if (rowCount !== 1) return false;
+      // Looked at only now: whoever had the claim before has written what came of it.
+      const due = await db.pool.query(
+        `select from countersign.person where email = $1 and state = 'active'
+           and checked_at < clock_timestamp() - $2 * interval '1 ms'`,
+        [person, olderThanMs],
+      );
+      if (due.rowCount !== 1) await this.unclaim(person);
+      return due.rowCount === 1;
     },
 
     async unclaim(person) {
