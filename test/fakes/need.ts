@@ -29,6 +29,9 @@ export const TOOLS = {
     debian: 'python3',
     paths: ['/usr/bin/python3', '/usr/local/bin/python3', '/opt/homebrew/bin/python3'],
   },
+  bash: { debian: 'bash', paths: ['/usr/bin/bash', '/bin/bash', '/opt/homebrew/bin/bash'] },
+  zsh: { debian: 'zsh', paths: ['/usr/bin/zsh', '/bin/zsh', '/opt/homebrew/bin/zsh'] },
+  fish: { debian: 'fish', paths: ['/usr/bin/fish', '/usr/local/bin/fish', '/opt/homebrew/bin/fish'] },
   'redis-server': {
     debian: 'redis-server',
     paths: [
