@@ -7,6 +7,7 @@ import { failed, type Check } from './check.ts';
 import { checkKeys } from './keys.ts';
 import { checkMachine } from './machine.ts';
 import { checkRedis } from './queue.ts';
+import { checkScim } from './scim.ts';
 import { checkSlack } from './slack.ts';
 import { checkStore } from './store.ts';
 import { checkTarget } from './target.ts';
@@ -29,6 +30,7 @@ export function checkGroups(config: Config, file: string): readonly CheckGroup[]
       what: `target ${target.name}`,
       run: () => checkTarget(target),
     })),
+    { what: 'SCIM', run: () => checkScim(config.identity) },
     ...(slack ? [{ what: 'Slack', run: () => checkSlack(slack) }] : []),
   ];
 }

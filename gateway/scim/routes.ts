@@ -4,7 +4,6 @@ import { bad, ScimError } from '#src/identity/scim/error.ts';
 import { readQuery, shownResource, type Page, type Query } from '#src/identity/scim/list.ts';
 import { GROUP, USER, type Attributes, type Schema } from '#src/identity/scim/schema.ts';
 import type { ScimService } from '#src/identity/scim/service.ts';
-import { causeOf } from '../api/problem.ts';
 import { failureOf, sendFailure, TYPE } from './answers.ts';
 import { makeAuthenticate } from './authenticate.ts';
 import {
@@ -61,7 +60,7 @@ export function registerScim(app: FastifyInstance, { services, audit }: ScimDeps
   });
   app.setErrorHandler((error: Error, request, reply) => {
     const failure = failureOf(error);
-    if (failure.status >= 500) request.log.error({ cause: causeOf(error) }, 'could not answer');
+    if (failure.status >= 500) request.log.error({ err: error }, 'could not answer');
     return sendFailure(reply, failure);
   });
   app.setNotFoundHandler((_request, reply) =>

@@ -52,4 +52,32 @@ describe('what the service says of itself', () => {
     });
     assert.equal((await html('POST', '/Users', {})).status, 415);
   });
+
+  test('a provider whose SCIM was turned off counts no more, and counts again when it is back', async () => {
+    const { status, body } = await world.okta('POST', '/Users', { userName: 'ada@okta.local' });
+    assert.equal(status, 201);
+    const members = [{ value: body.id }];
+    await world.okta('POST', '/Groups', { displayName: 'dba', members });
+    await world.open(['entra']);
+    const { rows } = await world.store.db.pool.query(
+      `select scim, valid_until <= clock_timestamp() as over from countersign.person`,
+    );
+    assert.deepEqual(rows, [{ scim: false, over: true }]);
+    assert.deepEqual((await world.lastRecord('group')).body.ended, ['ada@okta.local']);
+    await world.open(['okta', 'entra']);
+    const ada = await world.personOf('ada@okta.local');
+    assert.deepEqual([ada.scim, ada.groups], [true, ['dba']]);
+  });
+
+  test('groups that the mapping names otherwise are otherwise from the next start on', async () => {
+    const made = await world.entra('POST', '/Users', { userName: 'bob@testuser.com' });
+    const members = [{ value: made.body.id }];
+    await world.entra('POST', '/Groups', { displayName: 'Engineers', members });
+    assert.deepEqual((await world.personOf('bob@testuser.com')).groups, ['engineering']);
+    await world.open(['entra'], new Map([['Engineers', 'builders']]));
+    assert.deepEqual((await world.personOf('bob@testuser.com')).groups, ['builders']);
+    assert.equal((await world.lastRecord('group')).body.role, 'builders');
+    await world.open(['entra'], new Map());
+    assert.deepEqual((await world.personOf('bob@testuser.com')).groups, []);
+  });
 });

@@ -15,11 +15,18 @@ export type ScimWorld = {
   base: string;
   okta: ScimClient;
   entra: ScimClient;
+  /** As at a start with these providers. */
+  open(providers: readonly string[], groups?: ReadonlyMap<string, string>): Promise<unknown>;
   /** Whom the directory was told to ask about again. */
   forgotten: string[];
   personOf(email: string): Promise<any>;
   lastRecord(kind: string): Promise<any>;
 };
+
+const GROUPS: ReadonlyMap<string, string> = new Map([
+  ['8aa1a0c0-c4c3-4bc0-b4a5-2ef676900159', 'dba'],
+  ['Engineers', 'engineering'],
+]);
 
 /** The service over a store of its own, with the providers okta and entra; emptied before each test of the file. */
 export function scimWorld(): ScimWorld {
@@ -37,30 +44,30 @@ export function scimWorld(): ScimWorld {
       held: () => true,
       onError: assert.ifError,
     });
-    const groups = new Map([
-      ['8aa1a0c0-c4c3-4bc0-b4a5-2ef676900159', 'dba'],
-      ['Engineers', 'engineering'],
-    ]);
-    const identity = {
-      ...NO_PROVIDERS,
-      providers: new Map([
+    app = fastify();
+    const open = (names: readonly string[], groups = GROUPS) => {
+      const providers = new Map([
         ['okta', scimProvider('okta', { domains: ['okta.local'] })],
         ['entra', scimProvider('entra', { domains: ['testuser.com'], groups })],
-      ]),
+      ]);
+      return openScim({
+        db: store.db,
+        audit,
+        directory: { forget: (email) => void forgotten.push(email) },
+        identity: {
+          ...NO_PROVIDERS,
+          providers: new Map([...providers].filter(([name]) => names.includes(name))),
+        },
+        publicUrl: 'https://countersign.example.com',
+      });
     };
-    app = fastify();
-    const services = await openScim({
-      db: store.db,
-      audit,
-      directory: { forget: (email) => void forgotten.push(email) },
-      identity,
-      publicUrl: 'https://countersign.example.com',
-    });
+    const services = await open(['okta', 'entra']);
     await app.register((told) => registerScim(told, { services, audit }), { prefix: '/scim' });
     const base = await app.listen({ host: '127.0.0.1', port: 0 });
     Object.assign(world, {
       store,
       base,
+      open,
       okta: scimClient(`${base}/scim/okta/v2`, `okta-${TOKEN}`),
       entra: scimClient(`${base}/scim/entra/v2`, `entra-${TOKEN}`),
       async personOf(email: string) {

@@ -8,12 +8,15 @@ import { clock } from '#cli/doctor/clock.ts';
 import { certificate, checkKeys } from '#cli/doctor/keys.ts';
 import { checkMachine, checkNode, coreDumps, diskState } from '#cli/doctor/machine.ts';
 import { checkRedis, redisChecks } from '#cli/doctor/queue.ts';
+import { checkScim } from '#cli/doctor/scim.ts';
 import { checkStore } from '#cli/doctor/store.ts';
 import { checkTarget } from '#cli/doctor/target.ts';
 import type { Config, TargetConfig } from '#src/config/config.ts';
+import { NO_PROVIDERS } from '#src/config/identity.ts';
 import { migrate } from '#src/store/migrate.ts';
 import { openDatabase } from '#src/store/database.ts';
 import { inDatabase, makeShop, sqlOn } from '../fakes/shop.ts';
+import { scimProvider } from '../fakes/scim.ts';
 import { freePort, startPostgres, type TestPostgres } from '../fakes/postgres.ts';
 
 let server: TestPostgres;
@@ -189,4 +192,32 @@ test('core dumps that would hold secrets are a warning', () => {
   assert.equal(coreDumps(limits('0'))[0]?.state, 'ok');
   assert.equal(coreDumps(limits('unlimited'))[0]?.state, 'warn');
   assert.deepEqual(coreDumps(''), []);
+});
+
+const token = (secret: () => Promise<string>) => ({ scim: { token: secret } });
+
+test('a SCIM token that is short or cannot be read is found, and not shown', async () => {
+  const providers = new Map([
+    ['good', scimProvider('good')],
+    [
+      'short',
+      scimProvider(
+        'short',
+        token(() => Promise.resolve('hunter2')),
+      ),
+    ],
+    [
+      'away',
+      scimProvider(
+        'away',
+        token(() => Promise.reject(new Error('there is no file'))),
+      ),
+    ],
+  ]);
+  const checks = await checkScim({ ...NO_PROVIDERS, providers });
+  assert.deepEqual(
+    checks.map(({ state }) => state),
+    ['ok', 'fail', 'fail'],
+  );
+  assert.equal(JSON.stringify(checks).includes('hunter2'), false);
 });

@@ -4,6 +4,7 @@ import type { Secret } from '../../config/config.ts';
 import type { IdentityConfig } from '../../config/identity.ts';
 import type { Database } from '../../store/database.ts';
 import { Groups } from './groups.ts';
+import { settle } from './settle.ts';
 import { Users } from './users.ts';
 
 /** What one provider may tell, and how it proves that it is that provider. */
@@ -18,7 +19,7 @@ export type ScimService = {
 };
 
 /** 32 characters of base64 are 192 bits; shorter ones are words. */
-const SHORTEST = 32;
+export const SHORTEST = 32;
 
 /** One service for each provider of the configuration with `scim`, by name. `publicUrl` has no trailing slash. */
 export async function openScim({
@@ -53,6 +54,7 @@ export async function openScim({
     await service.groups.remap();
     services.set(name, service);
   }
+  await settle(whole, [...services.keys()]);
   return services;
 }
 
