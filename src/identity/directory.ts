@@ -62,8 +62,9 @@ export function openDirectory({
 
   async function load(key: string): Promise<{ person: Person | undefined; freshMs: number }> {
     const { rows } = await db.pool.query<Row>(
-      `select name, groups, state, least(86400000,
-         extract(epoch from greatest(valid_until, 'epoch') - clock_timestamp()) * 1000)::text as left_ms
+      // PostgreSQL before 17 does not subtract from infinity.
+      `select name, groups, state, (extract(epoch from
+         least(valid_until, clock_timestamp() + interval '1 day') - clock_timestamp()) * 1000)::text as left_ms
        from countersign.person where email = $1`,
       [key],
     );
