@@ -45,6 +45,16 @@ export interface Tokens {
     lifetimeMs: number,
     kind?: TokenKind,
   ): Promise<{ readonly token: string; readonly info: TokenInfo }>;
+  /**
+   * The token that stands for another's (a JWT, without its signature), so that it is listed and can be revoked: made at
+   * the first use, the same at each further one. Undefined once it has ended, for good. It is no password.
+   */
+  standIn(
+    other: string,
+    person: string,
+    label: string,
+    lifetimeMs: number,
+  ): Promise<TokenInfo | undefined>;
   /** The live token that has this scope, or undefined. Bad checksums are refused without asking the store. */
   check(token: string, scope: Scope): Promise<TokenInfo | undefined>;
   scram(email: string): Promise<ScramSecrets>;

@@ -35,51 +35,72 @@ export async function openTokens(db: Database, audit: AuditLog): Promise<Tokens>
   const saltOf = (person: string) =>
     createHmac('sha256', saltKey).update(person).digest().subarray(0, SALT_BYTES);
 
-  return {
-    async issue(email, scopes, label, lifetimeMs, { agent, parent, password = true } = {}) {
-      const person = personKey(email);
-      if (!scopes.length || scopes.some((scope) => !SCOPES.includes(scope)))
-        throw new Error(`a token needs scopes out of ${SCOPES.join(', ')}`);
-      if (!(lifetimeMs > 0)) throw new Error('a token needs a lifetime above zero');
-      const token = newSecret();
-      const keys = password ? scramKeys(token, saltOf(person)) : undefined;
-      const id = randomUUID();
-      let info: TokenInfo | undefined;
-      const more = { ...(parent !== undefined && { parent }), ...(!password && { password }) };
-      await audit.append(
-        {
-          kind: 'token',
-          person,
-          ...(agent !== undefined && { agent }),
-          body: { action: 'issue', token: id, scopes, label, lifetimeMs, ...more },
-        },
-        async (sql) => {
-          const { rows } = await sql.query<Row>(
-            `insert into countersign.token
+  const keep = async (
+    secret: string,
+    [email, scopes, label, lifetimeMs, kind = {}]: Parameters<Tokens['issue']>,
+  ): Promise<TokenInfo> => {
+    const person = personKey(email);
+    const { agent, parent, password = true } = kind;
+    if (!scopes.length || scopes.some((scope) => !SCOPES.includes(scope)))
+      throw new Error(`a token needs scopes out of ${SCOPES.join(', ')}`);
+    if (!(lifetimeMs > 0)) throw new Error('a token needs a lifetime above zero');
+    const keys = password ? scramKeys(secret, saltOf(person)) : undefined;
+    const id = randomUUID();
+    let info: TokenInfo | undefined;
+    const more = { ...(parent !== undefined && { parent }), ...(!password && { password }) };
+    await audit.append(
+      {
+        kind: 'token',
+        person,
+        ...(agent !== undefined && { agent }),
+        body: { action: 'issue', token: id, scopes, label, lifetimeMs, ...more },
+      },
+      async (sql) => {
+        const { rows } = await sql.query<Row>(
+          `insert into countersign.token
                (id, person, label, scopes, sha256, stored_key, server_key, agent, parent, expires_at)
              select $1, $2, $3, $4, $5, $6, $7, $8, $9, least(clock_timestamp() + $10 * interval '1 ms', p.expires_at)
              from (select) as one left join countersign.token p on p.id = $9::uuid
              where $9::uuid is null or countersign.token_live(p.*)
              returning ${COLUMNS}`,
-            [
-              id,
-              person,
-              label,
-              [...scopes],
-              secretHash(token),
-              keys?.storedKey ?? null,
-              keys?.serverKey ?? null,
-              agent ?? null,
-              parent ?? null,
-              lifetimeMs,
-            ],
-          );
-          if (!rows[0]) throw new Error('the token that it was to be exchanged for has ended');
-          info = infoOf(rows[0]);
-        },
-      );
-      if (!info) throw new Error('the store did not return the token');
-      return { token, info };
+          [
+            id,
+            person,
+            label,
+            [...scopes],
+            secretHash(secret),
+            keys?.storedKey ?? null,
+            keys?.serverKey ?? null,
+            agent ?? null,
+            parent ?? null,
+            lifetimeMs,
+          ],
+        );
+        if (!rows[0]) throw new Error('the token that it was to be exchanged for has ended');
+        info = infoOf(rows[0]);
+      },
+    );
+    if (!info) throw new Error('the store did not return the token');
+    return info;
+  };
+
+  return {
+    async issue(...asked) {
+      const token = newSecret();
+      return { token, info: await keep(token, asked) };
+    },
+
+    async standIn(other, person, label, lifetimeMs) {
+      const known = await byHash(db, secretHash(other));
+      if (known) return known.live ? infoOf(known) : undefined;
+      try {
+        return await keep(other, [person, ['connect'], label, lifetimeMs, { password: false }]);
+      } catch (error) {
+        // Two connections came with it at once.
+        const meanwhile = await byHash(db, secretHash(other));
+        if (!meanwhile) throw error;
+        return meanwhile.live ? infoOf(meanwhile) : undefined;
+      }
     },
 
     async check(token, scope) {
@@ -157,6 +178,14 @@ export async function openTokens(db: Database, audit: AuditLog): Promise<Tokens>
       }
     },
   };
+}
+
+async function byHash(db: Database, hash: Buffer): Promise<(Row & { live: boolean }) | undefined> {
+  const { rows } = await db.pool.query<Row & { live: boolean }>(
+    `select ${COLUMNS}, ${LIVE} as live from countersign.token where sha256 = $1`,
+    [hash],
+  );
+  return rows[0];
 }
 
 async function liveToken(db: Database, id: string): Promise<TokenInfo | undefined> {

@@ -157,6 +157,28 @@ describe('OAUTHBEARER', () => {
     assert.match(told(await short.until('closed')), /57P01.*expired/u);
   });
 
+  test('a provider’s token that was revoked here opens nothing again, in no other spelling either', async () => {
+    const { tokens } = world.gateway.running;
+    const bearer = await world.access('approver');
+    const user = 'approver@example.com';
+    const clients = await Promise.all([
+      come(world, { user, bearer }),
+      come(world, { user, bearer }),
+    ]);
+    for (const client of clients) assert.deepEqual(codes(client.greeting), []);
+    const standing = (await tokens.list(user)).filter(({ label }) => /access token/.test(label));
+    assert.equal(standing.length, 1, 'one for all its connections');
+    await tokens.revoke(standing[0]?.id ?? '');
+    for (const client of clients)
+      assert.match(told(await client.until('closed')), /57P01.*revoked/u);
+    await isRefused(user, bearer, /revoked/);
+    // The last letter of the signature has bits that nobody reads.
+    const last = bearer.at(-1) ?? '';
+    const other = String.fromCharCode(last.charCodeAt(0) + 1);
+    const client = await come(world, { user, bearer: bearer.slice(0, -1) + other });
+    assert.match(told(client.greeting), /28000/);
+  });
+
   test('every failure is a record without the token', async () => {
     const bearer = await world.access('engineer', { aud: 'api://other' });
     await isRefused(ENGINEER, bearer);

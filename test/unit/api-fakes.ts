@@ -228,6 +228,7 @@ export function makeWorld(publicUrl = 'http://127.0.0.1:8080'): World {
               .filter((info) => email === undefined || info.person === email),
           ),
         issue: unused,
+        standIn: unused,
         scram: unused,
         find: (id) => Promise.resolve(tokenInfo(id)),
         used: unused,

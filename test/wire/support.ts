@@ -31,6 +31,7 @@ const verifier = { token: 'token-1', ...scramKeys(PASSWORD, salt, 4096) };
 /** Only Ann has a token; everybody else gets a mock salt and no verifier. */
 const tokens: Tokens = {
   issue: unused,
+  standIn: unused,
   check: unused,
   list: unused,
   find: unused,
