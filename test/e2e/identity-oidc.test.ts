@@ -139,7 +139,7 @@ test('gateways of one store ask one at a time: a refresh token is worth one answ
     const { location } = await visitor.get('/sign-in/acme');
     await visitor.back(issuer.authorize(new URL(location)));
     const tokens = (): number => issuer.asked.filter((path) => path === '/token').length;
-    await eventually('ten questions', () => tokens() > 10);
+    await eventually('six questions', () => tokens() > 5);
     assert.ok(await visitor.isIn());
     const { rows } = await gateway.storeSql.query(
       `select state from countersign.person where email = 'newcomer@example.com'`,
