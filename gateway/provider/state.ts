@@ -79,6 +79,7 @@ async function makeKeys(): Promise<Pick<State, 'keys' | 'cookieKeys'>> {
 
 async function writePrivate(path: string, text: string): Promise<void> {
   await mkdir(dirname(path), { recursive: true });
-  await writeFile(`${path}.new`, text, { mode: 0o600, flush: true });
-  await rename(`${path}.new`, path);
+  const fresh = `${path}.${process.pid}`;
+  await writeFile(fresh, text, { mode: 0o600, flush: true });
+  await rename(fresh, path);
 }

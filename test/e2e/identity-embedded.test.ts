@@ -97,6 +97,27 @@ test('Chromium: one waits, another signs in by a click and approves', { skip }, 
   browser.calm();
 });
 
+test('Chromium: payments take two people, each with a fresh sign-in for it', { skip }, async () => {
+  const engineer = await gateway.open('engineer');
+  await engineer.query("set countersign.reason = 'refund of 7'");
+  const waiting = outcome(engineer.query('update payments set amount = 7 where id = 7'));
+  const { id } = await gateway.pending();
+  const browser = await startConsole();
+  for (const name of ['approver', 'approver2']) {
+    const page = await browser.open();
+    await page.goto(`${url()}/requests/${id}`);
+    await page.getByRole('link', { name: 'Sign in with Demo' }).click();
+    await page.getByRole('button', { name, exact: true }).click();
+    await page.getByRole('link', { name: 'Sign in again to approve' }).click();
+    await page.getByRole('button', { name, exact: true }).click();
+    await page.getByLabel('Reason').fill('seen');
+    await page.getByRole('button', { name: 'Approve' }).click();
+    await page.getByText('seen').first().waitFor();
+  }
+  assert.equal((await waiting).rowCount, 1);
+  browser.calm();
+});
+
 test('a sign-out at the gateway leaves tokens and sessions as they are', async () => {
   const oncall = await gateway.open('oncall');
   const { browser, landed } = await click('oncall@example.com');
