@@ -1,41 +1,17 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { chmod, readFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { request, type IncomingMessage } from 'node:http';
 import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
 import fastify from 'fastify';
-import { openEmbedded } from '#gateway/provider/embedded.ts';
 import { foreign } from '#gateway/provider/own.ts';
-import type { Config } from '#src/config/config.ts';
-import type { OidcConfig } from '#src/config/identity.ts';
 import { beginFlow } from '#src/identity/oidc/flow.ts';
 import { OidcProvider } from '#src/identity/oidc/provider.ts';
 import { authorizationUrl, finishSignIn } from '#src/identity/oidc/sign-in.ts';
-import { EMBEDDED, embeddedConfig, startEmbedded, type TestEmbedded } from '../fakes/embedded.ts';
+import { beside, realProvider, startEmbedded, type TestEmbedded } from '../fakes/embedded.ts';
 import { ScriptedBrowser, type Visited } from '../fakes/idp/browser.ts';
-
-const open = (more: Partial<Config>) =>
-  openEmbedded({ config: embeddedConfig(more), people: () => new Map(), onError: () => undefined });
-
-/** A real provider beside the embedded one. */
-const real = (domains?: readonly string[]): OidcConfig => ({
-  name: 'acme',
-  label: 'Acme',
-  protocol: 'oidc',
-  issuer: 'https://id.example.com',
-  clientId: 'countersign',
-  scopes: ['openid'],
-  verifiedEmail: 'required',
-  claims: { email: 'email', name: 'name', groups: 'groups' },
-  clockSkewMs: 30_000,
-  ...(domains && { domains }),
-});
-const beside = (provider: OidcConfig): Config['identity'] => ({
-  ...EMBEDDED,
-  providers: new Map([...EMBEDDED.providers, ['acme', provider]]),
-});
 
 const post = (page: Visited, headers: Record<string, string>) =>
   fetch(page.url, {
@@ -48,43 +24,6 @@ const post = (page: Visited, headers: Record<string, string>) =>
 const basic = (password: string) => ({
   authorization: `Basic ${Buffer.from(`countersign:${password}`).toString('base64')}`,
 });
-suite('the embedded provider does not stand where it must not', () => {
-  test('in production', () => {
-    assert.throws(() => open({ identity: { ...EMBEDDED, production: true } }), /production/);
-  });
-
-  for (const key of ['console', 'postgres'] as const)
-    for (const host of ['0.0.0.0', '::', '192.0.2.7', 'gate.example.com', '127.0.0.1.example.com'])
-      test(`while listen.${key} is ${host}`, () => {
-        const { listen } = embeddedConfig();
-        const beyond = { ...listen, [key]: { host, port: 8080 } };
-        assert.throws(() => open({ listen: beyond }), new RegExp(`listen\\.${key}`));
-      });
-
-  test('under a public name', () => {
-    for (const publicUrl of ['https://gate.example.com', 'http://127.0.0.1.example.com:8080'])
-      assert.throws(() => open({ publicUrl }), /publicUrl/);
-  });
-
-  test('beside a provider that does not say for whom it speaks', () => {
-    assert.throws(() => open({ identity: beside(real()) }), /domains/);
-  });
-
-  test('with keys that others can read', async (t) => {
-    const world = await startEmbedded();
-    t.after(() => world.stop());
-    const jwks = () =>
-      fetch(`${world.publicUrl}/embedded/jwks`, { headers: { connection: 'close' } });
-    assert.equal((await jwks()).status, 200);
-    const file = join(world.dataDir, 'embedded-provider.json');
-    await chmod(file, 0o644);
-    await world.restart();
-    assert.equal((await jwks()).status, 500);
-    await chmod(file, 0o600);
-    assert.equal((await jwks()).status, 200, 'put right, it is tried again');
-  });
-});
-
 suite('who is not a browser of this machine', () => {
   let world: TestEmbedded;
   before(async () => void (world = await startEmbedded()));
@@ -168,7 +107,7 @@ suite('who tries to be somebody else at the embedded provider', () => {
   before(
     async () =>
       void (world = await startEmbedded({
-        identity: beside(real(['acme.com'])),
+        identity: beside(realProvider(['acme.com'])),
         people: new Map([
           ['engineer@example.com', { name: 'Engineer', groups: ['engineering'] }],
           ['boss@acme.com', { name: 'Boss', groups: ['dba'] }],

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import fastify from 'fastify';
 import { type Embedded, openEmbedded } from '#gateway/provider/embedded.ts';
 import type { Config } from '#src/config/config.ts';
-import { NO_PROVIDERS, type IdentityConfig } from '#src/config/identity.ts';
+import { NO_PROVIDERS, type IdentityConfig, type OidcConfig } from '#src/config/identity.ts';
 import { freePort } from './postgres.ts';
 
 export type TestEmbedded = {
@@ -24,6 +24,25 @@ export const EMBEDDED: IdentityConfig = {
   ...NO_PROVIDERS,
   providers: new Map([['demo', { name: 'demo', label: 'Demo', protocol: 'embedded' }]]),
 };
+
+/** A real provider beside the embedded one. */
+export const realProvider = (domains?: readonly string[]): OidcConfig => ({
+  name: 'acme',
+  label: 'Acme',
+  protocol: 'oidc',
+  issuer: 'https://id.example.com',
+  clientId: 'countersign',
+  scopes: ['openid'],
+  verifiedEmail: 'required',
+  claims: { email: 'email', name: 'name', groups: 'groups' },
+  clockSkewMs: 30_000,
+  ...(domains && { domains }),
+});
+/** Both in one configuration. */
+export const beside = (provider: OidcConfig): Config['identity'] => ({
+  ...EMBEDDED,
+  providers: new Map([...EMBEDDED.providers, ['acme', provider]]),
+});
 
 /** Only what the provider reads. */
 export function embeddedConfig(more: Partial<Config> = {}): Config {
