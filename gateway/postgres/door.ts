@@ -10,8 +10,8 @@ import type { Arrived, Client, Greeted } from './listener.ts';
 import { warningMessage } from './refusal.ts';
 import { Waiting } from './waiting.ts';
 
-/** Of all people together, in this process: each keeps a connection open. */
-const MOST_WAITING = 200;
+/** Of those who have shown nothing, in this process: each keeps a connection open. */
+const MOST_UNPROVEN = 200;
 /** No process of any system has such an id. */
 const PIDS = [2 ** 30, 2 ** 31 - 1] as const;
 
@@ -35,6 +35,7 @@ export type DoorParts = {
 export class Door {
   readonly #parts: DoorParts;
   readonly #waiting = new Set<Waiting>();
+  #unproven = 0;
   #stopping = false;
 
   constructor(parts: DoorParts) {
@@ -60,8 +61,10 @@ export class Door {
   async #confirmed(arrived: Arrived): Promise<void> {
     const { cancels, confirmations, onError, serve } = this.#parts;
     if (this.#stopping) throw new Fatal('57P01', 'the gateway is stopping');
-    if (this.#waiting.size >= MOST_WAITING) throw tooMany();
+    const unproven = arrived.token === undefined ? 1 : 0;
+    if (unproven && this.#unproven >= MOST_UNPROVEN) throw tooMany();
     const asked = await this.#ask(arrived);
+    this.#unproven += unproven;
     const say = (): void => void arrived.socket.write(this.#notice(asked));
     const waiting = new Waiting(arrived.socket, arrived.head, say);
     this.#waiting.add(waiting);
@@ -78,6 +81,7 @@ export class Door {
     try {
       const client = await this.#settled(arrived, asked, waiting).finally(() => {
         this.#waiting.delete(waiting);
+        this.#unproven -= unproven;
         // Nobody should be asked for a connection that is gone; one that was let in has spent it.
         confirmations.end(asked.id).catch(onError);
       });

@@ -267,7 +267,10 @@ function networkOf(address: string): string {
   const after = tail.split(':').filter((part) => part !== '');
   const zeros = Array.from({ length: Math.max(0, 8 - before.length - after.length) }, () => '0');
   const parts = address.includes('::') ? [...before, ...zeros, ...after] : before;
-  return parts.slice(0, 4).join(':');
+  return parts
+    .slice(0, 4)
+    .map((part) => part.replace(/^0+(?=.)/u, ''))
+    .join(':');
 }
 
 function answerOf(row: Row | undefined): Answer | undefined {

@@ -13,6 +13,7 @@ const LONGEST_WHY = 500;
 
 /** Everything that can be ended by marking a row, in one statement each; `$1` is the person, `$2` why. */
 const ENDINGS = [
+  `update countersign.confirmation set state = 'ended' where person = $1 and state in ('pending', 'confirmed')`,
   // A terminal that was confirmed, and has not fetched its token yet.
   `update countersign.device_login set state = 'denied' where person = $1 and state = 'approved'`,
   `update countersign.token set revoked_at = clock_timestamp()
