@@ -24,20 +24,12 @@ const message = z.string().max(BODY_BYTES);
 const relayState = z.string().max(80).optional();
 const answerForm = z.object({ SAMLResponse: message, RelayState: relayState });
 const finishForm = z.object({ ticket: z.string().max(100) });
-const logoutForm = z
-  .object({
-    SAMLRequest: message.optional(),
-    SAMLResponse: message.optional(),
-    RelayState: relayState,
-  })
-  .transform(({ SAMLRequest, SAMLResponse, RelayState }, context) => {
-    const sent = SAMLRequest ?? SAMLResponse;
-    if (sent !== undefined && (SAMLRequest === undefined || SAMLResponse === undefined))
-      return { sent, RelayState };
-    context.addIssue('one of SAMLRequest and SAMLResponse is expected');
-    return z.NEVER;
-  });
-const logoutQuery = z.object({ RelayState: relayState });
+const logoutForm = z.object({
+  SAMLRequest: message.default(''),
+  SAMLResponse: message.optional(),
+  RelayState: relayState,
+});
+type LogoutForm = z.output<typeof logoutForm>;
 
 type Exchange = { readonly request: FastifyRequest; readonly reply: FastifyReply };
 type Provider = { readonly config: SamlConfig; readonly service: SamlService };
@@ -70,19 +62,17 @@ export function samlRoutes(app: FastifyInstance, parts: ConsoleParts, store: Sam
       finish(parts, store, config, { request, reply }),
     );
 
-    const logout = (reply: FastifyReply, heard: Incoming, state: string | undefined) =>
-      hear(parts, provider, reply, heard, state);
     app.get(`${base}/slo`, once, async (request, reply) =>
       fromElsewhere(parts, config, { request, reply }, async () => {
-        const { RelayState } = parse(logoutQuery, request.query, 'query');
         const query = request.url.slice(request.url.indexOf('?') + 1);
-        return logout(reply, { binding: 'redirect', query }, RelayState);
+        const form = parse(logoutForm, request.query, 'query');
+        return hear(parts, provider, reply, form, { binding: 'redirect', query });
       }),
     );
     app.post(`${base}/slo`, { bodyLimit: BODY_BYTES }, async (request, reply) =>
       fromElsewhere(parts, config, { request, reply }, async () => {
-        const { sent, RelayState } = parse(logoutForm, request.body, 'form');
-        return logout(reply, { binding: 'post', message: sent }, RelayState);
+        const form = parse(logoutForm, request.body, 'form');
+        return hear(parts, provider, reply, form, { binding: 'post', message: form.SAMLRequest });
       }),
     );
   }
@@ -171,15 +161,14 @@ async function hear(
   { deps }: ConsoleParts,
   { config, service }: Provider,
   reply: FastifyReply,
+  { SAMLRequest, SAMLResponse, RelayState }: LogoutForm,
   incoming: Incoming,
-  state: string | undefined,
 ): Promise<FastifyReply> {
+  // The answer to our own request changes nothing, so nothing of it is read: some providers do not sign it.
+  if (SAMLResponse !== undefined && SAMLRequest === '') return reply.redirect('/sign-in', 303);
   const why = `signed out at ${config.label}`;
-  const heard = await service.hear(incoming, state, (person) => deps.people.end(person, why));
-  if (heard.kind === 'told') return reply.redirect('/sign-in', 303);
-  return heard.reply === undefined
-    ? bare(reply, signedOutPage(config.label))
-    : reply.redirect(heard.reply, 303);
+  const back = await service.hear(incoming, RelayState, (person) => deps.people.end(person, why));
+  return back === undefined ? bare(reply, signedOutPage(config.label)) : reply.redirect(back, 303);
 }
 
 /**

@@ -33,7 +33,9 @@ function checkProviders(raw: unknown): ConfigProblem[] {
         'domains',
         'is missing: with several providers, say for which e-mail domains this one may speak',
       );
-    for (const key of ['issuer', 'entryPoint', 'logoutUrl'])
+    // SAML's issuer is a name, which Okta and AD FS begin with http: though nobody goes there.
+    const saml = providerAt(raw, name, 'protocol') === 'saml';
+    for (const key of [...(saml ? [] : ['issuer']), 'entryPoint', 'logoutUrl'])
       if (isClear(providerAt(raw, name, key)))
         say(
           key,
@@ -60,7 +62,6 @@ function checkScim(raw: unknown): ConfigProblem[] {
   });
 }
 
-/** SAML's issuer is a name, which need not be an address. */
 function isClear(value: unknown): boolean {
   if (typeof value !== 'string' || !value.startsWith('http://')) return false;
   const url = URL.parse(value);

@@ -102,11 +102,13 @@ export type SignOptions = {
   /** Put into KeyInfo. */
   readonly keyInfo?: string;
   readonly inclusive?: readonly string[];
+  /** Of the elements of the signature. */
+  readonly prefix?: string;
 };
 
 /** Signs with xml-crypto, another implementation than the one that is tested. */
 export function signXml(xml: string, key: string, options: SignOptions = {}): string {
-  const { element = 'Assertion', keyInfo, inclusive } = options;
+  const { element = 'Assertion', keyInfo, inclusive, prefix } = options;
   const ec = createPrivateKey(key).asymmetricKeyType === 'ec';
   const signed = new SignedXml({
     privateKey: options.key ?? key,
@@ -127,7 +129,10 @@ export function signXml(xml: string, key: string, options: SignOptions = {}): st
     ...(inclusive && { inclusiveNamespacesPrefixList: [...inclusive] }),
   });
   const reference = `//*[local-name(.)='${element}']/*[local-name(.)='Issuer']`;
-  signed.computeSignature(xml, { location: { reference, action: 'after' } });
+  signed.computeSignature(xml, {
+    ...(prefix !== undefined && { prefix }),
+    location: { reference, action: 'after' },
+  });
   return signed.getSignedXml();
 }
 

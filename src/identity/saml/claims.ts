@@ -55,7 +55,17 @@ function readName(value: string | undefined): string | undefined {
   return name === '' ? undefined : name?.slice(0, 200);
 }
 
+/**
+ * Entra ID leaves groups out when there are too many, and says so. Taken as none, rules that forbid something to a group
+ * would no longer apply.
+ */
+const TOO_MANY = 'http://schemas.microsoft.com/claims/groups.link';
+
 function readGroups({ claims, groups }: SamlConfig, said: Said): readonly string[] {
+  if (said.attributes.has(TOO_MANY))
+    refuse(
+      'you are in too many groups for it to name; the operator has to let it send only those that are assigned to Countersign',
+    );
   const given = texts(said, claims.groups);
   if (given.length > MOST_GROUPS) refuse(`it names more than ${MOST_GROUPS} groups`);
   const known = groups ? given.flatMap((each) => groups.get(each) ?? []) : given;

@@ -10,15 +10,10 @@ import { refuse } from './refuse.ts';
 import { readResponse, type Trust } from './response.ts';
 import { newId, type SamlStore } from './store.ts';
 
-/** A logout message, by the binding that it came with. `query` is what follows the question mark. */
+/** A logout request, by the binding that it came with. `query` is what follows the question mark. */
 export type Incoming =
   | { readonly binding: 'redirect'; readonly query: string }
   | { readonly binding: 'post'; readonly message: string };
-
-/** What a logout message of the provider has led to; `reply` is where the browser goes to tell it. */
-export type Heard =
-  | { readonly kind: 'ended'; readonly reply?: string }
-  | { readonly kind: 'told'; readonly done: boolean };
 
 /** Everything that is said between one provider and us, in both directions. Its files are read anew each time. */
 export class SamlService {
@@ -77,24 +72,28 @@ export class SamlService {
     });
   }
 
-  /** Reads a logout message and has `end` end what the person has here. Rejects with NotWelcome. */
+  /**
+   * Reads a logout request and has `end` end what the person has here. Resolves to where the browser goes to tell the
+   * provider; undefined when it has no such place. Rejects with NotWelcome.
+   */
   async hear(
     incoming: Incoming,
     relayState: string | undefined,
     end: (email: string) => Promise<void>,
-  ): Promise<Heard> {
+  ): Promise<string | undefined> {
     const files = await readFiles(this.#config);
     const trust = trustOf(this.#config, files, this.#now());
-    const logout = readIncoming(incoming, this.#ours.slo, trust);
-    if (logout.kind === 'response') return { kind: 'told', done: logout.done };
+    const logout =
+      incoming.binding === 'post'
+        ? readLogoutPost(incoming.message, this.#ours.slo, trust)
+        : readLogoutRedirect(incoming.query, this.#ours.slo, trust);
     await this.#end(logout, end);
     const outgoing = new Outgoing(this.#config, this.#ours, files);
-    const reply = await outgoing.signedOut(newId(), logout.id, relayState);
-    return { kind: 'ended', ...(reply !== undefined && { reply }) };
+    return outgoing.signedOut(newId(), logout.id, relayState);
   }
 
   async #end(
-    { id, issued, until, nameId, sessions }: Logout & { kind: 'request' },
+    { id, issued, until, nameId, sessions }: Logout,
     end: (email: string) => Promise<void>,
   ): Promise<void> {
     const { name } = this.#config;
@@ -122,12 +121,6 @@ export class SamlService {
   async #outgoing(): Promise<Outgoing> {
     return new Outgoing(this.#config, this.#ours, await readFiles(this.#config));
   }
-}
-
-function readIncoming(incoming: Incoming, address: string, trust: Trust): Logout {
-  return incoming.binding === 'post'
-    ? readLogoutPost(incoming.message, address, trust)
-    : readLogoutRedirect(incoming.query, address, trust);
 }
 
 function trustOf({ issuer, clockSkewMs }: SamlConfig, { keys, own }: Files, now: number): Trust {
