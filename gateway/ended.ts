@@ -32,7 +32,11 @@ type Parts = {
  */
 export function endSessions(parts: Parts): () => void {
   const { sessions, notices, directory, onError } = parts;
-  const welcome = (email?: string): Promise<void> => endUnwelcome(parts, email).catch(onError);
+  const welcome = (email?: string): Promise<number> =>
+    endUnwelcome(parts, email).catch((error: unknown) => {
+      onError(error);
+      return 1;
+    });
   const tokens = (): void => void endTokens(parts).catch(onError);
   const stop = notices.on(ENDED, (payload) => {
     const ended = payload === undefined ? undefined : endedFrom(payload);
@@ -41,7 +45,11 @@ export function endSessions(parts: Parts): () => void {
     else tokens();
   });
   // A session that ends takes its holds along; only then the others are judged again.
-  directory.onChange((email) => void welcome(email).then(parts.changed));
+  directory.onChange((email) => {
+    void welcome(email).then((open) => {
+      if (open > 0 || email === undefined) parts.changed();
+    });
+  });
   const timer = setInterval(() => {
     tokens();
     // What a provider has said lapses without a word.
@@ -53,11 +61,11 @@ export function endSessions(parts: Parts): () => void {
   };
 }
 
-/** Sessions of people who are not known any more, and of `email` those that it may not begin any more. */
+/** How many people were looked at: those with open sessions. Ends sessions of people who are not known any more, and of `email` those that it may not begin any more. */
 async function endUnwelcome(
   { sessions, subject, reload }: Parts,
   email: string | undefined,
-): Promise<void> {
+): Promise<number> {
   const open = new Set<string>();
   sessions.revoke(({ person }) => {
     if (email === undefined || personKey(person) === email) open.add(person);
@@ -74,6 +82,7 @@ async function endUnwelcome(
     const verdict = reload.policy.connect(who, target, { inTransaction: false, now: Date.now() });
     return verdict.kind === 'allow' ? undefined : 'this person may no longer connect here';
   });
+  return open.size;
 }
 
 /** A token that has ended opens nothing any more, and what it has opened ends too. */

@@ -6,7 +6,7 @@ import { endEverything } from './end.ts';
 import { personKey } from './people.ts';
 import { NotWelcome, type Assertion, type People, type PersonState } from './sign-in.ts';
 import { LIVE } from './tokens.ts';
-import { addressOf, checkAssertion, refusalOf, type PersonRow } from './welcome.ts';
+import { checkAssertion, refusalOf, type PersonRow } from './welcome.ts';
 
 type Parts = {
   readonly db: Database;
@@ -16,7 +16,8 @@ type Parts = {
 };
 
 const TRIES = 5;
-const COLUMNS = 'email, provider, subject, name, groups, state, scim';
+const COLUMNS =
+  'email, provider, subject, name, groups, state, scim, valid_until > clock_timestamp() as valid';
 
 /** Somebody else changed the same person between our look and our write. */
 class Moved extends Error {}
@@ -32,16 +33,16 @@ export function openPeople(parts: Parts): People {
     return rows[0];
   }
 
-  /** Writes with its record when something changes, else without; then nothing is remembered of before. */
+  /** Writes with its record when something changes, else without; other gateways need to hear only of a change. */
   async function write(
     email: string,
-    record: JsonObject | undefined,
+    { record, tell }: { readonly record: JsonObject | undefined; readonly tell: boolean },
     work: (sql: Sql) => Promise<{ rowCount: number | null }>,
   ): Promise<void> {
     const change = async (sql: Sql): Promise<void> => {
       const { rowCount } = await work(sql).catch(conflict);
       if (!rowCount) throw new Moved();
-      await sql.query('select pg_notify($1, $2)', [PERSON, email]);
+      if (tell) await sql.query('select pg_notify($1, $2)', [PERSON, email]);
     };
     if (record) await audit.append({ kind: 'person', person: email, body: record }, change);
     else await db.transaction(change);
@@ -61,7 +62,8 @@ export function openPeople(parts: Parts): People {
     const bound = row?.subject === subject;
     const changed = !bound || row.state !== 'active' || differs(row, said);
     const record = { action: bound ? 'change' : 'bind', provider, subject, name, groups };
-    await write(email, changed ? record : undefined, (sql) =>
+    const told = { record: changed ? record : undefined, tell: changed || !row.valid };
+    await write(email, told, (sql) =>
       sql.query(UPSERT, [email, provider, subject, name, [...groups], validMs(said, identity)]),
     );
   }
@@ -101,33 +103,11 @@ export function openPeople(parts: Parts): People {
         const groups = [...new Set(now.groups)];
         const { name } = now;
         const record = { action: 'change', provider: row.provider, name, groups };
-        await write(key, differs(row, now) ? record : undefined, (sql) =>
+        const changed = differs(row, now);
+        const told = { record: changed ? record : undefined, tell: changed || !row.valid };
+        await write(key, told, (sql) =>
           sql.query(CONFIRM, [key, name, groups, identity.recheckMs]),
         );
-      });
-    },
-
-    async provisioned(email, { provider, name, groups, active, why }) {
-      const config = identity.providers.get(provider);
-      if (!config) throw new NotWelcome(`There is no provider "${provider}" here.`);
-      const key = addressOf(email, config);
-      if (identity.machines.has(key))
-        throw new NotWelcome(`${key} is the address of a machine here.`);
-      const values = [key, provider, name, [...new Set(groups)], active ? 'active' : 'deactivated'];
-      const change = (sql: Sql) => sql.query(PROVISION, values);
-      await again(async () => {
-        const row = await rowOf(key);
-        if (row && row.provider !== null && row.provider !== provider)
-          throw new NotWelcome(`${key} belongs to the provider ${row.provider}.`);
-        const record = { action: 'provision', provider, name, groups, active };
-        if (active) return write(key, record, change);
-        if (row?.state === 'deactivated') return;
-        const end = { email: key, why, action: 'deactivate', provider };
-        await endEverything(parts, end, async (sql) => {
-          const { rowCount } = await change(sql).catch(conflict);
-          if (!rowCount) throw new Moved();
-        });
-        ended(key);
       });
     },
 
@@ -145,7 +125,7 @@ export function openPeople(parts: Parts): People {
       const record = { action: state === 'active' ? 'activate' : state, by: personKey(by) };
       await again(async () => {
         if (!(await rowOf(key))) return;
-        await write(key, record, (sql) =>
+        await write(key, { record, tell: true }, (sql) =>
           sql.query(`update countersign.person set ${change} where email = $1`, [key]),
         );
       });
@@ -198,11 +178,6 @@ const CONFIRM = `update countersign.person set checked_at = clock_timestamp(),
     name = case when scim then name else $2 end, groups = case when scim then groups else $3 end,
     valid_until = case when scim then valid_until else clock_timestamp() + $4 * interval '1 ms' end
   where email = $1 and state = 'active'`;
-const PROVISION = `insert into countersign.person as p (email, provider, name, groups, state, scim, valid_until)
-  values ($1, $2, $3, $4, $5, true, 'infinity')
-  on conflict (email) do update set provider = excluded.provider, name = excluded.name, groups = excluded.groups,
-    state = excluded.state, scim = true, checked_at = clock_timestamp(), valid_until = 'infinity'
-  where p.provider is null or p.provider = excluded.provider`;
 const DEACTIVATE = `insert into countersign.person (email, name, state, valid_until)
   values ($1, $1, 'deactivated', clock_timestamp())
   on conflict (email) do update set state = 'deactivated'`;

@@ -49,17 +49,6 @@ export interface People {
    * what they may not have any longer.
    */
   refreshed(email: string, now: Pick<Assertion, 'name' | 'groups'> | undefined): Promise<void>;
-  /**
-   * What SCIM says of them; from then on tokens say nothing of name, groups and state. Not active ends everything. `why`
-   * is read by the person whose session ends. Rejects with NotWelcome for an address of another provider or of a machine.
-   */
-  provisioned(
-    email: string,
-    now: Pick<Assertion, 'provider' | 'name' | 'groups'> & {
-      readonly active: boolean;
-      readonly why: string;
-    },
-  ): Promise<void>;
   /** An administrator's word; `released` lets the next sign-in bind the address anew. Deactivating ends everything. */
   set(email: string, state: 'active' | 'deactivated' | 'released', by: string): Promise<void>;
   /** Undefined for who is in the configuration only, or nobody. */

@@ -11,6 +11,8 @@ export type PersonRow = {
   readonly groups: readonly string[];
   readonly state: 'active' | 'gone' | 'deactivated';
   readonly scim: boolean;
+  /** What the provider said counts still. */
+  readonly valid: boolean;
 };
 
 // Printable ASCII only: letters that look alike, or become others in lower case, would be other people's addresses.

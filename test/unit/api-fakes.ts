@@ -201,7 +201,6 @@ export function makeWorld(publicUrl = 'http://127.0.0.1:8080'): World {
       people: {
         signedIn: unused,
         refreshed: unused,
-        provisioned: unused,
         set: unused,
         state: () => Promise.resolve(undefined),
         list: (part) => Promise.resolve([...directory.keys()].filter((key) => key.includes(part))),

@@ -243,28 +243,22 @@ test('who was deactivated stays out until that is lifted', async () => {
 test('with SCIM only the announced come in, and what SCIM says of them counts', async () => {
   const token = says('scim@known.org', { provider: 'known', groups: ['from the token'] });
   assert.match(await refusal(token), /has not announced/);
-  const now = { provider: 'known', name: 'Scim', groups: ['dba'], active: true, why: 'x' };
-  await people.provisioned('Scim@known.org', now);
+  const announce = async (state: string) => {
+    await store.db.pool.query(
+      `insert into countersign.person (email, provider, name, groups, state, scim, valid_until)
+       values ('scim@known.org', 'known', 'Scim', '{dba}', $1, true, 'infinity')
+       on conflict (email) do update set state = excluded.state`,
+      [state],
+    );
+    directory.forget('scim@known.org');
+  };
+  await announce('active');
   assert.deepEqual((await people.signedIn(token)).groups, ['dba']);
   await people.refreshed('scim@known.org', { name: 'Other', groups: ['other'] });
   assert.deepEqual((await directory.find('scim@known.org'))?.name, 'Scim');
-  await people.provisioned('scim@known.org', { ...now, active: false });
+  await announce('deactivated');
   assert.equal(await directory.find('scim@known.org'), undefined);
   assert.match(await refusal(token), /was deactivated/);
-  await people.provisioned('scim@known.org', now);
-  assert.ok(await people.signedIn(token));
-});
-
-test('SCIM of one provider has no say over people of another, of a foreign domain, or over machines', async () => {
-  await people.signedIn(says('mine@example.com'));
-  const off = { name: 'x', groups: [], active: false, why: 'x' };
-  for (const [email, of] of [
-    ['mine@example.com', 'other'],
-    ['mine@other.org', 'acme'],
-    ['deploy@example.com', 'acme'],
-  ] as const)
-    await assert.rejects(people.provisioned(email, { ...off, provider: of }), NotWelcome);
-  assert.ok(await directory.find('mine@example.com'));
 });
 
 test('another gateway forgets a person when it is told', async () => {
@@ -275,4 +269,23 @@ test('another gateway forgets a person when it is told', async () => {
   await eventually('the notice', async () =>
     (await there.find('far@example.com'))?.groups.includes('dba'),
   );
+});
+
+test('other gateways hear of a change, and of who was lapsed, but not of every confirmation', async () => {
+  const heard: string[] = [];
+  const stop = notices.on(PERSON, (email) => void heard.push(email ?? ''));
+  const of = (email: string) => heard.filter((each) => each === email).length;
+  await people.signedIn(says('quiet@example.com'));
+  await eventually('the first', () => of('quiet@example.com') === 1);
+  await people.signedIn(says('quiet@example.com'));
+  await people.refreshed('quiet@example.com', { name: 'Somebody', groups: ['engineering'] });
+  await store.db.pool.query(
+    `update countersign.person set valid_until = clock_timestamp() where email = 'quiet@example.com'`,
+  );
+  await people.refreshed('quiet@example.com', { name: 'Somebody', groups: ['engineering'] });
+  await eventually('the second', () => of('quiet@example.com') === 2);
+  await people.signedIn(says('last@example.com'));
+  await eventually('the last', () => of('last@example.com') === 1);
+  assert.equal(of('quiet@example.com'), 2);
+  stop();
 });
