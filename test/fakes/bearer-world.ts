@@ -7,7 +7,7 @@ import tls from 'node:tls';
 import { serialize } from 'pg-protocol';
 import { NO_PROVIDERS, type IdentityConfig } from '#src/config/identity.ts';
 import { makeAuthority, writePem, type Authority } from './certificates.ts';
-import { startGateway, type TestGateway } from './gateway.ts';
+import { startGateway, type TestGateway, type TestGatewayOptions } from './gateway.ts';
 import { JwtIssuer } from './jwt-issuer.ts';
 import { RawClient } from './raw-client.ts';
 
@@ -34,7 +34,10 @@ export type BearerWorld = {
   stop(): Promise<void>;
 };
 
-export async function startBearerWorld(more: Partial<IdentityConfig> = {}): Promise<BearerWorld> {
+export async function startBearerWorld(
+  more: Partial<IdentityConfig> = {},
+  options: TestGatewayOptions = {},
+): Promise<BearerWorld> {
   const dir = await mkdtemp(join(tmpdir(), 'countersign-bearer-'));
   const [acme, platform, authority] = await Promise.all([
     JwtIssuer.start(),
@@ -50,7 +53,10 @@ export async function startBearerWorld(more: Partial<IdentityConfig> = {}): Prom
     agents: new Map([['assistant', agent]]),
     ...more,
   };
-  const gateway = await startGateway({ config: { tls: { key, cert }, identity } });
+  const gateway = await startGateway({
+    ...options,
+    config: { tls: { key, cert }, identity },
+  });
   // As after their first sign-in at the console.
   for (const who of ['engineer', 'approver', 'security'])
     await gateway.storeSql.query(
