@@ -60,9 +60,9 @@ export type SignInStore = {
   ofProvider(provider: string, sid: string): Promise<readonly SignIn[]>;
   /**
    * One refresh token each of active people whom their provider has not confirmed for `olderThanMs`; the newest that this
-   * gateway can read. At most 1000.
+   * gateway can read. At most 1000, none of them of the providers `except`.
    */
-  refreshable(olderThanMs: number): Promise<readonly Refreshable[]>;
+  refreshable(olderThanMs: number, except?: readonly string[]): Promise<readonly Refreshable[]>;
   /** The provider gave another refresh token, or with undefined: this one is worth nothing any more. */
   keepRefreshToken(id: string, token: string | undefined): Promise<void>;
 };
@@ -226,7 +226,7 @@ export function openSignIns({
       return rows.map(signInOf);
     },
 
-    async refreshable(olderThanMs) {
+    async refreshable(olderThanMs, except = []) {
       const { rows } = await db.pool.query<{
         id: string;
         person: string;
@@ -236,9 +236,9 @@ export function openSignIns({
         `select s.id, s.person, s.provider, s.refresh_token
          from countersign.sign_in s join countersign.person p on p.email = s.person and p.provider = s.provider
          where s.refresh_token is not null and p.state = 'active'
-           and p.checked_at < clock_timestamp() - $1 * interval '1 ms'
+           and p.checked_at < clock_timestamp() - $1 * interval '1 ms' and s.provider <> all ($2)
          order by p.checked_at, s.started_at desc limit 1000`,
-        [olderThanMs],
+        [olderThanMs, [...except]],
       );
       const newest = new Map<string, Refreshable>();
       for (const { id, person, provider, refresh_token: sealed } of rows) {

@@ -15,7 +15,7 @@ export type RecheckParts = {
 };
 
 /** At most this many questions at a time. */
-const ABREAST = 4;
+const ABREAST = 8;
 /** Longer than a question may take; then another gateway may ask. */
 const CLAIM_MS = 60_000;
 /** People are asked about from this part of `recheck` on, so there is time for a second try. */
@@ -52,9 +52,22 @@ export async function recheckOnce(
   parts: RecheckParts,
   stopped: () => boolean = () => false,
 ): Promise<void> {
-  const { recheckMs, signIns } = parts;
-  const due = await signIns.refreshable(recheckMs * FROM);
   const away = new Set<string>();
+  // A provider that is away must not stand before the people of the others.
+  for (let before = -1; away.size > before && !stopped();) {
+    before = away.size;
+    // oxlint-disable-next-line no-await-in-loop -- the next round is without those
+    await askAll(parts, away, stopped);
+  }
+}
+
+async function askAll(
+  parts: RecheckParts,
+  away: Set<string>,
+  stopped: () => boolean,
+): Promise<void> {
+  const { recheckMs, signIns } = parts;
+  const due = await signIns.refreshable(recheckMs * FROM, [...away]);
   const waiting = due.values();
   const ask = async (): Promise<void> => {
     for (const one of waiting) {
