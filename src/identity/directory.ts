@@ -5,6 +5,8 @@ import type { Directory, Person } from './person.ts';
 
 /** Tells every gateway whose row in the store has changed; the payload is the person's key. */
 export const PERSON = 'countersign_person';
+/** In place of a person: very many have changed. No address is so. */
+export const EVERYBODY = '*';
 
 /** A notice may get lost; what is older is asked for again. */
 const LONGEST_MS = 30_000;
@@ -26,7 +28,7 @@ type Row = {
 export type OpenDirectory = Directory & {
   /** Keys of the people and machines of the configuration. */
   configured(): readonly string[];
-  /** Asks anew about this person; other gateways hear of it by a notice. */
+  /** Asks anew about this person, or EVERYBODY, at the next question; who listens hears of it by the notice, as other gateways do. */
   forget(email: string): void;
   /** The configuration may have other people now. */
   reloaded(): void;
@@ -54,11 +56,15 @@ export function openDirectory({
   let people = configured();
 
   const forget = (email: string | undefined): void => {
-    if (email === undefined) known.clear();
+    if (email === undefined || email === EVERYBODY) known.clear();
     else known.delete(email);
+  };
+  const heard = (key: string | undefined): void => {
+    const email = key === EVERYBODY ? undefined : key;
+    forget(email);
     for (const listener of listeners) listener(email);
   };
-  notices.on(PERSON, forget);
+  notices.on(PERSON, heard);
 
   async function load(key: string): Promise<{ person: Person | undefined; freshMs: number }> {
     const { rows } = await db.pool.query<Row>(
@@ -107,7 +113,7 @@ export function openDirectory({
     forget: (email) => forget(personKey(email)),
     reloaded() {
       people = configured();
-      forget(undefined);
+      heard(undefined);
     },
     onChange: (listener) => void listeners.add(listener),
   };
