@@ -60,6 +60,20 @@ export function registerScim(app: FastifyInstance, { services, audit }: ScimDeps
   });
   app.setErrorHandler((error: Error, request, reply) => {
     const failure = failureOf(error);
+    const { status, detail } = failure;
+    const service = callers.get(request);
+    // What a provider may not do is told to the auditor too.
+    if (service && request.method !== 'GET' && (status === 400 || status === 409))
+      audit.later({
+        kind: 'person',
+        verdict: 'deny',
+        body: {
+          action: 'scim-refused',
+          provider: service.provider,
+          method: request.method,
+          why: detail,
+        },
+      });
     if (failure.status >= 500) request.log.error({ err: error }, 'could not answer');
     return sendFailure(reply, failure);
   });

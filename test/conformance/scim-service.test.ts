@@ -80,4 +80,31 @@ describe('what the service says of itself', () => {
     await world.open(['entra'], new Map());
     assert.deepEqual((await world.personOf('bob@testuser.com')).groups, []);
   });
+
+  test('a group of very many does not hold up the log, and what of it fails is recorded as undone', async () => {
+    const { pool } = world.store.db;
+    const { rows } = await pool.query<{ id: string }>(
+      `insert into countersign.scim_user (id, provider, user_name, email, name, active, attributes)
+       select gen_random_uuid(), 'okta', e, e, e, true, jsonb_build_object('userName', e, 'active', true)
+       from (select 'u' || i || '@okta.local' as e from generate_series(1, 3000) i) t returning id`,
+    );
+    const members = rows.map(({ id }) => ({ value: id }));
+    const made = await world.okta('POST', '/Groups', { displayName: 'all', members });
+    assert.equal(made.status, 201);
+    assert.deepEqual((await world.personOf('u3000@okta.local')).groups, ['all']);
+    assert.deepEqual(world.forgotten, ['*']);
+    const again = await world.okta('POST', '/Groups', { displayName: 'All', members });
+    assert.equal(again.status, 409);
+    assert.equal((await world.lastRecord('group')).body.action, 'scim-undone');
+    const path = `/Groups/${made.body.id}`;
+    const rename = patchOf({ op: 'replace', value: { displayName: 'everybody' } });
+    assert.equal((await world.okta('PATCH', path, rename)).status, 204);
+    assert.deepEqual((await world.personOf('u7@okta.local')).groups, ['everybody']);
+    assert.equal((await world.okta('DELETE', path)).status, 204);
+    assert.deepEqual((await world.personOf('u7@okta.local')).groups, []);
+    const { rows: left } = await pool.query(
+      `select count(*)::int as n from countersign.person where groups <> '{}'`,
+    );
+    assert.deepEqual(left, [{ n: 0 }]);
+  });
 });

@@ -1,14 +1,24 @@
 import { randomUUID } from 'node:crypto';
 import type { JsonObject } from '../../audit/log.ts';
 import type { Sql } from '../../store/database.ts';
+import { EVERYBODY } from '../directory.ts';
 import { bad, ScimError } from './error.ts';
-import { MOST_LOOKED_AT, narrowed, pageOf, type Page, type Query } from './list.ts';
+import {
+  BY_EXTERNAL_ID,
+  BY_ID,
+  byName,
+  MOST_LOOKED_AT,
+  narrowed,
+  pageOf,
+  type Page,
+  type Query,
+} from './list.ts';
 import { mentions } from './matches.ts';
 import { applyPatch } from './patch.ts';
 import { roleOf, textOf, type ScimProvider } from './person.ts';
 import { readAttributes } from './read.ts';
 import { GROUP, type Attributes, type Complex } from './schema.ts';
-import { syncPeople } from './sync.ts';
+import { MANY, syncPeople } from './sync.ts';
 import { again, one, record, type ScimParts } from './write.ts';
 
 type Row = {
@@ -24,9 +34,9 @@ type Member = { readonly id: string; readonly email: string; readonly user_name:
 
 const COLUMNS = 'id, role, attributes, version::text, created_at, modified_at';
 const INDEXED = new Map([
-  ['displayName', 'display_name'],
-  ['externalId', 'external_id'],
-  ['id', 'id::text'],
+  ['displayName', byName('display_name')],
+  ['externalId', BY_EXTERNAL_ID],
+  ['id', BY_ID],
 ]);
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/u;
 
@@ -49,27 +59,48 @@ export class Groups {
   }
 
   async list(query: Query): Promise<Page> {
-    const { filter, startIndex, count } = query;
-    const by = narrowed(filter, INDEXED);
-    const value = by?.column === 'display_name' ? by.value.toLowerCase() : by?.value;
-    const { rows } = await this.#parts.db.pool.query<Row>(
-      `select ${COLUMNS} from countersign.scim_group where provider = $1 ${by ? `and ${by.column} = $2` : 'and $2::text is null'}
-       order by created_at, id limit ${MOST_LOOKED_AT + 1}`,
-      [this.#provider.name, value ?? null],
-    );
+    const { filter } = query;
     // Members are many: they are read only to decide by them or to show them.
     const decides = filter !== undefined && mentions(filter, 'members');
-    const early = decides ? await this.#membersOf(rows.map(({ id }) => id)) : new Map();
-    const { total, resources } = pageOf(
-      rows.map((row) => this.#resource(row, early.get(row.id))),
-      { ...query, startIndex, count },
-    );
+    const { total, resources } = filter
+      ? await this.#found(query, decides)
+      : await this.#all(query);
     if (decides || query.hidden('members')) return { total, resources };
-    const ids = resources.map(({ id }) => textOf(id));
-    const members = await this.#membersOf(ids);
+    const members = await this.#membersOf(resources.map(({ id }) => textOf(id)));
     return {
       total,
       resources: resources.map((each) => withMembers(each, members.get(textOf(each['id'])))),
+    };
+  }
+
+  async #found(query: Query, decides: boolean): Promise<Page> {
+    const { condition, value } = narrowed(query.filter, INDEXED);
+    const { rows } = await this.#parts.db.pool.query<Row>(
+      `select ${COLUMNS} from countersign.scim_group where provider = $1 and ${condition}
+       order by created_at, id limit ${MOST_LOOKED_AT + 1}`,
+      [this.#provider.name, value],
+    );
+    const members = decides ? await this.#membersOf(rows.map(({ id }) => id)) : new Map();
+    return pageOf(
+      rows.map((row) => this.#resource(row, members.get(row.id))),
+      query,
+    );
+  }
+
+  async #all({ startIndex, count }: Query): Promise<Page> {
+    const { pool } = this.#parts.db;
+    const { rows } = await pool.query<Row>(
+      `select ${COLUMNS} from countersign.scim_group where provider = $1
+       order by created_at, id limit $2 offset $3`,
+      [this.#provider.name, count, startIndex - 1],
+    );
+    const all = await pool.query<{ total: string }>(
+      'select count(*)::text as total from countersign.scim_group where provider = $1',
+      [this.#provider.name],
+    );
+    return {
+      total: Number(all.rows[0]?.total ?? 0),
+      resources: rows.map((row) => this.#resource(row, undefined)),
     };
   }
 
@@ -79,7 +110,7 @@ export class Groups {
     const id = randomUUID();
     const role = roleOf(attributes, this.#provider);
     await record(
-      this.#parts.audit,
+      this.#parts,
       { kind: 'group', body: this.#told('create', id, { attributes, role, added }) },
       async (sql) => {
         await sql.query(
@@ -90,6 +121,7 @@ export class Groups {
         await this.#add(sql, id, added);
         await syncPeople(sql, ids(added), this.#parts.providers);
       },
+      added.length,
     );
     this.#forget(added);
     return this.get(id);
@@ -110,7 +142,7 @@ export class Groups {
       const removed = (await this.#membersOf([id])).get(id) ?? [];
       const { attributes, role } = row;
       await record(
-        this.#parts.audit,
+        this.#parts,
         { kind: 'group', body: this.#told('delete', id, { attributes, role, removed }) },
         async (sql) => {
           one(
@@ -121,6 +153,7 @@ export class Groups {
           );
           await syncPeople(sql, ids(removed), this.#parts.providers);
         },
+        removed.length,
       );
       this.#forget(removed);
     });
@@ -155,7 +188,7 @@ export class Groups {
       // What is called otherwise is another group for everybody in it.
       const touched = role === row.role ? [...added, ...removed] : [...before, ...added];
       await record(
-        this.#parts.audit,
+        this.#parts,
         { kind: 'group', body: this.#told('update', id, { attributes, role, added, removed }) },
         async (sql) => {
           one(
@@ -172,6 +205,7 @@ export class Groups {
           await this.#add(sql, id, added);
           await syncPeople(sql, ids(touched), this.#parts.providers);
         },
+        touched.length,
       );
       this.#forget(touched);
     });
@@ -179,7 +213,9 @@ export class Groups {
 
   /** Other gateways hear of it by the notices. */
   #forget(members: readonly Member[]): void {
-    for (const { email } of members) this.#parts.directory.forget(email);
+    const { directory } = this.#parts;
+    if (members.length > MANY) directory.forget(EVERYBODY);
+    else for (const { email } of members) directory.forget(email);
   }
 
   async #add(sql: Sql, group: string, added: readonly Member[]): Promise<void> {

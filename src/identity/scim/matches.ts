@@ -70,6 +70,10 @@ function partOf(value: object | null, name: string): unknown {
 /** The text that an attribute must equal wherever the filter holds: what an index can look up. */
 export function mustEqual(filter: Filter, name: string): string | undefined {
   if (filter.kind === 'and') return mustEqual(filter.left, name) ?? mustEqual(filter.right, name);
+  if (filter.kind === 'values') {
+    const part = name.startsWith(`${filter.attribute.name}.`) && name.split('.')[1];
+    return part ? mustEqual(filter.filter, part) : undefined;
+  }
   if (filter.kind !== 'compare' || filter.operator !== 'eq') return undefined;
   const { place, value } = filter;
   const at = place.sub ? `${place.attribute.name}.${place.sub.name}` : place.attribute.name;

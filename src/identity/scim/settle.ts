@@ -1,6 +1,7 @@
-import { PERSON } from '../directory.ts';
+import type { Sql } from '../../store/database.ts';
+import { EVERYBODY, PERSON } from '../directory.ts';
 import { syncPeople } from './sync.ts';
-import type { ScimParts } from './write.ts';
+import { record, type ScimParts } from './write.ts';
 
 /**
  * At the start: what SCIM told for a provider that has no SCIM (any more) counts for nothing, and what it told for one that
@@ -23,7 +24,7 @@ export async function settle(
   const begun = back.map(({ email }) => email);
   if (ended.length + begun.length === 0) return;
   const body = { action: 'scim-settle', providers: speaking, ended, begun };
-  await audit.append({ kind: 'group', body }, async (sql) => {
+  const change = async (sql: Sql): Promise<void> => {
     await sql.query(
       `update countersign.person set scim = false, valid_until = clock_timestamp() where email = any ($1)`,
       [ended],
@@ -33,7 +34,8 @@ export async function settle(
       back.map(({ id }) => id),
       providers,
     );
-    await sql.query('select pg_notify($2, email) from unnest($1::text[]) email', [ended, PERSON]);
-  });
-  for (const email of [...ended, ...begun]) directory.forget(email);
+    await sql.query('select pg_notify($1, $2)', [PERSON, EVERYBODY]);
+  };
+  await record({ audit, db }, { kind: 'group', body }, change, ended.length + begun.length);
+  directory.forget(EVERYBODY);
 }

@@ -1,8 +1,10 @@
 import type { Sql } from '../../store/database.ts';
-import { PERSON } from '../directory.ts';
+import { EVERYBODY, PERSON } from '../directory.ts';
 import { ScimError } from './error.ts';
 
 /** What SCIM tells counts until SCIM tells otherwise. */
+/** Each that is told of alone looks through all sessions. */
+export const MANY = 100;
 const FOR_EVER = '9999-12-31';
 
 /** What becomes of somebody's state; nobody but who deactivated a person lets them come again. */
@@ -43,10 +45,10 @@ export async function syncPeople(
     [there, FOR_EVER, others, becomes],
   );
   if (rowCount !== there.length) throw taken();
-  await sql.query(`select pg_notify($2, email) from countersign.scim_user where id = any ($1)`, [
-    there,
-    PERSON,
-  ]);
+  await sql.query(
+    `select pg_notify($2, case when $3 then $4 else email end) from countersign.scim_user where id = any ($1)`,
+    [there, PERSON, there.length > MANY, EVERYBODY],
+  );
 }
 
 /**

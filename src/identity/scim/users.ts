@@ -2,7 +2,16 @@ import { randomUUID } from 'node:crypto';
 import type { Sql } from '../../store/database.ts';
 import { endEverything } from '../end.ts';
 import { bad, ScimError } from './error.ts';
-import { MOST_LOOKED_AT, narrowed, pageOf, type Page, type Query } from './list.ts';
+import {
+  BY_EXTERNAL_ID,
+  BY_ID,
+  byName,
+  MOST_LOOKED_AT,
+  narrowed,
+  pageOf,
+  type Page,
+  type Query,
+} from './list.ts';
 import { applyPatch } from './patch.ts';
 import { keyOf, nameOf, textOf, type ScimProvider } from './person.ts';
 import { readAttributes } from './read.ts';
@@ -22,9 +31,15 @@ type Row = {
 
 const COLUMNS = 'id, email, active, attributes, version::text, created_at, modified_at';
 const INDEXED = new Map([
-  ['userName', 'user_name'],
-  ['externalId', 'external_id'],
-  ['id', 'id::text'],
+  ['userName', byName('user_name')],
+  ['externalId', BY_EXTERNAL_ID],
+  ['id', BY_ID],
+  [
+    'emails.value',
+    {
+      sql: `exists (select from jsonb_array_elements(attributes -> 'emails') e where lower(e ->> 'value') = lower($2))`,
+    },
+  ],
 ]);
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/u;
 
@@ -49,12 +64,11 @@ export class Users {
     const { pool } = this.#parts.db;
     const { name } = this.#provider;
     if (filter) {
-      const by = narrowed(filter, INDEXED);
-      const value = by?.column === 'user_name' ? by.value.toLowerCase() : by?.value;
+      const { condition, value } = narrowed(filter, INDEXED);
       const { rows } = await pool.query<Row>(
-        `select ${COLUMNS} from countersign.scim_user where provider = $1 ${by ? `and ${by.column} = $2` : 'and $2::text is null'}
+        `select ${COLUMNS} from countersign.scim_user where provider = $1 and ${condition}
          order by created_at, id limit ${MOST_LOOKED_AT + 1}`,
-        [name, value ?? null],
+        [name, value],
       );
       return pageOf(
         rows.map((row) => this.#resource(row)),
@@ -90,7 +104,7 @@ export class Users {
     };
     if (attributes['active'] === true)
       await record(
-        this.#parts.audit,
+        this.#parts,
         {
           kind: 'person',
           person: email,
@@ -164,7 +178,7 @@ export class Users {
     if (!active) return this.#end(email, row.id, 'deactivate', 'is not active any more', update);
     if (same) return;
     await record(
-      this.#parts.audit,
+      this.#parts,
       {
         kind: 'person',
         person: email,

@@ -1,7 +1,7 @@
-import type { AuditLog, Entry, Within } from '../../audit/log.ts';
-import type { Database } from '../../store/database.ts';
+import type { AuditLog, Entry } from '../../audit/log.ts';
+import type { Database, Sql } from '../../store/database.ts';
 import { ScimError } from './error.ts';
-import { taken } from './sync.ts';
+import { MANY, taken } from './sync.ts';
 
 export type ScimParts = {
   readonly db: Database;
@@ -25,9 +25,25 @@ export function one({ rowCount }: { readonly rowCount: number | null }): void {
   if (rowCount !== 1) throw new Changed('the resource is not as it was read');
 }
 
-/** Record and change, both or neither. What the store finds to be there already is the 409 of RFC 7644 section 3.3. */
-export async function record(audit: AuditLog, entry: Entry, within: Within): Promise<void> {
-  await refusing(() => audit.append(entry, within));
+/**
+ * Record and change, both or neither. What the store finds to be there already is the 409 of RFC 7644 section 3.3. A change
+ * of very many `rows` follows its record by itself: it would hold up the records of statements, which share the log's
+ * connection; when it fails, a second record says so.
+ */
+export async function record(
+  { audit, db }: Pick<ScimParts, 'audit' | 'db'>,
+  entry: Entry,
+  within: (sql: Sql) => Promise<void>,
+  rows = 1,
+): Promise<void> {
+  if (rows <= MANY) return refusing(() => audit.append(entry, within));
+  const receipt = await audit.append(entry);
+  try {
+    await refusing(() => db.transaction(within));
+  } catch (error) {
+    await audit.append({ ...entry, body: { action: 'scim-undone', record: receipt.record } });
+    throw error;
+  }
 }
 
 export async function refusing(work: () => Promise<unknown>): Promise<void> {

@@ -21,6 +21,7 @@ const ADA: Attributes = {
 const is = (scimType: string) => (error: unknown) =>
   error instanceof ScimError && error.scimType === scimType;
 
+const email = (text: string) => mustEqual(parseFilter(USER, text), 'emails.value');
 const key = (text: string) => mustEqual(parseFilter(USER, text), 'userName');
 
 describe('SCIM filters', () => {
@@ -96,5 +97,9 @@ describe('SCIM filters', () => {
     assert.equal(key('active eq true or userName eq "a"'), undefined);
     assert.equal(key('not (userName eq "a")'), undefined);
     assert.equal(key('userName sw "a"'), undefined);
+    assert.equal(email('emails[type eq "work"].value eq "a"'), 'a');
+    assert.equal(email('emails eq "a" and active eq true'), 'a');
+    assert.equal(email('emails[type eq "work" or value eq "a"]'), undefined);
+    assert.equal(email('emails[not (value eq "a")]'), undefined);
   });
 });
