@@ -6,6 +6,7 @@ import { checkCertificates } from './certificates.ts';
 import { failed, type Check } from './check.ts';
 import { checkKeys } from './keys.ts';
 import { checkMachine } from './machine.ts';
+import { checkOidc } from './oidc.ts';
 import { checkRedis } from './queue.ts';
 import { checkScim } from './scim.ts';
 import { checkSlack } from './slack.ts';
@@ -30,6 +31,16 @@ export function checkGroups(config: Config, file: string): readonly CheckGroup[]
       what: `target ${target.name}`,
       run: () => checkTarget(target),
     })),
+    ...[...config.identity.providers.values()].flatMap((provider) =>
+      provider.protocol === 'oidc'
+        ? [
+            {
+              what: `provider ${provider.name}`,
+              run: () => checkOidc(provider, config.publicUrl),
+            },
+          ]
+        : [],
+    ),
     { what: 'SCIM', run: () => checkScim(config.identity) },
     ...(slack ? [{ what: 'Slack', run: () => checkSlack(slack) }] : []),
   ];
