@@ -73,6 +73,7 @@ export class Door {
     const pid = randomInt(...PIDS);
     const key = cancels.register(pid, arrived.minor, () => onCancel());
     const greeted: Greeted = {
+      confirmation: asked.id,
       parameters: parametersFor(arrived),
       cancels: (then) => void (onCancel = then),
     };

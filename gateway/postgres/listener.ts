@@ -52,6 +52,8 @@ export type Client = {
 
 /** What a client knows before there is a connection to the target. */
 export type Greeted = {
+  /** Id of what its person has confirmed. */
+  readonly confirmation: string;
   /** ParameterStatus that it was sent. */
   readonly parameters: ReadonlyMap<string, string>;
   /** From now on its CancelRequests go there. */

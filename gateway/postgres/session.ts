@@ -174,6 +174,7 @@ async function begin(
     application: facts.application,
     token: client.token,
     tls: client.tls,
+    ...(client.greeted && { confirmation: client.greeted.confirmation }),
     ...(client.certificate !== undefined && { certificate: client.certificate }),
     policy: policy.version,
     rules: verdict.rules,

@@ -102,6 +102,8 @@ test('a statement waits for its person’s word, and nothing reaches the target 
     .filter(({ json }) => json.body.via === 'confirmation')
     .map(({ json }) => json.body.action);
   assert.deepEqual(actions.slice(-2), ['asked', 'confirm']);
+  const asked = (await gateway.records('sign-in')).find(({ json }) => json.body.action === 'asked');
+  assert.equal(start.json.body.confirmation, asked.json.body.confirmation);
   client.end();
 });
 
