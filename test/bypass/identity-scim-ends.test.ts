@@ -4,15 +4,21 @@ import pg from 'pg';
 import { NO_PROVIDERS } from '#src/config/identity.ts';
 import { startBeside } from '../fakes/beside.ts';
 import { eventually, outcome, startGateway, type TestGateway } from '../fakes/gateway.ts';
+import { startIssuer, type FakeIssuer } from '../fakes/issuer.ts';
 import { patchOf, scimClient, scimProvider, TOKEN, type ScimClient } from '../fakes/scim.ts';
+import { Visitor } from '../fakes/visitor.ts';
 
 describe('somebody who is deactivated by SCIM, on two gateways', () => {
   let here: TestGateway;
   let there: Awaited<ReturnType<typeof startBeside>>;
   let acme: ScimClient;
+  let issuer: FakeIssuer;
   const groups = new Map<string, string>();
   before(async () => {
-    const providers = new Map([['acme', scimProvider('acme', { domains: ['example.com'] })]]);
+    issuer = await startIssuer();
+    const { scim } = scimProvider('acme');
+    const acmes = { ...issuer.config, domains: ['example.com'], ...(scim && { scim }) };
+    const providers = new Map([['acme', acmes]]);
     here = await startGateway({ config: { identity: { ...NO_PROVIDERS, providers } } });
     there = await startBeside(here, 'there');
     acme = scimClient(`${here.running.console}/scim/acme/v2`, `acme-${TOKEN}`);
@@ -24,6 +30,7 @@ describe('somebody who is deactivated by SCIM, on two gateways', () => {
   after(async () => {
     await there?.running.stop();
     await here?.stop();
+    await issuer?.stop();
   });
 
   const join = async (name: string, ...wanted: string[]): Promise<string> => {
@@ -41,6 +48,27 @@ describe('somebody who is deactivated by SCIM, on two gateways', () => {
   };
   const off = (id: string) =>
     acme('PATCH', `/Users/${id}`, patchOf({ op: 'Replace', path: 'active', value: 'False' }));
+
+  const signIn = async (name: string): Promise<Visitor> => {
+    issuer.person = {
+      sub: `sub-${name}`,
+      email: `${name}@example.com`,
+      email_verified: true,
+      name,
+      groups: ['security', 'dba'],
+    };
+    const browser = new Visitor(here.running.console);
+    const { location } = await browser.get('/sign-in/acme?next=/');
+    await browser.back(issuer.authorize(new URL(location)));
+    return browser;
+  };
+  const groupsOf = async (name: string) => {
+    const { rows } = await here.storeSql.query(
+      'select groups from countersign.person where email = $1',
+      [`${name}@example.com`],
+    );
+    return rows[0]?.groups;
+  };
 
   test('loses the live session on the other gateway', async () => {
     const id = await join('ada', 'engineering');
@@ -126,5 +154,20 @@ describe('somebody who is deactivated by SCIM, on two gateways', () => {
     assert.equal((await here.decide('approve')).status, 200);
     assert.equal((await answer).rowCount, 1);
     await here.verify();
+  });
+
+  test('comes by a sign-in only when SCIM has told of them, and groups in tokens count for nothing', async () => {
+    assert.equal(await (await signIn('eve')).isIn(), false);
+    // Also somebody of the configuration.
+    assert.equal(await (await signIn('oncall')).isIn(), false);
+    const id = await join('eve', 'engineering');
+    const browser = await signIn('eve');
+    assert.equal(await browser.isIn(), true);
+    assert.deepEqual(await groupsOf('eve'), ['engineering']);
+    assert.equal((await off(id)).status, 200);
+    assert.equal(await browser.isIn(), false);
+    assert.equal(await (await signIn('eve')).isIn(), false);
+    assert.equal((await acme('DELETE', `/Users/${id}`)).status, 204);
+    assert.equal(await (await signIn('eve')).isIn(), false);
   });
 });
