@@ -19,7 +19,7 @@ type Parts = {
     revoke(why: (session: SessionFacts, token: string) => string | undefined): void;
     tokens(): readonly string[];
   };
-  readonly subject: (email: string) => Promise<Subject | undefined>;
+  readonly subject: (email: string, agent?: string) => Promise<Subject | undefined>;
   /** What waits must be judged again: rules or people have changed. */
   readonly changed: () => void;
   readonly onReload: (listener: () => void) => void;
@@ -33,10 +33,12 @@ type Parts = {
 export function endSessions(parts: Parts): () => void {
   const { sessions, notices, directory, onError } = parts;
   const welcome = (email?: string): Promise<number> =>
-    endUnwelcome(parts, email).catch((error: unknown) => {
-      onError(error);
-      return 1;
-    });
+    (email === undefined ? endUnknown(parts) : endUnwelcome(parts, email)).catch(
+      (error: unknown) => {
+        onError(error);
+        return 1;
+      },
+    );
   const tokens = (): void => void endTokens(parts).catch(onError);
   const stop = notices.on(ENDED, (payload) => {
     const ended = payload === undefined ? undefined : endedFrom(payload);
@@ -61,28 +63,49 @@ export function endSessions(parts: Parts): () => void {
   };
 }
 
-/** How many people were looked at: those with open sessions. Ends sessions of people who are not known any more, and of `email` those that it may not begin any more. */
-async function endUnwelcome(
-  { sessions, subject, reload }: Parts,
-  email: string | undefined,
-): Promise<number> {
+/** Ends sessions of people who are nobody now. Asked in memory, so this may be often. */
+async function endUnknown({ sessions, directory }: Parts, email?: string): Promise<number> {
+  const open = connected(sessions, email);
+  const nobody = new Set<string>();
+  await Promise.all(
+    [...open].map(async (person) => (await directory.find(person)) ?? nobody.add(person)),
+  );
+  sessions.revoke(({ person }) =>
+    nobody.has(person) ? 'this person is no longer known here' : undefined,
+  );
+  return open.size;
+}
+
+/** Ends the sessions of this person that could not begin any more. Resolves with how many were looked at. */
+async function endUnwelcome(parts: Parts, email: string): Promise<number> {
+  const { sessions, subject, reload } = parts;
+  const open = await endUnknown(parts, email);
+  if (open === 0) return 0;
+  const agents = new Set<string | undefined>();
+  sessions.revoke(({ person, agent }) => {
+    if (personKey(person) === email) agents.add(agent);
+    return undefined;
+  });
+  const now = new Map(
+    await Promise.all([...agents].map(async (id) => [id, await subject(email, id)] as const)),
+  );
+  const context = { inTransaction: false, now: Date.now() };
+  sessions.revoke(({ person, agent, target }) => {
+    const who = now.get(agent);
+    if (!who || personKey(person) !== email) return undefined;
+    const { kind } = reload.policy.connect(who, target, context);
+    return kind === 'allow' ? undefined : 'this person may no longer connect here';
+  });
+  return open;
+}
+
+function connected(sessions: Parts['sessions'], email: string | undefined): ReadonlySet<string> {
   const open = new Set<string>();
   sessions.revoke(({ person }) => {
     if (email === undefined || personKey(person) === email) open.add(person);
     return undefined;
   });
-  const now = new Map(
-    await Promise.all([...open].map(async (person) => [person, await subject(person)] as const)),
-  );
-  sessions.revoke(({ person, target }) => {
-    if (!now.has(person)) return undefined;
-    const who = now.get(person);
-    if (!who) return 'this person is no longer known here';
-    if (email === undefined) return undefined;
-    const verdict = reload.policy.connect(who, target, { inTransaction: false, now: Date.now() });
-    return verdict.kind === 'allow' ? undefined : 'this person may no longer connect here';
-  });
-  return open.size;
+  return open;
 }
 
 /** A token that has ended opens nothing any more, and what it has opened ends too. */
