@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, suite, test } from 'node:test';
 import { NO_PROVIDERS, type IdentityConfig } from '#src/config/identity.ts';
+import { readPolicy } from '#gateway/parts.ts';
 import { eventually, startGateway, type TestGateway } from '../fakes/gateway.ts';
 import { startIssuer, type FakeIssuer } from '../fakes/issuer.ts';
 import { Visitor } from '../fakes/visitor.ts';
@@ -188,6 +189,14 @@ suite('a rule that asks for a fresh sign-in', () => {
     const answer = await browser.submit(`/requests/${id}`, { decision: 'deny', reason: 'no' });
     assert.equal(answer.status, 303);
     assert.equal(await state(id), 'denied');
+  });
+
+  test('keeps the gateway from starting where no provider could ever give one', async () => {
+    await readPolicy(gateway.config);
+    await assert.rejects(
+      readPolicy({ ...gateway.config, identity: NO_PROVIDERS }),
+      /@stepup asks for a fresh sign-in, and there is no provider/,
+    );
   });
 
   test('does not lead the requester or a stranger to the provider', async () => {

@@ -36,12 +36,13 @@ export function startRecheck(parts: RecheckParts): { stop(): Promise<void> } {
       .finally(() => (running = undefined));
   };
   const timer = setInterval(look, everyMs);
-  // After a pause many are due, who could not work until then.
-  look();
+  // After a pause many are due, who could not work until then; the embedded provider listens a moment later.
+  const first = setTimeout(look, Math.min(500, everyMs));
   return {
     async stop() {
       stopped = true;
       clearInterval(timer);
+      clearTimeout(first);
       await running;
     },
   };
