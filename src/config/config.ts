@@ -57,6 +57,8 @@ export type TargetConfig = {
   readonly port: number;
   readonly user: string;
   readonly password: Secret;
+  /** How long what the commands of its passwords printed is kept; the secrets know it. */
+  readonly passwordCacheMs?: number;
   /** The target's default database. A client may name another: `dbname=<target>/<database>`. */
   readonly database: string;
   readonly analyser: { readonly user: string; readonly password: Secret };

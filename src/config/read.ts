@@ -128,7 +128,8 @@ function buildTarget(
   around: Surroundings,
 ): TargetConfig {
   const url = new URL(target.url);
-  const secret = (text: string): Secret => secretOf(text, around, toMs(target.passwordCache));
+  const passwordCacheMs = toMs(target.passwordCache);
+  const secret = (text: string): Secret => secretOf(text, around, passwordCacheMs);
   const { tls, hold, record, analyser, channel } = target;
   return {
     name,
@@ -139,6 +140,7 @@ function buildTarget(
     port: url.port === '' ? 5432 : Number(url.port),
     user: decodeURIComponent(url.username),
     password: secret(target.password),
+    passwordCacheMs,
     database: decodeURIComponent(url.pathname.slice(1)),
     analyser: { user: analyser.user, password: secret(analyser.password) },
     tls: {
