@@ -22,7 +22,6 @@ type Parts = {
   readonly subject: (email: string, agent?: string) => Promise<Subject | undefined>;
   /** What waits must be judged again: rules or people have changed. */
   readonly changed: () => void;
-  readonly onReload: (listener: () => void) => void;
   readonly onError: (error: unknown) => void;
 };
 

@@ -12,6 +12,7 @@ import {
 } from '../api/access.ts';
 import { demandScope, type Caller } from '../api/authenticate.ts';
 import { notFound, Problem } from '../api/problem.ts';
+import { recordLook } from '../api/reading.ts';
 import { mayAdminister } from '../api/rights.ts';
 import { parse } from '../api/route.ts';
 import { accountPage, type NewToken } from './pages/account.ts';
@@ -95,6 +96,7 @@ export function accountRoutes(app: FastifyInstance, parts: ConsoleParts): void {
     signedIn(async (caller, { request, reply }) => {
       if (!mayAdminister(caller.person)) throw notFound('page');
       const { email } = parse(peopleQuery, request.query, 'query');
+      await recordLook(deps, { person: caller.person, via: 'console' }, { looked: 'people' });
       const page = peoplePage(await deps.people.list(email), email);
       return render.page(request, reply, page, { caller });
     }),

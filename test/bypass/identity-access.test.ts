@@ -57,6 +57,9 @@ suite('what opens something, and its end', () => {
     assert.equal(await world.gateway.running.tokens.find(info.id), undefined);
     const looks = await world.gateway.records('look');
     assert.ok(looks.some(({ json }) => json.body.of === 'approver2@example.com'));
+    assert.equal((await security.get('/people?email=approver')).status, 200);
+    const searched = await world.gateway.records('look');
+    assert.ok(searched.some(({ json }) => json.body.looked === 'people'));
     const [revoked] = (await world.gateway.records('token')).filter(
       ({ json }) => json.body.action === 'revoke' && json.body.token === info.id,
     );
