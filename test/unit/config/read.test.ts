@@ -27,8 +27,14 @@ suite('a configuration that can be used', () => {
       host: '127.0.0.1',
       port: 5433,
       user: 'gateway',
+      passwordCacheMs: 300_000,
       database: 'shop',
-      tls: { mode: 'verify-full', ca: join(dir, 'ca.pem'), channelBinding: 'prefer' },
+      tls: {
+        mode: 'verify-full',
+        ca: join(dir, 'ca.pem'),
+        channelBinding: 'prefer',
+        clearPassword: false,
+      },
       hold: { inTransactionMs: 300_000, resendMs: 900_000 },
       record: { rows: 1000, bytes: 1_048_576 },
     });
@@ -123,6 +129,7 @@ suite('a configuration that can be used', () => {
     assert.deepEqual(read.targets.get('shop')?.tls, {
       mode: 'verify-full',
       channelBinding: 'prefer',
+      clearPassword: false,
     });
     assert.deepEqual(read.log, { level: 'info' });
   });

@@ -3,6 +3,7 @@ import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, beforeEach, suite, test } from 'node:test';
+import { sameTarget } from '#src/config/changes.ts';
 import { secretOf } from '#src/config/secrets.ts';
 import { Folder, problemsOf } from './folder.ts';
 
@@ -43,6 +44,17 @@ suite('secrets of targets and providers', () => {
       assert.match(found[path] ?? '', message);
       assert.equal(JSON.stringify(found).includes('hunter2'), false);
     });
+});
+
+test('another cache time makes a target another one, so that a reload takes it up', async () => {
+  const folder = new Folder();
+  folder.fill();
+  const shop = async (time: string) =>
+    (await folder.read({ 'targets.shop.passwordCache': time })).targets.get('shop');
+  const [one, same, other] = [await shop('1m'), await shop('1m'), await shop('2m')];
+  folder.remove();
+  assert.equal(sameTarget(one, same), true);
+  assert.equal(sameTarget(one, other), false);
 });
 
 suite('what a command prints', () => {

@@ -53,6 +53,16 @@ test('keys that contradict each other are refused by name', async () => {
       `${target}.channelBinding`,
       /TLS/,
     ],
+    [
+      { [target]: { mode: 'require', clearPassword: true } },
+      `${target}.clearPassword`,
+      /set mode to verify-full/,
+    ],
+    [
+      { [target]: { mode: 'verify-full', clearPassword: true, channelBinding: 'require' } },
+      `${target}.clearPassword`,
+      /bound to no channel/,
+    ],
   ] as const;
   for (const [changes, path, message] of cases)
     assert.match((await problemsOf(folder.read(changes)))[path] ?? '', message, path);
