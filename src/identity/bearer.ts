@@ -78,7 +78,7 @@ export function openBearers(
       return {
         ...verified(payload, iss),
         provider: provider.name,
-        subject: payload.sub ?? '',
+        subject: subjectOf(payload),
         acted: payload['act'] !== undefined,
         ...(clientId !== undefined && { clientId }),
       };
@@ -222,32 +222,45 @@ function reasonOf(error: unknown): unknown {
   return error;
 }
 
+/** What only ID tokens and logout tokens have. */
+const OTHER_KINDS = ['nonce', 'at_hash', 'c_hash', 's_hash', 'events'];
+/** What only access tokens have: OAuth's scope, as Okta and Entra ID write it, and how Entra ID's client proved itself. */
+const ACCESS = ['scope', 'scp', 'azpacr', 'appidacr'];
+
 /** What is signed with the same keys for another use: ID tokens above all, whose audience is the client. */
-function refuseOtherKinds(jwt: string, payload: JWTPayload, { clientId }: OidcConfig): void {
+function refuseOtherKinds(jwt: string, payload: JWTPayload, provider: OidcConfig): void {
   const type = typeOf(jwt);
   if (type === 'at+jwt') return;
-  const other = ['nonce', 'at_hash', 'c_hash', 's_hash', 'events'].some((claim) =>
-    Object.hasOwn(payload, claim),
-  );
-  const forUse = payload['scope'] ?? payload['scp'];
-  const kind = payload['typ'] ?? payload['token_use'] ?? 'access';
-  const isAccess = typeof kind === 'string' && /^(access|bearer)$/iu.test(kind);
+  const has = (claim: string): boolean => Object.hasOwn(payload, claim);
+  const kind = payload['typ'] ?? payload['token_use'];
+  const { audience, clientId } = provider;
+  // Entra ID's access tokens have the application itself as audience, which the operator then names.
+  const forClient = audience !== clientId && [payload.aud].flat().includes(clientId);
   if (
     (type !== 'jwt' && type !== '') ||
-    other ||
-    forUse === undefined ||
-    [payload.aud].flat().includes(clientId) ||
-    !isAccess
+    forClient ||
+    OTHER_KINDS.some(has) ||
+    (kind === undefined ? !ACCESS.some(has) : !isAccess(kind))
   )
     throw new BadBearer(
       'this is no access token: an ID token says who signed in, and opens nothing',
     );
 }
 
+/** Keycloak's `typ`, Cognito's `token_use`. */
+const isAccess = (kind: unknown): boolean =>
+  typeof kind === 'string' && /^(access|bearer)$/iu.test(kind);
+
 /** RFC 7515 section 4.1.9: without `application/`, any case. */
 function typeOf(jwt: string): string {
   const { typ = '' } = decodeProtectedHeader(jwt);
   return typ.toLowerCase().replace(/^application\//u, '');
+}
+
+/** Okta's access tokens have the login as `sub`, and what its ID tokens call `sub` as `uid`, beside a `cid` of its own. */
+function subjectOf({ sub = '', uid, cid, azp, client_id }: JWTPayload): string {
+  const okta = cid !== undefined && azp === undefined && client_id === undefined;
+  return okta && typeof uid === 'string' ? uid : sub;
 }
 
 /** As RFC 9068 says it, OpenID Connect, Okta. Two that differ are none. */
