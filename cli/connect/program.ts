@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { spawn, type ChildProcess } from 'node:child_process';
 import { constants } from 'node:os';
 import { childEnvironment } from '#src/config/user.ts';
 import { EXIT, Failure } from '../failure.ts';
@@ -39,21 +39,24 @@ export async function runClient(
   [file = '', ...args]: readonly string[],
   variables: Readonly<Record<string, string | undefined>>,
 ): Promise<number> {
-  const child = spawn(file, args, { stdio: 'inherit', env: childEnvironment(variables) });
-  const kill = (signal: NodeJS.Signals) => (): void => void child.kill(signal);
+  let child: ChildProcess | undefined;
+  const kill = (signal: NodeJS.Signals) => (): void => void child?.kill(signal);
   const handlers = {
     // A terminal's Ctrl-C reaches the client by itself, being of the same group: to psql it means "stop the query".
-    SIGINT: () => void (process.stdin.isTTY || child.kill('SIGINT')),
-    SIGQUIT: () => void (process.stdin.isTTY || child.kill('SIGQUIT')),
+    SIGINT: () => void (process.stdin.isTTY || child?.kill('SIGINT')),
+    SIGQUIT: () => void (process.stdin.isTTY || child?.kill('SIGQUIT')),
     SIGTERM: kill('SIGTERM'),
     SIGHUP: kill('SIGHUP'),
     // The launcher ends the channel when it dies itself.
     disconnect: kill('SIGTERM'),
   };
+  // Before the client is there: a signal must not end us and leave it behind.
   for (const [event, handler] of Object.entries(handlers)) process.on(event, handler);
   try {
+    const started = spawn(file, args, { stdio: 'inherit', env: childEnvironment(variables) });
+    child = started;
     return await new Promise<number>((resolve, reject) => {
-      child.on('error', (cause) =>
+      started.on('error', (cause) =>
         reject(
           new Failure(`${file} cannot be run`, {
             hint: 'is it installed?',
@@ -62,7 +65,7 @@ export async function runClient(
           }),
         ),
       );
-      child.on('close', (code, signal) =>
+      started.on('close', (code, signal) =>
         resolve(code ?? 128 + (signal === null ? 0 : constants.signals[signal])),
       );
     });

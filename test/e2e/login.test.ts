@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, rm, stat } from 'node:fs/promises';
+import { chmod, mkdtemp, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -42,6 +42,14 @@ async function login(more: readonly string[] = [], env: Record<string, string> =
   await confirmCode(engineer, code);
   return { code: await program.done, ...program.said };
 }
+
+/** The live one that a login has made. */
+async function ownToken() {
+  const all = await gateway.running.tokens.list('engineer@example.com');
+  return all.find(({ label, revokedAt }) => label.startsWith('countersign-cli at ') && !revokedAt);
+}
+
+const shell = (script: string) => ['connect', 'shop', '--', '/bin/sh', '-c', script];
 
 test('login prints address and code, waits for the browser, and keeps the token in a file of one’s own', async () => {
   const { code, err } = await login();
@@ -92,3 +100,113 @@ test(
     assert.equal(failed.code, 1, failed.err);
   },
 );
+
+test(
+  'Ctrl-C reaches psql through connect, and withdraws what it waits for',
+  { skip: without('psql') },
+  async () => {
+    const program = start([
+      'connect',
+      'shop',
+      '--',
+      need('psql') ?? '',
+      '-Xc',
+      "update orders set status = 'refunded' where id = 42",
+    ]);
+    await program.prints(/HINT|NOTICE/u);
+    const { id } = await gateway.pending();
+    program.child.kill('SIGINT');
+    assert.equal(await program.done, 1, program.said.err);
+    assert.match(program.said.err, /withdrawn|cancel/u);
+    const { body } = await gateway.api('engineer', `/requests/${id}`);
+    assert.equal(body.state, 'withdrawn');
+  },
+);
+
+test('signals go to the client, and how it ended is the exit code', async () => {
+  assert.equal((await run(shell('exit 7'))).code, 7);
+  assert.equal((await run(shell('kill -KILL $$'))).code, 137);
+  const program = start(shell('trap "exit 9" TERM; echo ready; while :; do sleep 0.1; done'));
+  await program.prints('ready');
+  program.child.kill('SIGTERM');
+  assert.equal(await program.done, 9);
+  const missing = await run(['connect', 'shop', '--', '/no/such/program']);
+  assert.deepEqual([missing.code, /cannot be run/u.test(missing.err)], [1, true], missing.err);
+});
+
+test(
+  'without a program it prints an address for any client, and closes at the signal',
+  { skip: without('psql') },
+  async () => {
+    for (const how of [[], ['--socket']]) {
+      const program = start(['connect', 'shop', ...how], { XDG_RUNTIME_DIR: home });
+      await program.prints('Ctrl-C closes it');
+      const dsn = program.said.out.trim();
+      const psql = startProgram(need('psql') ?? '', ['-XAtwc', 'select 6 * 7', dsn], {
+        env: { HOME: home },
+      });
+      assert.equal(await psql.done, 0, psql.said.err);
+      assert.equal(psql.said.out.trim(), '42');
+      program.child.kill('SIGINT');
+      assert.equal(await program.done, 0);
+      const later = startProgram(need('psql') ?? '', ['-XAtwc', 'select 1', dsn], {
+        env: { HOME: home },
+      });
+      assert.equal(await later.done, 2, later.said.out);
+    }
+  },
+);
+
+test('a file that others can read is refused by every command that would use it', async () => {
+  const file = join(home, '.config/countersign/login.json');
+  await chmod(file, 0o644);
+  for (const argv of [['whoami'], ['logout'], ['connect', 'shop'], ['query', 'shop', 'select 1']]) {
+    const { code, err } = await run(argv);
+    assert.deepEqual([code, /others can read or write/u.test(err)], [1, true], err);
+  }
+  await chmod(file, 0o600);
+  assert.equal((await run(['whoami'])).code, 0);
+});
+
+test('a new login is taken up by a connect that is open', { skip: without('psql') }, async () => {
+  const connect = start(['connect', 'shop']);
+  await connect.prints('Ctrl-C closes it');
+  const ask = async () => {
+    const dsn = connect.said.out.trim();
+    const psql = startProgram(need('psql') ?? '', ['-XAtwc', 'select 6 * 7', dsn], {
+      env: { HOME: home },
+    });
+    return { code: await psql.done, ...psql.said };
+  };
+  await gateway.running.tokens.revoke((await ownToken())?.id ?? '');
+  assert.match((await ask()).err, /password authentication failed/u);
+  assert.equal((await login()).code, 0);
+  assert.equal((await ask()).out.trim(), '42');
+  connect.child.kill('SIGTERM');
+  assert.equal(await connect.done, 0);
+});
+
+test('logout revokes the token at the gateway and forgets it here', async () => {
+  const token = await ownToken();
+  assert.ok(token);
+  assert.equal((await run(['logout'])).code, 0);
+  assert.equal(await gateway.running.tokens.find(token.id), undefined);
+  assert.equal(await ownToken(), undefined);
+  const { code, err } = await run(['whoami']);
+  assert.deepEqual([code, /nobody is signed in here/u.test(err)], [1, true], err);
+  assert.equal((await run(['logout'])).code, 0);
+});
+
+test('a denied login ends with the reason, and an address that is no gateway with the next step', async () => {
+  const program = start(['login', '--gateway', gateway.running.console]);
+  const code = /Code +([A-Z]{4}-[A-Z]{4})/u.exec(await program.prints(/Code .*/u))?.[1] ?? '';
+  await confirmCode(engineer, code, 'deny');
+  assert.equal(await program.done, 1);
+  assert.match(program.said.err, /the sign-in was denied/u);
+  const nobody = await run(['login', '--gateway', 'http://127.0.0.1:9']);
+  assert.deepEqual(
+    [nobody.code, /no gateway that one can sign in to/u.test(nobody.err)],
+    [1, true],
+  );
+  assert.equal((await run(['login', '--gateway', 'http://gw.example.com'])).code, 2);
+});
