@@ -79,8 +79,8 @@ export function overSocket(config: SlackSocketConfig, parts: SocketParts): Trans
         const url = await address(client, config);
         if (stop.signal.aborted) return;
         const line = await openLine(url, onEnvelope, timing);
-        if (stop.signal.aborted) return void line.close();
-        failures = await carry(line, failures);
+        if (stop.signal.aborted) line.close();
+        else failures = await carry(line, failures);
       } catch (error) {
         failures += 1;
         report(error);
