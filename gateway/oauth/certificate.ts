@@ -30,7 +30,12 @@ export async function certify(
       'Only people with a connect token get a certificate.',
       403,
     );
-  const { certificate, expiresAt } = await issued(certificates, token, publicKey, settings.lifetimeMs());
+  const { certificate, expiresAt } = await issued(
+    certificates,
+    token,
+    publicKey,
+    settings.lifetimeMs(),
+  );
   return { certificate, expires_at: expiresAt.toISOString() };
 }
 

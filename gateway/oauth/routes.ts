@@ -47,11 +47,7 @@ async function begin({ devices, publicUrl }: OauthDeps, request: FastifyRequest)
   const client = clientOf(request, formOf(request));
   const begun = await devices.begin(client, request.ip);
   if (!begun)
-    throw new OauthError(
-      'temporarily_unavailable',
-      'Too many sign-ins wait from this address. Finish one of them, or try again in ten minutes.',
-      429,
-    );
+    throw new OauthError('temporarily_unavailable', 'There is no free code now. Try again.', 503);
   const page = `${publicUrl}/device`;
   return {
     device_code: begun.deviceCode,

@@ -245,6 +245,27 @@ test('guessing codes is stopped for who guesses, and for nobody else', async () 
   assert.equal(wrong.length, 10);
 });
 
+test('a flood of earlier sign-ins that nobody confirms keeps nobody from one, and does not fill the store', async () => {
+  const waiting = await begin();
+  await gateway.storeSql.query(
+    `insert into countersign.device_login (id, device_sha256, user_code, client, address, interval_ms, expires_at)
+     select gen_random_uuid(), sha256(n::text::bytea), 'flood' || n, 'x', '127.0.0.1', 2000,
+       clock_timestamp() + interval '5 minutes' from generate_series(1, 100000) n`,
+  );
+  const { device_code, user_code } = await begin();
+  for (const code of [user_code, waiting['user_code']])
+    assert.equal((await confirmCode(engineer, code)).status, 200);
+  assert.equal((await fetchToken(device_code)).status, 200);
+  await begin();
+  const { rows } = await gateway.storeSql.query(
+    'select count(*)::int as n from countersign.device_login',
+  );
+  assert.ok(rows[0].n <= 100_002, String(rows[0].n));
+  await gateway.storeSql.query(
+    `delete from countersign.device_login where user_code like 'flood%'`,
+  );
+});
+
 test('fields that come twice, unknown grants and nameless programs are refused', async () => {
   const twice = await ask('/oauth/device_authorization', 'client_id=a&client_id=b');
   assert.deepEqual([twice.status, twice.body['error']], [400, 'invalid_request']);

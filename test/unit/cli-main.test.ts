@@ -22,6 +22,7 @@ function capture(): Captured {
 
 test('every command has help that names its usage and options, and exits 0', async () => {
   const names = ['demo', 'serve', 'query', 'requests', 'token', 'policy', 'audit', 'doctor'];
+  names.push('login', 'logout', 'whoami', 'connect', 'completions');
   for (const name of names) {
     for (const argv of [
       [name, '--help'],
