@@ -21,10 +21,10 @@ test('a token that was good and is revoked opens nothing while others are locked
   assert.equal((await app.inject(get('approver-read', '/requests'))).statusCode, 200);
   revoked.add('approver-read');
   for (let i = 0; i < TRIES; i += 1) await app.inject(get(`guess${i}-read`, '/requests'));
-  assert.equal((await app.inject(get('approver-read', '/requests'))).statusCode, 401);
+  assert.equal((await app.inject(get('approver-read', '/requests'))).statusCode, 429);
   const visitor = visit(app);
   await visitor.get('/sign-in');
-  assert.equal((await visitor.post('/sign-in', { token: 'approver-read' })).statusCode, 401);
+  assert.equal((await visitor.post('/sign-in', { token: 'approver-read' })).statusCode, 429);
 });
 
 test('a session shows its requester no look at it, and no refused vote of others', async () => {
