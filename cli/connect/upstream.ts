@@ -75,7 +75,9 @@ async function dial(to: Upstream): Promise<net.Socket> {
     raw.write(sslRequest());
     const [answer] = await readExactly(raw, 1);
     if (answer !== 0x53) throw new Error('it has no TLS');
-    const secure = tls.connect({ ...to.ssl, socket: raw, ALPNProtocols: ['postgresql'] });
+    // `host` is what the certificate must be of; for an address there is no `servername`.
+    const alpn = { host: to.host, socket: raw, ALPNProtocols: ['postgresql'] };
+    const secure = tls.connect({ ...to.ssl, ...alpn });
     await once(secure, 'secureConnect', { signal });
     secure.on('error', () => undefined);
     return secure;

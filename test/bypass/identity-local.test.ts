@@ -2,12 +2,16 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { chmod, mkdir, mkdtemp, readdir, rm, stat, symlink } from 'node:fs/promises';
 import net from 'node:net';
+import { TLSSocket } from 'node:tls';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, afterEach, before, test } from 'node:test';
 import pg from 'pg';
 import { openLocalEnd, type LocalEnd, type LocalOptions } from '#cli/connect/local.ts';
+import { tlsOptions } from '#cli/query.ts';
+import { openSession } from '#cli/session.ts';
 import { readPrivate, writePrivate } from '#cli/login/private-file.ts';
+import { makeAuthority } from '../fakes/certificates.ts';
 import { startGateway, type TestGateway } from '../fakes/gateway.ts';
 
 // What another user of the same machine could try against `countersign connect` and the file of the login.
@@ -148,6 +152,49 @@ test('a gateway that asks for the token in the clear, or believes anything, is n
     const end = await local({ upstream: () => Promise.resolve(upstream) });
     await assert.rejects(query(end), { code: '08001' });
     assert.equal(Buffer.concat(heard).includes(token), false);
+    fake.close();
+  }
+});
+
+test('a gateway with the certificate of another name, or without TLS, does not see the login', async () => {
+  const authority = await makeAuthority();
+  for (const san of ['DNS:localhost', 'IP:127.0.0.2', undefined]) {
+    const pair = await authority.issue({ san: san ?? 'IP:127.0.0.1' });
+    const heard: string[] = [];
+    const fake = net.createServer((socket) => {
+      socket.on('error', () => undefined);
+      socket.once('data', () => {
+        // The last one has no TLS.
+        socket.write(san === undefined ? 'N' : 'S');
+        if (san === undefined) return void socket.on('data', (chunk) => heard.push(String(chunk)));
+        const secure = new TLSSocket(socket, {
+          isServer: true,
+          ...pair,
+          ALPNProtocols: ['postgresql'],
+        });
+        secure.on('error', () => undefined);
+        secure.on('data', (chunk) => heard.push(String(chunk)));
+      });
+    });
+    fake.listen(0, '127.0.0.1');
+    await once(fake, 'listening');
+    const { port } = fake.address() as net.AddressInfo;
+    const ssl = await tlsOptions('verify-full', undefined, '127.0.0.1');
+    assert.ok(ssl);
+    const upstream = {
+      host: '127.0.0.1',
+      port,
+      ssl: { ...ssl, ca: authority.cert },
+      email: 'engineer@example.com',
+      token: await gateway.token('engineer'),
+    };
+    const end = await local({ upstream: () => Promise.resolve(upstream) });
+    await assert.rejects(query(end), { code: '08001' });
+    const { host, token } = upstream;
+    const address = { host, port, user: upstream.email, token };
+    const quiet = { target: 'shop', settings: {}, onNotice: () => undefined };
+    await assert.rejects(openSession({ ...quiet, address, ssl: upstream.ssl }));
+    assert.deepEqual(heard, [], san);
     fake.close();
   }
 });

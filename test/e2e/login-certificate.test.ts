@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { chmod, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { chmod, cp, mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -63,9 +63,11 @@ test(
     assert.match(other.err, /certificate authentication failed for user "approver@example.com"/);
     const bare = await psql('engineer@example.com', 'sslcert=/none');
     assert.match(bare.err, /no password supplied/);
+    const six = ['-XAtc', 'select 6 * 7'];
+    const connected = command(['connect', 'shop', '--ca', ca, '--', need('psql') ?? '', ...six]);
+    assert.equal(await connected.done, 0, connected.said.err);
+    assert.equal(connected.said.out.trim(), '42');
     const kept = join(home, 'kept');
-    await rm(kept, { recursive: true, force: true });
-    const { cp, mkdir } = await import('node:fs/promises');
     await mkdir(kept);
     await cp(cert, join(kept, 'crt'));
     await cp(cert.replace(/crt$/u, 'key'), join(kept, 'key'));
