@@ -15,6 +15,7 @@ import { notFound, Problem } from '../api/problem.ts';
 import { recordLook } from '../api/reading.ts';
 import { mayAdminister } from '../api/rights.ts';
 import { parse } from '../api/route.ts';
+import { notWelcome } from './complete.ts';
 import { accountPage, type NewToken } from './pages/account.ts';
 import { peoplePage, personPage } from './pages/people.ts';
 import type { ConsoleParts } from './parts.ts';
@@ -229,6 +230,12 @@ async function makeToken(
       `You have ${tokens.length} live tokens. Revoke those that you do not use, then make another.`,
     );
   const { scopes, kind } = handed;
-  const { token, info } = await deps.tokens.issue(email, scopes, label, lifetimeMs, kind);
+  const id = caller.signIn?.id ?? '';
+  const { token, info } = await deps.tokens
+    .issue(email, scopes, label, lifetimeMs, {
+      ...kind,
+      stands: (sql) => deps.signIns.stands(sql, id),
+    })
+    .catch(notWelcome);
   return { token, label: info.label, expiresAt: info.expiresAt };
 }

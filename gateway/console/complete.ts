@@ -27,10 +27,7 @@ export async function signInVouched(
   reply: FastifyReply,
   assertion: Assertion,
 ): Promise<SignIn> {
-  const person = await parts.deps.people.signedIn(assertion).catch((error: unknown) => {
-    if (error instanceof NotWelcome) throw new Problem(403, 'not-welcome', error.message);
-    throw error;
-  });
+  const person = await parts.deps.people.signedIn(assertion).catch(notWelcome);
   const { provider, authTime, acr, amr, sid, refreshToken, idToken, until } = assertion;
   return startSignIn(parts, request, reply, {
     person: person.email,
@@ -47,6 +44,12 @@ export async function signInVouched(
   });
 }
 
+/** A refusal that may be shown is the 403 that says so. */
+export function notWelcome(error: unknown): never {
+  if (error instanceof NotWelcome) throw new Problem(403, 'not-welcome', error.message);
+  throw error;
+}
+
 /** Gives this browser a cookie that nobody has seen before; whatever the one before stood for has ended. */
 export async function startSignIn(
   { guard, signIns }: ConsoleParts,
@@ -56,7 +59,7 @@ export async function startSignIn(
 ): Promise<SignIn> {
   const before = guard.cookieOf(request);
   const id = signIns.newId();
-  const started = await signIns.start(id, signIn);
+  const started = await signIns.start(id, signIn).catch(notWelcome);
   if (before !== undefined) await signIns.end(before, 'signed in again');
   guard.setCookie(reply, id);
   return started;

@@ -79,7 +79,7 @@ async function look(
 }
 
 async function decide(
-  { guard, render }: ConsoleParts,
+  { deps, guard, render }: ConsoleParts,
   oauth: OauthDeps,
   { request, reply }: Exchange,
 ): Promise<FastifyReply> {
@@ -91,6 +91,7 @@ async function decide(
     person: caller.person.email,
     address: request.ip,
     ...(form.decision === 'approve' ? handedOn(caller, oauth) : NOTHING),
+    stands: (sql) => deps.signIns.stands(sql, caller.signIn?.id ?? ''),
   });
   if (!decided) {
     const page = devicePage({ formToken: render.formToken(request, reply), problem: GONE }, '');

@@ -1,6 +1,8 @@
 import type { Devices, Polled } from '#src/identity/devices.ts';
+import { NotWelcome } from '#src/identity/sign-in.ts';
 import type { Directory } from '#src/identity/person.ts';
 import type { Tokens } from '#src/identity/token.ts';
+import type { Sql } from '#src/store/database.ts';
 import { OauthError } from './errors.ts';
 import { tokenReply, type Grant } from './grant.ts';
 
@@ -27,18 +29,25 @@ export function deviceGrant({ devices, tokens, directory }: Parts): Grant {
   return async ({ form, clientId }) => {
     const polled = await devices.poll(form.get('device_code') ?? '', clientId);
     if (polled.kind !== 'approved') throw new OauthError(...ERRORS[polled.kind]);
-    const { person, scopes, lifetimeMs, address, parent } = polled;
+    const { person, scopes, lifetimeMs, address, parent, login } = polled;
     // Between the confirmation and now they may have been let go.
     const signedIn = parent === undefined || (await tokens.find(parent)) !== undefined;
-    if (!signedIn || lifetimeMs <= 0 || !(await directory.find(person)))
-      throw new OauthError('access_denied', 'Whoever confirmed this may not sign in any more.');
+    if (!signedIn || lifetimeMs <= 0 || !(await directory.find(person))) throw letGo();
     const label = `${clientId} at ${address}`;
     // A live password would keep libpq 18 from coming back with this token by OAUTHBEARER.
     const kind = {
       password: clientId === COMMAND_LINE,
       ...(parent !== undefined && { parent }),
+      stands: (sql: Sql) => devices.stands(sql, login),
     };
-    const { token, info } = await tokens.issue(person, scopes, label, lifetimeMs, kind);
+    const { token, info } = await tokens
+      .issue(person, scopes, label, lifetimeMs, kind)
+      .catch((error: unknown) => {
+        throw error instanceof NotWelcome ? letGo() : error;
+      });
     return tokenReply(token, info);
   };
 }
+
+const letGo = (): OauthError =>
+  new OauthError('access_denied', 'Whoever confirmed this may not sign in any more.');

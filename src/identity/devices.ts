@@ -36,6 +36,8 @@ export type Polled =
       readonly lifetimeMs: number;
       readonly parent?: string;
       readonly address: string;
+      /** For `stands`. */
+      readonly login: string;
     };
 
 export type Found =
@@ -52,6 +54,8 @@ export type Decider = {
   readonly lifetimeMs: number;
   /** Id of the token that they have signed in with: the terminal's token ends with it. */
   readonly parent?: string | undefined;
+  /** Whether their sign-in is live, as it stays until the end of this transaction. */
+  readonly stands: (sql: Sql) => Promise<boolean>;
 };
 
 /** Device authorizations (RFC 8628), shared by all gateways of a store. */
@@ -63,6 +67,8 @@ export interface Devices {
   find(code: string, person: string): Promise<Found>;
   /** False when it is not pending any more. Recorded. */
   decide(id: string, decision: 'approve' | 'deny', by: Decider): Promise<boolean>;
+  /** Whether the person's word for a login that was polled still counts, as it does until the end of this transaction. */
+  stands(sql: Sql, id: string): Promise<boolean>;
 }
 
 /** RFC 8628 section 6.1: consonants make no words and have no look-alikes; 20^8 codes are 34 bits. */
@@ -169,6 +175,7 @@ export function openDevices(db: Database, audit: AuditLog): Devices {
       };
       try {
         await audit.append({ kind: 'sign-in', person, body }, async (sql) => {
+          if (!(await by.stands(sql))) throw new NotPending();
           const { rowCount } = await sql.query(
             `update countersign.device_login
              set state = $2, person = $3, scopes = $4, token_until = clock_timestamp() + $5 * interval '1 ms',
@@ -190,6 +197,14 @@ export function openDevices(db: Database, audit: AuditLog): Devices {
         if (error instanceof NotPending) return false;
         throw error;
       }
+    },
+
+    async stands(sql, id) {
+      const { rowCount } = await sql.query(
+        `select from countersign.device_login where id = $1 and state = 'used' for update`,
+        [id],
+      );
+      return rowCount === 1;
     },
   };
 }
@@ -220,6 +235,7 @@ async function poll(sql: Sql, hash: Buffer, client: string): Promise<Polled> {
       lifetimeMs: row.left_ms,
       ...(row.parent !== null && { parent: row.parent }),
       address: row.address,
+      login: row.id,
     };
   }
   await sql.query(

@@ -11,15 +11,19 @@ export type Ended = { readonly email: string; readonly why: string };
 /** A notice holds 8000 bytes. */
 const LONGEST_WHY = 500;
 
-/** Everything that can be ended by marking a row, in one statement each; `$1` is the person, `$2` why. */
+/**
+ * Everything that can be ended by marking a row, in one statement each; `$1` is the person, `$2` why. What others are made
+ * on the word of comes first: who makes them locks that row, so each is seen here, or finds the row ended.
+ */
 const ENDINGS = [
-  `update countersign.confirmation set state = 'ended' where person = $1 and state in ('pending', 'confirmed')`,
-  // A terminal that was confirmed, and has not fetched its token yet.
-  `update countersign.device_login set state = 'denied' where person = $1 and state = 'approved'`,
-  `update countersign.token set revoked_at = clock_timestamp()
-   where person = $1 and revoked_at is null and expires_at > clock_timestamp()`,
   `update countersign.sign_in set ended_at = clock_timestamp(), ended_why = $2, refresh_token = null, id_token = null
    where person = $1 and (ended_at is null or refresh_token is not null)`,
+  // 'used' too: its token may be on the way.
+  `update countersign.confirmation set state = 'ended' where person = $1 and state in ('pending', 'confirmed', 'used')`,
+  // A terminal that was confirmed.
+  `update countersign.device_login set state = 'denied' where person = $1 and state in ('approved', 'used')`,
+  `update countersign.token set revoked_at = clock_timestamp()
+   where person = $1 and revoked_at is null and expires_at > clock_timestamp()`,
 ];
 
 /**

@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import type { AuditLog, JsonObject } from '../audit/log.ts';
 import type { IdentityConfig } from '../config/identity.ts';
-import type { Database } from '../store/database.ts';
+import type { Database, Sql } from '../store/database.ts';
 import { personKey } from './people.ts';
+import { NotWelcome } from './sign-in.ts';
 import type { Scope } from './token.ts';
 import { LIVE } from './tokens.ts';
 import type { Vault } from './vault.ts';
@@ -44,12 +45,14 @@ export type Refreshable = {
 };
 
 export type SignInStore = {
-  /** `cookie` is a keyed hash of the cookie's id. Recorded. */
+  /** `cookie` is a keyed hash of the cookie's id. Recorded. Rejects with NotWelcome for who was let go meanwhile. */
   start(cookie: Buffer, signIn: NewSignIn): Promise<SignIn>;
   /** The live one; `touch` is false for what a page does by itself, so that an abandoned screen is signed out. */
   find(cookie: Buffer, touch: boolean): Promise<SignIn | undefined>;
   /** The live one of this id. */
   get(id: string): Promise<SignIn | undefined>;
+  /** Whether it is live, as it stays until the end of this transaction. */
+  stands(sql: Sql, id: string): Promise<boolean>;
   /** Those that are live, newest first. */
   list(person: string): Promise<readonly SignIn[]>;
   /** False when there is no such live sign-in. Recorded. */
@@ -116,6 +119,13 @@ export function openSignIns({
         text === undefined ? null : vault.seal(text, useOf(use, id));
       let row: Row | undefined;
       await audit.append({ kind: 'sign-in', person, body: told(id, signIn) }, async (sql) => {
+        // Locked: else one that was begun before the end of everything could come to life when they are let in again.
+        const known = await sql.query<{ state: string }>(
+          'select state from countersign.person where email = $1 for share',
+          [person],
+        );
+        if ((known.rows[0]?.state ?? 'active') !== 'active')
+          throw new NotWelcome('Your access ended while you signed in. Try again.');
         const { rows } = await sql.query<Row>(
           `insert into countersign.sign_in as s (id, cookie, person, provider, token, scopes, auth_time, acr, amr, sid,
              client, refresh_token, id_token, ends_at)
@@ -172,6 +182,14 @@ export function openSignIns({
         [id],
       );
       return rows[0] && signInOf(rows[0]);
+    },
+
+    async stands(sql, id) {
+      const { rowCount } = await sql.query(
+        `select from countersign.sign_in s where s.id = $1 and ${live} for share of s`,
+        [id],
+      );
+      return rowCount === 1;
     },
 
     async list(person) {

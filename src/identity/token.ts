@@ -1,3 +1,5 @@
+import type { Sql } from '../store/database.ts';
+
 /** connect: a database or SSH password. read: the API's GETs. decide: votes; never works as a password. */
 export type Scope = 'connect' | 'read' | 'decide';
 
@@ -34,10 +36,15 @@ export type TokenKind = {
   readonly parent?: string;
   /** False: it opens connections by OAUTHBEARER alone, and is no password. Default: true. */
   readonly password?: boolean;
+  /**
+   * What it is made on the word of (a sign-in, a confirmation): locks it in the same transaction, and says false when it
+   * has ended meanwhile.
+   */
+  readonly stands?: (sql: Sql) => Promise<boolean>;
 };
 
 export interface Tokens {
-  /** The clear token is returned once and never stored. Rejects when `parent` is not live. */
+  /** The clear token is returned once and never stored. Rejects with NotWelcome when `parent` is not live, or nothing `stands`. */
   issue(
     person: string,
     scopes: readonly Scope[],

@@ -6,6 +6,7 @@ import { ENDED } from './end.ts';
 import { personKey } from './people.ts';
 import { ITERATIONS, scramKeys } from './scram.ts';
 import { isSecret, newSecret, secretHash } from './secret.ts';
+import { NotWelcome } from './sign-in.ts';
 import type { Scope, TokenInfo, Tokens } from './token.ts';
 
 type Row = {
@@ -40,7 +41,7 @@ export async function openTokens(db: Database, audit: AuditLog): Promise<Tokens>
     [email, scopes, label, lifetimeMs, kind = {}]: Parameters<Tokens['issue']>,
   ): Promise<TokenInfo> => {
     const person = personKey(email);
-    const { agent, parent, password = true } = kind;
+    const { agent, parent, password = true, stands } = kind;
     if (!scopes.length || scopes.some((scope) => !SCOPES.includes(scope)))
       throw new Error(`a token needs scopes out of ${SCOPES.join(', ')}`);
     if (!(lifetimeMs > 0)) throw new Error('a token needs a lifetime above zero');
@@ -56,6 +57,8 @@ export async function openTokens(db: Database, audit: AuditLog): Promise<Tokens>
         body: { action: 'issue', token: id, scopes, label, lifetimeMs, ...more },
       },
       async (sql) => {
+        if (stands && !(await stands(sql)))
+          throw new NotWelcome('Your access was ended. Sign in again.');
         const { rows } = await sql.query<Row>(
           `insert into countersign.token
                (id, person, label, scopes, sha256, stored_key, server_key, agent, parent, expires_at)
@@ -76,7 +79,7 @@ export async function openTokens(db: Database, audit: AuditLog): Promise<Tokens>
             lifetimeMs,
           ],
         );
-        if (!rows[0]) throw new Error('the token that it was to be exchanged for has ended');
+        if (!rows[0]) throw new NotWelcome('The token that it comes from has ended.');
         info = infoOf(rows[0]);
       },
     );

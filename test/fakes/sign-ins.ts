@@ -59,6 +59,7 @@ export function fakeSignIns(parts: {
     idToken: unused,
     ofProvider: unused,
     refreshable: unused,
+    stands: () => Promise.resolve(true),
     keepRefreshToken: unused,
   };
 }
