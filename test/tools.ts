@@ -5,7 +5,9 @@ import { need, TOOLS, type Tool } from './fakes/need.ts';
 const WANTED: readonly { readonly tools: readonly Tool[]; readonly by: RegExp }[] = [
   { tools: ['chromium'], by: /^test\/e2e\// },
   { tools: ['psql'], by: /^test\/e2e\/|psql/ },
-  { tools: ['redis-server'], by: /\bredis/ },
+  { tools: ['redis-server'], by: /\bredis|secrets-canary/ },
+  { tools: ['python3'], by: /\blibpq/ },
+  { tools: ['bash', 'zsh', 'fish'], by: /\bcompletions/ },
 ];
 
 /** Installs what these test files drive, where that is ours to do (root on a Debian); else says what will be skipped. */
