@@ -9,7 +9,7 @@ import { EXIT, Failure, usageFailure } from './failure.ts';
 import { gatewayUrl } from './login/gateway.ts';
 import { readLogin, type StoredLogin } from './login/stored.ts';
 import { tlsOptions } from './query.ts';
-import { printable, type Terminal } from './terminal.ts';
+import { clock, printable, type Terminal } from './terminal.ts';
 
 const OPTIONS = {
   gateway: {
@@ -137,7 +137,7 @@ function warnBefore({ expiresAt }: StoredLogin, terminal: Terminal): NodeJS.Time
 
 function announce(local: LocalEnd, login: StoredLogin, target: string, terminal: Terminal): void {
   terminal.out(dsn(local, login.email, target));
-  terminal.err(`Signs in to ${login.gateway} as ${login.email} until ${login.expiresAt}.`);
+  terminal.err(`Signs in to ${login.gateway} as ${login.email} until ${clock(login.expiresAt)}.`);
   terminal.err('Ctrl-C closes it.');
 }
 
@@ -154,8 +154,11 @@ export function dsn(
 }
 
 /** Resolves at the first signal, or when the launcher is gone. */
-function untilStopped(): Promise<void> {
-  return new Promise((resolve) => {
-    for (const event of ['SIGINT', 'SIGTERM', 'SIGHUP', 'disconnect']) process.once(event, resolve);
-  });
+async function untilStopped(): Promise<void> {
+  const events = ['SIGINT', 'SIGTERM', 'SIGHUP', 'disconnect'] as const;
+  const { promise, resolve } = Promise.withResolvers<unknown>();
+  for (const event of events) process.on(event, resolve);
+  await promise;
+  // Listening for the launcher's end keeps this process alive; further signals are still to change nothing.
+  process.off('disconnect', resolve);
 }

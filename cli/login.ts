@@ -7,7 +7,7 @@ import { openBrowser } from './login/browser.ts';
 import { findGateway, gatewayUrl, type Gateway } from './login/gateway.ts';
 import { writePrivate } from './login/private-file.ts';
 import { certificateFiles, loginFile, readLogin, saveLogin } from './login/stored.ts';
-import type { Terminal } from './terminal.ts';
+import { clock, type Terminal } from './terminal.ts';
 
 const OPTIONS = {
   gateway: {
@@ -49,16 +49,19 @@ async function login(argv: readonly string[], terminal: Terminal): Promise<numbe
   terminal.status('waiting for you in the browser …');
   const token = await device.wait().finally(() => terminal.status(undefined));
   const { email, exp } = await gateway.whoami(token);
+  const expiresAt = new Date(exp * 1_000).toISOString();
   const certificate = values.certificate ? await certify(gateway, token) : undefined;
   const place = await saveLogin({
     gateway: gateway.url,
     token,
     email,
-    expiresAt: new Date(exp * 1_000).toISOString(),
+    expiresAt,
     postgres: gateway.postgres,
     ...(certificate && { certificate }),
   });
-  terminal.err(`Signed in at ${gateway.url} as ${email} until ${when(exp)}; kept in ${place}.`);
+  terminal.err(
+    `Signed in at ${gateway.url} as ${email} until ${clock(expiresAt)}; kept in ${place}.`,
+  );
   if (certificate)
     terminal.err(
       `Certificate: sslmode=verify-full sslcert='${certificate.cert}' sslkey='${certificate.key}'`,
@@ -90,6 +93,3 @@ async function whichGateway(given: string | undefined): Promise<string> {
     `countersign login --gateway https://countersign.example.com (${loginFile()} remembers it)`,
   );
 }
-
-/** Local time, as people read clocks. */
-const when = (seconds: number): string => new Date(seconds * 1_000).toLocaleString();

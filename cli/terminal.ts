@@ -55,3 +55,8 @@ export function printable(text: string): string {
 }
 
 const NAMED: Record<string, string> = { '\n': '\\n', '\r': '\\r', '\t': '\\t' };
+
+/** `2026-11-20 20:14:03 UTC`, as the console writes it: the same in every country and on every machine. */
+export function clock(iso: string): string {
+  return `${iso.slice(0, 10)} ${iso.slice(11, 19)} UTC`;
+}

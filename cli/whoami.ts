@@ -2,7 +2,7 @@ import { parse, type Command, type Options } from './command.ts';
 import { EXIT, Failure, usageFailure } from './failure.ts';
 import { findGateway, gatewayUrl } from './login/gateway.ts';
 import { readLogin } from './login/stored.ts';
-import { printable, type Terminal } from './terminal.ts';
+import { clock, printable, type Terminal } from './terminal.ts';
 
 const OPTIONS = {
   gateway: { type: 'string', value: 'URL', about: 'at which gateway (default: the last login)' },
@@ -34,6 +34,6 @@ async function whoami(argv: readonly string[], terminal: Terminal): Promise<numb
   terminal.out(`groups   ${printable(groups.join(', ')) || 'none'}`);
   terminal.out(`may      ${printable(scope)}`);
   terminal.out(`gateway  ${gateway.url}`);
-  terminal.out(`until    ${new Date(exp * 1_000).toLocaleString()}`);
+  terminal.out(`until    ${clock(expiresAt)}`);
   return EXIT.done;
 }

@@ -3,6 +3,7 @@ import { chmod, mkdtemp, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { setTimeout } from 'node:timers/promises';
 import { confirmCode, signedIn, type Browser } from '../fakes/browser.ts';
 import { startGateway, type TestGateway } from '../fakes/gateway.ts';
 import { need, without } from '../fakes/need.ts';
@@ -54,7 +55,10 @@ const shell = (script: string) => ['connect', 'shop', '--', '/bin/sh', '-c', scr
 test('login prints address and code, waits for the browser, and keeps the token in a file of one’s own', async () => {
   const { code, err } = await login();
   assert.equal(code, 0, err);
-  assert.match(err, /Signed in at http:\/\/127\.0\.0\.1:\d+ as engineer@example\.com until /);
+  assert.match(
+    err,
+    /Signed in at http:\/\/127\.0\.0\.1:\d+ as engineer@example\.com until \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC;/,
+  );
   assert.equal((await stat(join(home, '.config/countersign/login.json'))).mode & 0o777, 0o600);
   const who = await run(['whoami', '--json']);
   assert.equal(who.code, 0, who.err);
@@ -184,6 +188,22 @@ test('a new login is taken up by a connect that is open', { skip: without('psql'
   assert.equal((await ask()).out.trim(), '42');
   connect.child.kill('SIGTERM');
   assert.equal(await connect.done, 0);
+});
+
+test('one Ctrl-C ends connect, below the launcher too', async () => {
+  const launcher = new URL('../../countersign.mjs', import.meta.url).pathname;
+  const connect = startProgram(process.execPath, [launcher, 'connect', 'shop'], {
+    cwd: home,
+    env: { PATH: '/usr/bin:/bin', HOME: home, XDG_CONFIG_HOME: join(home, '.config') },
+  });
+  await connect.prints('Ctrl-C closes it');
+  connect.child.kill('SIGINT');
+  const over = await Promise.race([
+    connect.done,
+    setTimeout(10_000, 'still there', { ref: false }),
+  ]);
+  if (over === 'still there') connect.child.kill('SIGKILL');
+  assert.equal(over, 0);
 });
 
 test('logout revokes the token at the gateway and forgets it here', async () => {
