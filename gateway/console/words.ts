@@ -74,6 +74,16 @@ export function duration(ms: number): string {
   return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }
 
+const HOUR_MS = 3_600_000;
+
+/** A length that somebody chose: `8 h`, `7 d`. */
+export function wholeDuration(ms: number): string {
+  if (ms % HOUR_MS !== 0) return duration(ms);
+  return ms > 24 * HOUR_MS && ms % (24 * HOUR_MS) === 0
+    ? `${ms / HOUR_MS / 24} d`
+    : `${ms / HOUR_MS} h`;
+}
+
 /** The page's script counts it down; without the script it is as of the answer. */
 export const timeLeft = (request: Request): Html =>
   html`<time class="left" datetime="${request.expiresAt}" data-left

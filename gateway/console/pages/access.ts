@@ -45,7 +45,7 @@ function tokenRow(token: TokenInfo, forms: Forms): Html {
   const name = label === '' ? 'Token without a name' : label;
   return html`<li class="card held">
     <div class="what">
-      <h3>${name} ${scopes.map((scope) => badge(scope, 'still'))}</h3>
+      <h3>${name} ${scopes.map((scope) => html`${badge(scope, 'still')} `)}</h3>
       <p class="meta">
         ${agent === undefined ? undefined : html`<span>Used by the agent ${agent}</span>`}
         <span>Made ${when(createdAt)}</span

@@ -1,7 +1,7 @@
 import type { Access } from '../../api/access.ts';
 import { html, type Html } from '../html.ts';
 import { alert, type Page } from '../layout.ts';
-import { duration, when } from '../words.ts';
+import { when, wholeDuration } from '../words.ts';
 import { accessLists, button, type Forms } from './access.ts';
 
 export type NewToken = {
@@ -45,7 +45,7 @@ function makeToken({ formToken, lifetimes }: AccountView): Html {
       <div>
         <label for="lifetime">Lives for</label>
         <select id="lifetime" name="lifetime">
-          ${lifetimes.map((ms) => html`<option value="${ms}">${duration(ms)}</option>`)}
+          ${lifetimes.map((ms) => html`<option value="${ms}">${wholeDuration(ms)}</option>`)}
         </select>
       </div>
     </div>
