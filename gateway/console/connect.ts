@@ -60,7 +60,7 @@ async function decide(
   if (!asked) return render.problem(request, reply, gone(), caller);
   const cannot = decision === 'confirm' ? obstacle(caller, asked) : undefined;
   if (cannot !== undefined) throw new Problem(403, 'missing-scope', cannot);
-  const by = { person: email, from: request.ip };
+  const by = { person: email, from: request.ip, token: caller.signIn?.token };
   if (!(await confirmations.decide(asked.id, decision, by)))
     return render.problem(request, reply, gone(), caller);
   return render.page(request, reply, connectedPage(decision === 'confirm'), { caller });

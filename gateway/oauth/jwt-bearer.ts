@@ -1,4 +1,5 @@
 import { BadBearer, type MachineToken } from '#src/identity/bearer.ts';
+import { standInFor } from '#src/identity/bearer-login.ts';
 import { tokenReply, type Grant } from './grant.ts';
 import { field, proving, scopesOf, type Proofs } from './proofs.ts';
 
@@ -13,12 +14,15 @@ const SKEW_MS = 60_000;
 export function jwtBearerGrant(proofs: Proofs): Grant {
   const { bearers, directory, tokens, lifetimeMs } = proofs;
   return proving(proofs, 'jwt-bearer', async ({ form, address }) => {
-    const proof = await bearers.machine(field(form, 'assertion'));
+    const jwt = field(form, 'assertion');
+    const proof = await bearers.machine(jwt);
     const scopes = scopesOf(form.get('scope'), ['connect', 'read']);
     const machine = await directory.find(proof.machine);
     if (!machine?.machine) throw new BadBearer('the machine is not known here any more');
     await demandFirstUse(proofs, proof);
     const label = `platform token, from ${address}`;
+    // Refuses one that was revoked here; what it is exchanged for may outlive it.
+    await standInFor(tokens, { jwt, expiresAt: proof.expiresAt }, machine.email, label);
     const longest = Math.min(LONGEST_MS, lifetimeMs());
     const { token, info } = await tokens.issue(machine.email, scopes, label, longest);
     return tokenReply(token, info);

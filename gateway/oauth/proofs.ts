@@ -3,6 +3,7 @@ import { BadBearer, type Bearers } from '#src/identity/bearer.ts';
 import { recordsFailures } from '#src/identity/failed.ts';
 import type { AccessToken } from '#src/identity/bearer.ts';
 import type { Directory } from '#src/identity/person.ts';
+import { NotWelcome } from '#src/identity/sign-in.ts';
 import type { Scope, Tokens } from '#src/identity/token.ts';
 import { OauthError } from './errors.ts';
 import type { Grant } from './grant.ts';
@@ -32,6 +33,8 @@ export function proving({ audit }: Pick<Proofs, 'audit'>, via: string, grant: Gr
         failed({ via, why: error.message, client: request.address });
         throw new OauthError('invalid_grant', `${error.message}.`);
       }
+      // What it comes from has ended meanwhile.
+      if (error instanceof NotWelcome) throw new OauthError('invalid_grant', error.message);
       throw error;
     }
   };

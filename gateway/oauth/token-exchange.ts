@@ -1,4 +1,5 @@
 import { BadBearer } from '#src/identity/bearer.ts';
+import { standInFor } from '#src/identity/bearer-login.ts';
 import { isSecret } from '#src/identity/secret.ts';
 import type { AgentConfig } from '#src/config/identity.ts';
 import type { Scope } from '#src/identity/token.ts';
@@ -17,8 +18,8 @@ type Subject = {
   readonly person: string;
   readonly scopes: readonly Scope[];
   readonly expiresAt: number;
-  /** Id of our own token, with which the new one ends. */
-  readonly parent?: string;
+  /** Id of our own token, or of what stands for a provider's: the new one ends with it. */
+  readonly parent: string;
 };
 
 /** RFC 8693: a person's token and their agent's for one with which the agent acts for the person. */
@@ -26,7 +27,7 @@ export function tokenExchangeGrant(proofs: Proofs): Grant {
   const { directory, tokens, lifetimeMs } = proofs;
   return proving(proofs, 'token-exchange', async ({ form, address }) => {
     demandTypes(form);
-    const subject = await subjectOf(proofs, field(form, 'subject_token'));
+    const subject = await subjectOf(proofs, field(form, 'subject_token'), address);
     const agent = await actorOf(proofs, field(form, 'actor_token'));
     const scopes = scopesOf(form.get('scope'), subject.scopes);
     const person = await directory.find(subject.person);
@@ -35,7 +36,7 @@ export function tokenExchangeGrant(proofs: Proofs): Grant {
     const lifetime = Math.min(lifetimeMs(), subject.expiresAt - Date.now());
     if (lifetime <= 0) throw new BadBearer('the token has expired');
     const { parent } = subject;
-    const kind = { agent: agent.id, ...(parent !== undefined && { parent }) };
+    const kind = { agent: agent.id, parent };
     const label = `${agent.name}, from ${address}`;
     const { token, info } = await tokens.issue(person.email, scopes, label, lifetime, kind);
     const reply = { ...tokenReply(token, info), issued_token_type: ACCESS_TOKEN };
@@ -51,12 +52,19 @@ function demandTypes(form: ReadonlyMap<string, string>): void {
     throw new OauthError('invalid_request', `Only ${ACCESS_TOKEN} is issued here.`);
 }
 
-async function subjectOf({ bearers, ownerOf, tokens }: Proofs, text: string): Promise<Subject> {
+async function subjectOf(
+  { bearers, ownerOf, tokens }: Proofs,
+  text: string,
+  address: string,
+): Promise<Subject> {
   if (!isSecret(text)) {
     const token = await bearers.access(text);
     if (token.acted) throw again();
-    const { expiresAt } = token;
-    return { person: await ownerOf(token), scopes: ['connect', 'read'], expiresAt };
+    const { expiresAt, provider } = token;
+    const person = await ownerOf(token);
+    const label = `access token of ${provider}, from ${address}`;
+    const { id: parent } = await standInFor(tokens, { jwt: text, expiresAt }, person, label);
+    return { person, scopes: ['connect', 'read'], expiresAt, parent };
   }
   const info = (await tokens.check(text, 'connect')) ?? (await tokens.check(text, 'read'));
   if (!info) throw new BadBearer('the subject token is unknown, expired or revoked');

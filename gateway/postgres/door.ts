@@ -1,8 +1,10 @@
 import { randomInt } from 'node:crypto';
 import type { IdentityConfig } from '#src/config/identity.ts';
-import type { Answer, Asked, Confirmations } from '#src/identity/confirmations.ts';
+import type { Answer, Asked, Claimed, Confirmations } from '#src/identity/confirmations.ts';
 import type { Directory, Person } from '#src/identity/person.ts';
+import { NotWelcome } from '#src/identity/sign-in.ts';
 import type { Tokens } from '#src/identity/token.ts';
+import type { Sql } from '#src/store/database.ts';
 import type { Cancels } from './cancel.ts';
 import { parameterStatus, readyForQuery } from './codec.ts';
 import { Fatal } from './fatal.ts';
@@ -115,23 +117,37 @@ export class Door {
       .settled(asked.id, waiting.signal)
       .catch((error: unknown) => (waiting.signal.aborted ? gone(waiting) : cannotAsk(error)));
     if (answer !== 'confirmed') throw notConfirmed(WHY[answer]);
-    if (!(await confirmations.claim(asked.id).catch(cannotAsk))) throw notConfirmed(WHY.expired);
+    const claimed = await confirmations.claim(asked.id).catch(cannotAsk);
+    if (!claimed) throw notConfirmed(WHY.expired);
     const person = await directory.find(email).catch(cannotAsk);
     if (!person || person.machine) throw notConfirmed('this person is no longer known here');
-    const session = await this.#tokenOf(person, arrived, token).catch(cannotAsk);
-    if (session === undefined) throw notConfirmed('your token has ended meanwhile');
+    const session = await (
+      token === undefined
+        ? this.#issue(person, arrived, asked.id, claimed)
+        : this.#parts.tokens.find(token).then((found) => found?.id)
+    ).catch(cannotAsk);
+    if (session === undefined) throw notConfirmed('your token or your access has ended meanwhile');
     if (waiting.signal.aborted) gone(waiting);
     return { ...rest, person, token: session };
   }
 
-  /** What the session lives by; undefined when the token that was shown has ended while it waited. */
-  async #tokenOf(person: Person, arrived: Arrived, token?: string): Promise<string | undefined> {
-    const { tokens, lifetimeMs } = this.#parts;
-    if (token !== undefined) return (await tokens.find(token))?.id;
-    const label = `confirmed for ${arrived.application || 'a client'} from ${arrived.address}`;
-    const kind = { password: false };
-    const { info } = await tokens.issue(person.email, ['connect'], label, lifetimeMs, kind);
-    return info.id;
+  /** What the session lives by; ends with what the person had signed in to the console with. Undefined when that has ended. */
+  async #issue(
+    person: Person,
+    { application, address }: Arrived,
+    id: string,
+    claimed: Claimed,
+  ): Promise<string | undefined> {
+    const { confirmations, tokens, lifetimeMs } = this.#parts;
+    const label = `confirmed for ${application || 'a client'} from ${address}`;
+    const stands = (sql: Sql): Promise<boolean> => confirmations.stands(sql, id);
+    const kind = { ...claimed, password: false, stands };
+    try {
+      return (await tokens.issue(person.email, ['connect'], label, lifetimeMs, kind)).info.id;
+    } catch (error) {
+      if (error instanceof NotWelcome) return undefined;
+      throw error;
+    }
   }
 
   #notice({ code, match, expiresAt }: Asked): Buffer {

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { TargetConfig } from '#src/config/config.ts';
+import { endedTokens } from '#src/identity/tokens.ts';
 import { endSession, startSession } from '#src/store/sessions.ts';
 import type { SessionFacts } from '../gate/gate.ts';
 import { ofSession } from '../gate/record.ts';
@@ -63,7 +64,7 @@ export class Sessions {
         tally.errors.connect += 1;
         throw error;
       });
-      await this.#stillWelcome(facts).catch((error: unknown) => {
+      await this.#stillWelcome(facts, client).catch((error: unknown) => {
         target.destroy();
         throw error;
       });
@@ -105,8 +106,10 @@ export class Sessions {
     return [...this.#open.values()].some((session) => session.config === config);
   }
 
-  /** Person and target may have been taken out while the target was being connected to. */
-  async #stillWelcome(facts: SessionFacts): Promise<void> {
+  /** Person, token and target may have been taken out while the target was being connected to. */
+  async #stillWelcome(facts: SessionFacts, { token }: Client): Promise<void> {
+    if ((await endedTokens(this.#deps.db, [token])).size > 0)
+      throw new Fatal('28000', 'the token of this session was revoked or has expired');
     const subject = await this.#deps.subject(facts.person, facts.agent);
     if (!subject) throw new Fatal('28000', 'this person is no longer known here');
     if (!this.#deps.targets.has(facts.target.name)) throw unknownTarget(facts.target.name);

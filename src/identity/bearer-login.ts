@@ -5,7 +5,7 @@ import { recordsFailures } from './failed.ts';
 import { personKey } from './people.ts';
 import type { Directory, Person } from './person.ts';
 import { isSecret } from './secret.ts';
-import type { Tokens } from './token.ts';
+import type { TokenInfo, Tokens } from './token.ts';
 
 /** Who has shown a token: the person, and the agent that acts for them. `token` is an id that ends with what was shown. */
 export type Shown = { readonly person: Person; readonly agent?: string; readonly token: string };
@@ -58,14 +58,27 @@ async function login(parts: Parts, email: string, bearer: string, address: strin
     : await personProof(parts, email, bearer);
   if (!person) throw new BadBearer('the token is of somebody who is not known here');
   const { expiresAt, what } = proof;
+  const label = `${what}, from ${address}`;
+  const { id } = await standInFor(parts.tokens, { jwt: bearer, expiresAt }, email, label);
+  return { person, token: id };
+}
+
+/**
+ * What stands for a JWT of somebody, so that it is listed and can be revoked. Rejects with BadBearer once it was, wherever
+ * it is shown.
+ */
+export async function standInFor(
+  tokens: Pick<Tokens, 'standIn'>,
+  { jwt, expiresAt }: { readonly jwt: string; readonly expiresAt: number },
+  email: string,
+  label: string,
+): Promise<TokenInfo> {
   const lifetimeMs = expiresAt - Date.now();
   if (lifetimeMs <= 0) throw new BadBearer('the token has expired');
-  // So that it is listed, and can be revoked. What was signed is the token: a signature can be written in several ways.
-  const signed = bearer.slice(0, bearer.lastIndexOf('.'));
-  const label = `${what}, from ${address}`;
-  const info = await parts.tokens.standIn(signed, email, label, lifetimeMs);
+  // What was signed is the token: a signature can be written in several ways.
+  const info = await tokens.standIn(jwt.slice(0, jwt.lastIndexOf('.')), email, label, lifetimeMs);
   if (!info) throw new BadBearer('the token was revoked here');
-  return { person, token: info.id };
+  return info;
 }
 
 async function ownToken(

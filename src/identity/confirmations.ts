@@ -36,6 +36,9 @@ export type Asked = Pick<Confirmation, 'id' | 'match' | 'expiresAt'> & {
   readonly code: string;
 };
 
+/** `parent` is the id of the token that the person had signed in to the console with. */
+export type Claimed = { readonly parent?: string };
+
 export type Answer = 'confirmed' | 'denied' | 'expired';
 
 /** Connections that wait for somebody's word, over all gateways of a store. */
@@ -44,17 +47,19 @@ export interface Confirmations {
   open(asking: Asking): Promise<Asked | undefined>;
   /** Resolves once it is decided or over; rejects with the signal's reason. */
   settled(id: string, signal: AbortSignal): Promise<Answer>;
-  /** Spends a confirmation; false when it is none, or was spent. */
-  claim(id: string): Promise<boolean>;
+  /** Spends a confirmation; undefined when it is none, or was spent. */
+  claim(id: string): Promise<Claimed | undefined>;
+  /** Whether one that was claimed still counts, as it does until the end of this transaction. */
+  stands(sql: Sql, id: string): Promise<boolean>;
   /** The connection is gone: nobody should be asked any more. */
   end(id: string): Promise<void>;
   /** What a link asks of this person; undefined for every other, and when it is over. */
   find(code: string, person: string): Promise<Confirmation | undefined>;
-  /** `from` is the address of the browser. False when it cannot be decided any more. Recorded. */
+  /** `from` is the address of the browser, `token` the id of what they have signed in with. False when it cannot be decided any more. Recorded. */
   decide(
     id: string,
     decision: 'confirm' | 'deny',
-    by: { readonly person: string; readonly from: string },
+    by: { readonly person: string; readonly from: string; readonly token?: string | undefined },
   ): Promise<boolean>;
 }
 
@@ -160,9 +165,18 @@ export function openConfirmations({ db, audit, notices }: Parts): Confirmations 
     },
 
     async claim(id) {
-      const { rowCount } = await db.pool.query(
+      const { rows } = await db.pool.query<{ parent: string | null }>(
         `update countersign.confirmation set state = 'used'
-         where id = $1 and state = 'confirmed' and expires_at > clock_timestamp()`,
+         where id = $1 and state = 'confirmed' and expires_at > clock_timestamp() returning parent`,
+        [id],
+      );
+      const [row] = rows;
+      return row && { ...(row.parent !== null && { parent: row.parent }) };
+    },
+
+    async stands(sql, id) {
+      const { rowCount } = await sql.query(
+        `select from countersign.confirmation where id = $1 and state = 'used' for update`,
         [id],
       );
       return rowCount === 1;
@@ -183,7 +197,7 @@ export function openConfirmations({ db, audit, notices }: Parts): Confirmations 
       return row.person === personKey(person) ? confirmationOf(row) : undefined;
     },
 
-    async decide(id, decision, { person: email, from }) {
+    async decide(id, decision, { person: email, from, token }) {
       const person = personKey(email);
       if (!UUID.test(id)) return false;
       const row = await look('id', id);
@@ -194,9 +208,9 @@ export function openConfirmations({ db, audit, notices }: Parts): Confirmations 
           { kind: 'sign-in', person, ...(row.agent !== null && { agent: row.agent }), body },
           async (sql) => {
             const { rowCount } = await sql.query(
-              `update countersign.confirmation set state = $3, decided_from = $4
+              `update countersign.confirmation set state = $3, decided_from = $4, parent = $5
                where id = $1 and person = $2 and state = 'pending' and expires_at > clock_timestamp()`,
-              [id, person, decision === 'confirm' ? 'confirmed' : 'denied', from],
+              [id, person, decision === 'confirm' ? 'confirmed' : 'denied', from, token ?? null],
             );
             if (rowCount !== 1) throw new NotPending();
             await sql.query('select pg_notify($1, $2)', [CONFIRMATION, id]);

@@ -121,14 +121,21 @@ export function openPeople(parts: Parts): People {
         });
         return ended(key);
       }
-      const change = state === 'active' ? "state = 'active'" : 'subject = null, provider = null';
-      const record = { action: state === 'active' ? 'activate' : state, by: personKey(by) };
-      await again(async () => {
-        if (!(await rowOf(key))) return;
-        await write(key, { record, tell: true }, (sql) =>
-          sql.query(`update countersign.person set ${change} where email = $1`, [key]),
-        );
-      });
+      if (!(await rowOf(key))) return;
+      if (state === 'released') {
+        const why = 'this address was released';
+        const end = { email: key, why, action: state, by: personKey(by) };
+        await endEverything(parts, end, async (sql) => {
+          await sql.query(RELEASE, [key]);
+        });
+        return ended(key);
+      }
+      const record = { action: 'activate', by: personKey(by) };
+      await again(() =>
+        write(key, { record, tell: true }, (sql) =>
+          sql.query(`update countersign.person set state = 'active' where email = $1`, [key]),
+        ),
+      );
     },
 
     async state(email): Promise<PersonState | undefined> {
@@ -178,6 +185,11 @@ const CONFIRM = `update countersign.person set checked_at = clock_timestamp(),
     name = case when scim then name else $2 end, groups = case when scim then groups else $3 end,
     valid_until = case when scim then valid_until else clock_timestamp() + $4 * interval '1 ms' end
   where email = $1 and state = 'active'`;
+// The address may be another person's now: nothing of who had it goes on, but for what SCIM says of the address.
+const RELEASE = `update countersign.person set subject = null, provider = case when scim then provider end,
+    groups = case when scim then groups else '{}' end,
+    valid_until = case when scim then valid_until else clock_timestamp() end
+  where email = $1`;
 const DEACTIVATE = `insert into countersign.person (email, name, state, valid_until)
   values ($1, $1, 'deactivated', clock_timestamp())
   on conflict (email) do update set state = 'deactivated'`;

@@ -49,7 +49,7 @@ export interface People {
    * what they may not have any longer.
    */
   refreshed(email: string, now: Pick<Assertion, 'name' | 'groups'> | undefined): Promise<void>;
-  /** An administrator's word; `released` lets the next sign-in bind the address anew. Deactivating ends everything. */
+  /** An administrator's word; `released` lets the next sign-in bind the address anew. Deactivating and releasing end everything. */
   set(email: string, state: 'active' | 'deactivated' | 'released', by: string): Promise<void>;
   /** Undefined for who is in the configuration only, or nobody. */
   state(email: string): Promise<PersonState | undefined>;

@@ -15,7 +15,7 @@ export class World {
   acme!: FakeIssuer;
   #usual: FakeIssuer['person'] = {};
 
-  async open(): Promise<void> {
+  async open(more: Partial<IdentityConfig> = {}): Promise<void> {
     this.acme = await startIssuer();
     this.#usual = this.acme.person;
     const identity: IdentityConfig = {
@@ -33,6 +33,7 @@ export class World {
           },
         ],
       ]),
+      ...more,
     };
     this.gateway = await startGateway({ config: { identity } });
   }
