@@ -42,7 +42,7 @@ test(`${HOLDS} holds are open at once, and each is decided`, async () => {
   for (const { greeting } of clients) assert.equal(greeting.at(-1)?.name, 'readyForQuery');
   for (const [i, client] of clients.entries())
     client.send(Q(`update orders set total = total + 1 where id = ${i + 1}`));
-  await eventually('all to be held', async () => (await open()) === HOLDS || undefined, 60);
+  await eventually('all to be held', async () => (await open()) === HOLDS || undefined, 200);
   const { rows } = await gateway.storeSql.query(
     `select id from countersign.request where state = 'pending'`,
   );
