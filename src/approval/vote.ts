@@ -1,6 +1,6 @@
 import type { AuditLog } from '../audit/log.ts';
 import type { Directory, Person } from '../identity/person.ts';
-import type { Database } from '../store/database.ts';
+import type { Database, Sql } from '../store/database.ts';
 import { Moved, entryFor, move } from './moves.ts';
 import type { Decided, Vote } from './port.ts';
 import type { Hint } from './queue.ts';
@@ -27,20 +27,28 @@ export async function takeVote(
   cast: Vote,
 ): Promise<{ readonly decided: Decided; readonly hint?: Hint }> {
   const vote = { ...cast, reason: harmless(cast.reason) };
+  const gone = new Set<string>();
+  // What the directory remembers may be a moment old; the store's word at the vote is not.
+  const directory: Directory = {
+    find: async (email) => (gone.has(sameKey(email)) ? undefined : parts.directory.find(email)),
+  };
   for (let attempt = 0; attempt < TRIES; attempt += 1) {
     const found = await findRequest(parts.db.pool, id);
     if (!found) return { decided: { ok: false, refusal: NOT_FOUND } };
     const { request } = found;
     // The caller's Person may be minutes old; only what the directory says now gives authority.
-    const person = await parts.directory.find(asked.email);
+    const person = await directory.find(asked.email);
     const refusal = refusalOf(request, found.overdue, person, vote);
     if (refusal || !person) {
       const why = refusal ?? NOT_FOUND;
       parts.audit.later(refused(request, asked, vote, why));
       return { decided: { ok: false, refusal: why, request } };
     }
-    const plan = await weigh(parts.directory, request, person, vote);
-    const hint = await commit(parts.audit, request, person, vote, plan);
+    const plan = await weigh(directory, request, person, vote);
+    const hint = await commit(parts.audit, request, person, vote, plan).catch((error: unknown) => {
+      if (!(error instanceof Gone)) throw error;
+      for (const email of error.people) gone.add(email);
+    });
     if (!hint) continue;
     const after = await findRequest(parts.db.pool, id);
     return { decided: { ok: true, request: after?.request ?? request }, hint };
@@ -100,6 +108,7 @@ async function commit(
   let hint: Hint | undefined;
   try {
     await audit.append(entry, async (sql, record) => {
+      await demandActive(sql, [key, ...plan.tally.counted.keys()]);
       hint = await move(sql, {
         id: request.id,
         from: ['pending'],
@@ -126,6 +135,25 @@ async function commit(
     throw error;
   }
   return hint;
+}
+
+/** Some of those whose votes count were deactivated, or are gone at their provider. */
+class Gone extends Error {
+  readonly people: readonly string[];
+  constructor(people: readonly string[]) {
+    super('somebody whose vote counts was let go');
+    this.people = people;
+  }
+}
+
+/** Whoever is let go at this moment waits for the vote, or the vote finds them gone; at whichever gateway. Throws Gone. */
+async function demandActive(sql: Sql, people: readonly string[]): Promise<void> {
+  const { rows } = await sql.query<{ email: string; state: string }>(
+    'select email, state from countersign.person where email = any ($1) order by email for share',
+    [people],
+  );
+  const gone = rows.filter(({ state }) => state !== 'active').map(({ email }) => email);
+  if (gone.length > 0) throw new Gone(gone);
 }
 
 function refused(request: Request, person: Person, vote: Vote, why: Refusal) {

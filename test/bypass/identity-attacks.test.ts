@@ -7,13 +7,30 @@ import { JWT_BEARER } from '#gateway/oauth/jwt-bearer.ts';
 import { TOKEN_EXCHANGE } from '#gateway/oauth/token-exchange.ts';
 import { come, MACHINE, startBearerWorld, type BearerWorld } from '../fakes/bearer-world.ts';
 import { signedIn, type Browser } from '../fakes/browser.ts';
-import { eventually } from '../fakes/gateway.ts';
+import { eventually, startGateway, type TestGateway } from '../fakes/gateway.ts';
 import { codes, Q, RawClient, told } from '../fakes/raw-client.ts';
 import type { Visitor } from '../fakes/visitor.ts';
+import { hold, post, vote } from './held.ts';
 import { formOf, HOUR, someone, World } from './sessions-world.ts';
 
 const DEVICE = 'urn:ietf:params:oauth:grant-type:device_code';
 const TYPE = 'urn:ietf:params:oauth:token-type:access_token';
+
+/** `late` is checked before the end is there, and written after it. */
+async function overtaken<T>(
+  { storeSql: sql }: TestGateway,
+  end: () => Promise<unknown>,
+  late: () => Promise<T>,
+): Promise<T> {
+  await sql.query('begin; lock table countersign.record in share mode');
+  const ending = end();
+  await sleep(100);
+  const answer = late();
+  await sleep(300);
+  await sql.query('commit');
+  await ending;
+  return answer;
+}
 
 suite('in the moment of the end', () => {
   const world = new World();
@@ -23,19 +40,6 @@ suite('in the moment of the end', () => {
     security = await world.by('security');
   });
   after(() => world.close());
-
-  /** `late` is checked before the end is there, and written after it. */
-  async function overtaken<T>(end: () => Promise<unknown>, late: () => Promise<T>): Promise<T> {
-    const sql = world.gateway.storeSql;
-    await sql.query('begin; lock table countersign.record in share mode');
-    const ending = end();
-    await sleep(100);
-    const answer = late();
-    await sleep(300);
-    await sql.query('commit');
-    await ending;
-    return answer;
-  }
 
   const act = async (who: string, what: string): Promise<void> => {
     const path = `/people/${who}@example.com`;
@@ -70,6 +74,7 @@ suite('in the moment of the end', () => {
     const visitor = await enter('thief');
     const csrf = formOf((await visitor.get('/account')).text);
     const made = await overtaken(
+      world.gateway,
       () => act('thief', 'end-everything'),
       () => world.send(visitor, '/account/tokens', { csrf, label: 'late', lifetime: `${HOUR}` }),
     );
@@ -83,6 +88,7 @@ suite('in the moment of the end', () => {
     const pending = await ask('/oauth/device_authorization', {});
     const form = await found(visitor, pending.user_code);
     const decided = await overtaken(
+      world.gateway,
       () => act('terminal', 'end-everything'),
       () => world.send(visitor, '/device/decision', form),
     );
@@ -93,6 +99,7 @@ suite('in the moment of the end', () => {
     const confirmed = await world.send(again, '/device/decision', await found(again, user_code));
     assert.equal(confirmed.status, 200);
     const fetched = await overtaken(
+      world.gateway,
       () => act('terminal', 'end-everything'),
       () => ask('/oauth/token', { grant_type: DEVICE, device_code }),
     );
@@ -108,6 +115,7 @@ suite('in the moment of the end', () => {
   test('a sign-in that the deactivation overtakes does not come to life when the person is let in again', async () => {
     await enter('returner');
     const { visitor, answer } = await overtaken(
+      world.gateway,
       () => act('returner', 'deactivate'),
       () => world.through(someone('returner')),
     );
@@ -218,5 +226,89 @@ suite('a provider’s token that was revoked here', () => {
     assert.match(told(await client.until('closed')), /57P01.*revoked/u);
     const late = await world.grant(JWT_BEARER, { assertion });
     assert.deepEqual([late.status, late.body.error], [400, 'invalid_grant']);
+  });
+});
+
+suite('an approver who is let go', () => {
+  let gateway: TestGateway;
+  before(async () => {
+    const schema = `create table ledger (id bigint primary key, note text); insert into ledger values (1, 'a');`;
+    const rules = `@id("test-two") @hold("dba") @quorum("2") @message("two of them")
+      forbid (principal, action == Action::"write", resource == Table::"shop/public/ledger");`;
+    const people = new Map(
+      Object.entries({
+        engineer: ['engineering'],
+        security: ['engineering', 'security'],
+        approver: ['engineering', 'dba'],
+        approver2: ['engineering', 'dba'],
+        oncall: ['engineering', 'dba'],
+      }).map(([name, groups]) => [`${name}@example.com`, { name, groups }]),
+    );
+    gateway = await startGateway({ rules, schema, config: { people } });
+  });
+  after(() => gateway?.stop());
+
+  const deactivate = async (who: string) => {
+    const browser = await signedIn(
+      gateway.running.console,
+      await gateway.token('security', 'decide'),
+    );
+    const path = `/people/${who}@example.com`;
+    await browser.get(path);
+    return async () => assert.equal((await browser.post(path, { act: 'deactivate' })).status, 303);
+  };
+
+  test('between the two votes of a quorum takes the first one along, and votes no more in that moment', async () => {
+    const one = await hold(gateway, 'engineer', 'ledger');
+    assert.equal((await vote(gateway, 'approver', one.id)).body.state, 'pending');
+    await (
+      await deactivate('approver')
+    )();
+    const second = await vote(gateway, 'approver2', one.id);
+    assert.deepEqual([second.status, second.body.state], [200, 'pending']);
+    // Their token as well, so that nothing is issued meanwhile.
+    await gateway.token('oncall', 'decide');
+    const late = await overtaken(gateway, await deactivate('oncall'), () =>
+      vote(gateway, 'oncall', one.id),
+    );
+    assert.ok([403, 404].includes(late.status), JSON.stringify(late.body));
+    const { rows } = await gateway.storeSql.query(
+      'select state from countersign.request where id = $1',
+      [one.id],
+    );
+    assert.deepEqual(rows, [{ state: 'pending' }]);
+    assert.equal(await one.ran(), false);
+    one.client.end();
+  });
+
+  test('counts no more when the gateway of the second vote has not heard of it', async () => {
+    const one = await hold(gateway, 'engineer', 'ledger');
+    await gateway.storeSql.query(
+      `update countersign.person set state = 'active' where email = 'oncall@example.com'`,
+    );
+    await gateway.storeSql.query(`notify countersign_person, 'oncall@example.com'`);
+    const { token } = await gateway.running.tokens.issue(
+      'oncall@example.com',
+      ['decide', 'read'],
+      'x',
+      HOUR,
+    );
+    const headers = { authorization: `Bearer ${token}` };
+    await eventually(
+      'who is known again',
+      async () => {
+        const { status } = await fetch(`${gateway.running.api}/requests/${one.id}`, { headers });
+        return status === 200;
+      },
+      40,
+    );
+    assert.equal(await post(gateway, one.id, headers), 200);
+    // Without a notice.
+    await gateway.storeSql.query(
+      `update countersign.person set state = 'deactivated' where email = 'oncall@example.com'`,
+    );
+    assert.equal((await vote(gateway, 'approver2', one.id)).body.state, 'pending');
+    assert.equal(await one.ran(), false);
+    one.client.end();
   });
 });
