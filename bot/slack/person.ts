@@ -33,8 +33,10 @@ export async function clickerOf(
   const info = UserInfo.parse(await client.users.info({ user })).user;
   const refused = unfit(info, teams);
   if (refused !== undefined) return { refused };
-  const person = await directory.find(info.profile?.email ?? '');
-  return person
+  const email = info.profile?.email ?? '';
+  const person = await directory.find(email);
+  // The Kelvin sign is a small k in lower case, but nobody's k: what differs in upper case is another address.
+  return person && email.toUpperCase() === person.email.toUpperCase()
     ? { person }
     : { refused: 'Countersign does not know you: ask its operators to add you.' };
 }

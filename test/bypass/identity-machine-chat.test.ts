@@ -22,10 +22,17 @@ before(async () => {
     audience: 'https://countersign.example.com',
     claims: new Map([['sub', ['job']]]),
   };
+  // In lower case the Kelvin sign is a small k.
+  slack.users.set('UKELVIN', { email: '\u212Aim@example.com' });
+  const people = new Map([
+    ['engineer@example.com', { name: 'engineer', groups: ['engineering'] }],
+    ['approver@example.com', { name: 'approver', groups: ['engineering', 'dba'] }],
+    ['kim@example.com', { name: 'Kim', groups: ['engineering', 'dba'] }],
+  ]);
   const port = await freePort();
   gateway = await startGateway({
     slack: slackConfig('http', slack, port),
-    config: { identity: { ...NO_PROVIDERS, machines: new Map([[MACHINE, machine]]) } },
+    config: { people, identity: { ...NO_PROVIDERS, machines: new Map([[MACHINE, machine]]) } },
   });
   actor = actorOf('http', slack, () => `http://127.0.0.1:${port}`);
 });
@@ -34,9 +41,15 @@ after(async () => {
   await slack?.close();
 });
 
-test('a chat account with the address of a machine approves and denies nothing', async () => {
+for (const [user, whose, why] of [
+  ['UMACHINE', 'the address of a machine', /machine/iu],
+  ['UKELVIN', 'an address that only becomes somebody’s in lower case', /does not know you/u],
+] as const)
+  test(`a chat account with ${whose} approves and denies nothing`, () => refusedClick(user, why));
+
+async function refusedClick(user: string, why: RegExp): Promise<void> {
   const client = await gateway.open();
-  const sql = "update orders set status = 'machine' where id = 42";
+  const sql = `update orders set status = '${user}' where id = 42`;
   const answer = outcome(client.query(sql));
   const { id } = await gateway.pending();
   const message = await slack.until(() =>
@@ -49,10 +62,10 @@ test('a chat account with the address of a machine approves and denies nothing',
     );
     return rowCount === 1 || undefined;
   });
-  await actor.click('UMACHINE', 'approve', message);
-  await slack.until(() => slack.ephemerals.find((one) => /machine/iu.test(JSON.stringify(one))));
+  await actor.click(user, 'approve', message);
+  await slack.until(() => slack.ephemerals.find((one) => why.test(JSON.stringify(one))));
   assert.equal((await gateway.api('approver', `/requests/${id}`)).body.state, 'pending');
   await gateway.decide('deny');
   assert.equal((await answer).code, '42501');
   assert.ok(!(await gateway.ranOnTarget()).includes(sql));
-});
+}
