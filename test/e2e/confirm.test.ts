@@ -124,7 +124,7 @@ describe('a psql that its person confirms in the browser', { skip: without('psql
       await decider.get(other);
       await decider.post(other, { decision: 'confirm' });
       assert.equal(await late.ended, 2);
-      assert.match(late.said().err, /your token has ended meanwhile/);
+      assert.match(late.said().err, /your token or your access has ended meanwhile/);
     });
   });
 });
