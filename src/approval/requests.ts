@@ -4,6 +4,7 @@ import type { Directory } from '../identity/person.ts';
 import type { Database, Sql } from '../store/database.ts';
 import type { Tracing } from '../telemetry/tracing.ts';
 import type { Notices } from '../store/notices.ts';
+import { demandActive, Gone } from './active.ts';
 import { Moved, announce, entryFor, move } from './moves.ts';
 import { listRequests } from './list.ts';
 import {
@@ -166,6 +167,7 @@ export function openRequests(parts: RequestParts): OpenRequests {
       const entry = entryFor(request, 'claim', { version: request.version });
       const receipt = await audit.append({ ...entry, verdict: 'approved', binds }, async (sql) => {
         await demandLease(sql, id, lease);
+        await demandActive(sql, [request.card.person.email]);
         await demandSameStatement(sql, request, binds);
         hint = await move(sql, { id, from: ['approved'], to: 'running', unexpired: true });
       });
@@ -174,6 +176,10 @@ export function openRequests(parts: RequestParts): OpenRequests {
     } catch (error) {
       if (error instanceof NotClaimed) throw error;
       if (error instanceof Moved) throw new NotClaimed(await stateNow(db.pool, id));
+      if (error instanceof Gone) {
+        await end(id, 'abandoned', 'whoever asked for it was let go');
+        throw new NotClaimed('abandoned');
+      }
       doubtful.set(id, () => endUnclaimed(request));
       throw error;
     }

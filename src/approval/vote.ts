@@ -1,6 +1,7 @@
 import type { AuditLog } from '../audit/log.ts';
 import type { Directory, Person } from '../identity/person.ts';
 import type { Database, Sql } from '../store/database.ts';
+import { demandActive, Gone } from './active.ts';
 import { Moved, entryFor, move } from './moves.ts';
 import type { Decided, Vote } from './port.ts';
 import type { Hint } from './queue.ts';
@@ -135,25 +136,6 @@ async function commit(
     throw error;
   }
   return hint;
-}
-
-/** Some of those whose votes count were deactivated, or are gone at their provider. */
-class Gone extends Error {
-  readonly people: readonly string[];
-  constructor(people: readonly string[]) {
-    super('somebody whose vote counts was let go');
-    this.people = people;
-  }
-}
-
-/** Whoever is let go at this moment waits for the vote, or the vote finds them gone; at whichever gateway. Throws Gone. */
-async function demandActive(sql: Sql, people: readonly string[]): Promise<void> {
-  const { rows } = await sql.query<{ email: string; state: string }>(
-    'select email, state from countersign.person where email = any ($1) order by email for share',
-    [people],
-  );
-  const gone = rows.filter(({ state }) => state !== 'active').map(({ email }) => email);
-  if (gone.length > 0) throw new Gone(gone);
 }
 
 function refused(request: Request, person: Person, vote: Vote, why: Refusal) {

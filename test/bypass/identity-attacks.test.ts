@@ -258,6 +258,29 @@ suite('an approver who is let go', () => {
     return async () => assert.equal((await browser.post(path, { act: 'deactivate' })).status, 303);
   };
 
+  test('and who asked: nothing of theirs runs, although its gateway has not heard of it', async () => {
+    const one = await hold(gateway, 'engineer', 'ledger');
+    // Without a notice.
+    await gateway.storeSql.query(
+      `insert into countersign.person (email, name, state, valid_until)
+       values ('engineer@example.com', 'engineer', 'deactivated', clock_timestamp())`,
+    );
+    await vote(gateway, 'approver', one.id);
+    assert.equal((await vote(gateway, 'approver2', one.id)).status, 200);
+    await eventually('its end', async () => {
+      const { rows } = await gateway.storeSql.query(
+        'select state from countersign.request where id = $1',
+        [one.id],
+      );
+      return rows[0].state === 'abandoned';
+    });
+    assert.equal(await one.ran(), false);
+    one.client.end();
+    await gateway.storeSql.query(
+      `delete from countersign.person where email = 'engineer@example.com'`,
+    );
+  });
+
   test('between the two votes of a quorum takes the first one along, and votes no more in that moment', async () => {
     const one = await hold(gateway, 'engineer', 'ledger');
     assert.equal((await vote(gateway, 'approver', one.id)).body.state, 'pending');
