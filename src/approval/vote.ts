@@ -1,6 +1,6 @@
 import type { AuditLog } from '../audit/log.ts';
 import type { Directory, Person } from '../identity/person.ts';
-import type { Database, Sql } from '../store/database.ts';
+import type { Database } from '../store/database.ts';
 import { demandActive, Gone } from './active.ts';
 import { Moved, entryFor, move } from './moves.ts';
 import type { Decided, Vote } from './port.ts';

@@ -7,30 +7,14 @@ import { JWT_BEARER } from '#gateway/oauth/jwt-bearer.ts';
 import { TOKEN_EXCHANGE } from '#gateway/oauth/token-exchange.ts';
 import { come, MACHINE, startBearerWorld, type BearerWorld } from '../fakes/bearer-world.ts';
 import { signedIn, type Browser } from '../fakes/browser.ts';
-import { eventually, startGateway, type TestGateway } from '../fakes/gateway.ts';
+import { eventually } from '../fakes/gateway.ts';
 import { codes, Q, RawClient, told } from '../fakes/raw-client.ts';
 import type { Visitor } from '../fakes/visitor.ts';
-import { hold, post, vote } from './held.ts';
+import { overtaken } from './overtaken.ts';
 import { formOf, HOUR, someone, World } from './sessions-world.ts';
 
 const DEVICE = 'urn:ietf:params:oauth:grant-type:device_code';
 const TYPE = 'urn:ietf:params:oauth:token-type:access_token';
-
-/** `late` is checked before the end is there, and written after it. */
-async function overtaken<T>(
-  { storeSql: sql }: TestGateway,
-  end: () => Promise<unknown>,
-  late: () => Promise<T>,
-): Promise<T> {
-  await sql.query('begin; lock table countersign.record in share mode');
-  const ending = end();
-  await sleep(100);
-  const answer = late();
-  await sleep(300);
-  await sql.query('commit');
-  await ending;
-  return answer;
-}
 
 suite('in the moment of the end', () => {
   const world = new World();
@@ -226,112 +210,5 @@ suite('a provider’s token that was revoked here', () => {
     assert.match(told(await client.until('closed')), /57P01.*revoked/u);
     const late = await world.grant(JWT_BEARER, { assertion });
     assert.deepEqual([late.status, late.body.error], [400, 'invalid_grant']);
-  });
-});
-
-suite('an approver who is let go', () => {
-  let gateway: TestGateway;
-  before(async () => {
-    const schema = `create table ledger (id bigint primary key, note text); insert into ledger values (1, 'a');`;
-    const rules = `@id("test-two") @hold("dba") @quorum("2") @message("two of them")
-      forbid (principal, action == Action::"write", resource == Table::"shop/public/ledger");`;
-    const people = new Map(
-      Object.entries({
-        engineer: ['engineering'],
-        security: ['engineering', 'security'],
-        approver: ['engineering', 'dba'],
-        approver2: ['engineering', 'dba'],
-        oncall: ['engineering', 'dba'],
-      }).map(([name, groups]) => [`${name}@example.com`, { name, groups }]),
-    );
-    gateway = await startGateway({ rules, schema, config: { people } });
-  });
-  after(() => gateway?.stop());
-
-  const deactivate = async (who: string) => {
-    const browser = await signedIn(
-      gateway.running.console,
-      await gateway.token('security', 'decide'),
-    );
-    const path = `/people/${who}@example.com`;
-    await browser.get(path);
-    return async () => assert.equal((await browser.post(path, { act: 'deactivate' })).status, 303);
-  };
-
-  test('and who asked: nothing of theirs runs, although its gateway has not heard of it', async () => {
-    const one = await hold(gateway, 'engineer', 'ledger');
-    // Without a notice.
-    await gateway.storeSql.query(
-      `insert into countersign.person (email, name, state, valid_until)
-       values ('engineer@example.com', 'engineer', 'deactivated', clock_timestamp())`,
-    );
-    await vote(gateway, 'approver', one.id);
-    assert.equal((await vote(gateway, 'approver2', one.id)).status, 200);
-    await eventually('its end', async () => {
-      const { rows } = await gateway.storeSql.query(
-        'select state from countersign.request where id = $1',
-        [one.id],
-      );
-      return rows[0].state === 'abandoned';
-    });
-    assert.equal(await one.ran(), false);
-    one.client.end();
-    await gateway.storeSql.query(
-      `delete from countersign.person where email = 'engineer@example.com'`,
-    );
-  });
-
-  test('between the two votes of a quorum takes the first one along, and votes no more in that moment', async () => {
-    const one = await hold(gateway, 'engineer', 'ledger');
-    assert.equal((await vote(gateway, 'approver', one.id)).body.state, 'pending');
-    await (
-      await deactivate('approver')
-    )();
-    const second = await vote(gateway, 'approver2', one.id);
-    assert.deepEqual([second.status, second.body.state], [200, 'pending']);
-    // Their token as well, so that nothing is issued meanwhile.
-    await gateway.token('oncall', 'decide');
-    const late = await overtaken(gateway, await deactivate('oncall'), () =>
-      vote(gateway, 'oncall', one.id),
-    );
-    assert.ok([403, 404].includes(late.status), JSON.stringify(late.body));
-    const { rows } = await gateway.storeSql.query(
-      'select state from countersign.request where id = $1',
-      [one.id],
-    );
-    assert.deepEqual(rows, [{ state: 'pending' }]);
-    assert.equal(await one.ran(), false);
-    one.client.end();
-  });
-
-  test('counts no more when the gateway of the second vote has not heard of it', async () => {
-    const one = await hold(gateway, 'engineer', 'ledger');
-    await gateway.storeSql.query(
-      `update countersign.person set state = 'active' where email = 'oncall@example.com'`,
-    );
-    await gateway.storeSql.query(`notify countersign_person, 'oncall@example.com'`);
-    const { token } = await gateway.running.tokens.issue(
-      'oncall@example.com',
-      ['decide', 'read'],
-      'x',
-      HOUR,
-    );
-    const headers = { authorization: `Bearer ${token}` };
-    await eventually(
-      'who is known again',
-      async () => {
-        const { status } = await fetch(`${gateway.running.api}/requests/${one.id}`, { headers });
-        return status === 200;
-      },
-      40,
-    );
-    assert.equal(await post(gateway, one.id, headers), 200);
-    // Without a notice.
-    await gateway.storeSql.query(
-      `update countersign.person set state = 'deactivated' where email = 'oncall@example.com'`,
-    );
-    assert.equal((await vote(gateway, 'approver2', one.id)).body.state, 'pending');
-    assert.equal(await one.ran(), false);
-    one.client.end();
   });
 });
