@@ -7,7 +7,7 @@ import type { TokenInfo } from '#src/identity/token.ts';
 import { eventually, outcome, startGateway, type TestGateway } from '../fakes/gateway.ts';
 import { need } from '../fakes/need.ts';
 import { makeWorld, people } from '../unit/api-fakes.ts';
-import { ask, skip, startConsole, type Console } from './console-browser.ts';
+import { ask, skip, startConsole, type Console, shiftsOf } from './console-browser.ts';
 
 const LONG = 'w'.repeat(60);
 const AT = '2026-11-20T20:14:03.221Z';
@@ -59,7 +59,7 @@ async function furnished(): Promise<Console> {
 }
 
 async function looksGood(page: Page, path: string, width: number): Promise<void> {
-  assert.deepEqual(await ask(page, 'probe.shifts()'), [], `moves while it loads: ${path}`);
+  assert.deepEqual(await shiftsOf(page), [], `moves while it loads: ${path}`);
   const scroll = await ask<number>(page, 'document.documentElement.scrollWidth');
   assert.ok(scroll <= width, `${path} is ${scroll} px wide`);
   assert.deepEqual(await ask(page, 'probe.awkward()'), [], path);

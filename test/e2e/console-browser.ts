@@ -97,3 +97,11 @@ export async function startConsole(world = makeWorld()): Promise<Console> {
     },
   });
 }
+
+/** What moves while the page loads. A browser that is short of time may paint half a page first: what moves by itself moves every time. */
+export async function shiftsOf(page: Page): Promise<readonly string[]> {
+  const first = await ask<string[]>(page, 'probe.shifts()');
+  if (first.length === 0) return first;
+  await page.reload();
+  return ask<string[]>(page, 'probe.shifts()');
+}

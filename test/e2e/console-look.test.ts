@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { before, test } from 'node:test';
 import type { Page } from 'playwright-core';
 import { makeRecord, makeRequest, makeWorld, people } from '../unit/api-fakes.ts';
-import { ask, skip, startConsole, type Console } from './console-browser.ts';
+import { ask, skip, startConsole, type Console, shiftsOf } from './console-browser.ts';
 
 /** One of each page, with long words and every kind of note on them. */
 function furnish(gate: Console): readonly string[] {
@@ -87,7 +87,7 @@ before(async () => {
 });
 
 async function looksGood(page: Page, path: string, width: number): Promise<void> {
-  assert.deepEqual(await ask(page, 'probe.shifts()'), [], `moves while it loads: ${path}`);
+  assert.deepEqual(await shiftsOf(page), [], `moves while it loads: ${path}`);
   const scroll = await ask<number>(page, 'document.documentElement.scrollWidth');
   assert.ok(scroll <= width, `${path} is ${scroll} px wide`);
   assert.deepEqual(await ask(page, 'probe.awkward()'), [], path);

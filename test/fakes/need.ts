@@ -31,7 +31,10 @@ export const TOOLS = {
   },
   bash: { debian: 'bash', paths: ['/usr/bin/bash', '/bin/bash', '/opt/homebrew/bin/bash'] },
   zsh: { debian: 'zsh', paths: ['/usr/bin/zsh', '/bin/zsh', '/opt/homebrew/bin/zsh'] },
-  fish: { debian: 'fish', paths: ['/usr/bin/fish', '/usr/local/bin/fish', '/opt/homebrew/bin/fish'] },
+  fish: {
+    debian: 'fish',
+    paths: ['/usr/bin/fish', '/usr/local/bin/fish', '/opt/homebrew/bin/fish'],
+  },
   'redis-server': {
     debian: 'redis-server',
     paths: [
