@@ -1,3 +1,4 @@
+import { stricterMask } from '#src/policy/combine.ts';
 import type { Mask, Obligations } from '#src/policy/verdict.ts';
 import { type Output, resourceId } from '#src/statement/effect.ts';
 import type { Analysis } from '#src/statement/sql/analysis.ts';
@@ -15,7 +16,6 @@ export type ResultPlan = {
   readonly rowLimit: number | undefined;
 };
 
-const STRICTNESS = ['null', 'fixed', 'hash', 'last', 'email'] as const;
 const NULL: Mask = { kind: 'null' };
 
 /** The mask of one output: the strictest of its sources; a value that was computed from them keeps nothing. */
@@ -25,14 +25,9 @@ export function maskOf(output: Output, masks: ReadonlyMap<string, Mask>): Mask |
     const mask = masks.get(resourceId(source));
     if (!mask) continue;
     if (!output.verbatim) return NULL;
-    if (!strictest || stricter(mask, strictest)) strictest = mask;
+    strictest = strictest ? stricterMask(strictest, mask) : mask;
   }
   return strictest;
-}
-
-function stricter(a: Mask, b: Mask): boolean {
-  if (a.kind === 'last' && b.kind === 'last') return a.keep < b.keep;
-  return STRICTNESS.indexOf(a.kind) < STRICTNESS.indexOf(b.kind);
 }
 
 export function planOf(part: Part, obligations: Obligations, withhold: boolean): ResultPlan {

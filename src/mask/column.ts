@@ -1,5 +1,6 @@
 import { createHmac } from 'node:crypto';
 import type { Mask } from '../policy/verdict.ts';
+import { maskDetected } from './detect.ts';
 
 /** Type OIDs whose text and binary forms are the same bytes: text, varchar, bpchar, name. Others (citext has no fixed OID) become NULL. */
 const textTypes: ReadonlySet<number> = new Set([25, 1043, 1042, 19]);
@@ -28,11 +29,13 @@ export function maskCell(
     case 'fixed':
       return fixedBytes(mask);
     case 'hash':
-      return hashToken(cell, key);
+      return hashToken(cell, keyOf(mask, key));
     case 'last':
       return lastOf(cell, mask.keep);
     case 'email':
       return emailShape(cell);
+    case 'detect':
+      return Buffer.from(maskDetected(cell.toString()));
     default:
       return mask satisfies never;
   }
@@ -44,6 +47,19 @@ function fixedBytes(mask: Extract<Mask, { kind: 'fixed' }>): Buffer {
   let bytes = fixed.get(mask);
   if (!bytes) fixed.set(mask, (bytes = Buffer.from(mask.text)));
   return bytes;
+}
+
+const derived = new WeakMap<Mask, { readonly from: Buffer; readonly key: Buffer }>();
+
+/** Each class has a key of its own, so that tokens of two classes cannot be compared. */
+function keyOf(mask: Extract<Mask, { kind: 'hash' }>, key: Buffer): Buffer {
+  if (mask.class === undefined || key.length < 32) return key;
+  let known = derived.get(mask);
+  if (known?.from !== key) {
+    const own = createHmac('sha256', key).update(`class\0${mask.class}`).digest();
+    derived.set(mask, (known = { from: key, key: own }));
+  }
+  return known.key;
 }
 
 /** `h_` and 144 bits of HMAC-SHA-256: equal values stay equal, so that masked columns can be joined by eye. */

@@ -198,14 +198,20 @@ function readMask(json: PolicyJson, values: ReadonlyMap<string, string>, complai
   if (mask) return mask;
   complain(
     `@mask("${text}") is not a mask`,
-    'use one of: null, fixed:TEXT, hash, last1 to last16, email',
+    'use one of: null, fixed:TEXT, hash, hash:CLASS, last1 to last16, email, detect, detect:email,card',
   );
   return { kind: 'null' };
 }
 
-/** `null`, `fixed:TEXT`, `hash`, `last4`, `email`; undefined for anything else. */
+/** `null`, `fixed:TEXT`, `hash`, `hash:CLASS`, `last4`, `email`, `detect`, `detect:email,card`; undefined for anything else. */
 export function parseMask(text: string): Mask | undefined {
-  if (text === 'null' || text === 'hash' || text === 'email') return { kind: text };
+  if (text === 'null' || text === 'hash' || text === 'email' || text === 'detect')
+    return { kind: text };
+  const named = /^hash:([A-Za-z0-9][\w.-]{0,62})$/.exec(text)?.[1];
+  if (named !== undefined) return { kind: 'hash', class: named };
+  const kinds = /^detect:([a-z][\w-]*(?:,[a-z][\w-]*)*)$/.exec(text)?.[1];
+  if (kinds !== undefined)
+    return { kind: 'detect', kinds: [...new Set(kinds.split(','))].toSorted() };
   const fixed = /^fixed:(.{1,100})$/s.exec(text)?.[1];
   if (fixed !== undefined) return { kind: 'fixed', text: fixed };
   const keep = /^last([1-9]|1[0-6])$/.exec(text)?.[1];

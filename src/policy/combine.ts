@@ -41,12 +41,21 @@ function byGroup(a: { readonly group: string }, b: { readonly group: string }): 
   return a.group < b.group ? -1 : 1;
 }
 
-const strictness: readonly Mask['kind'][] = ['null', 'fixed', 'hash', 'last', 'email'];
+const strictness: readonly Mask['kind'][] = ['null', 'fixed', 'hash', 'last', 'email', 'detect'];
 
-/** The stricter of two masks: null, then fixed, hash, last-n (the fewer kept), email. Does not depend on the order. */
+/**
+ * The stricter of two masks: null, then fixed, hash, last-n (the fewer kept), email, detect (the kinds of both). Of two
+ * hash classes it is always the same one. Does not depend on the order.
+ */
 export function stricterMask(a: Mask, b: Mask): Mask {
   if (a.kind !== b.kind) return strictness.indexOf(a.kind) < strictness.indexOf(b.kind) ? a : b;
   if (a.kind === 'last' && b.kind === 'last') return a.keep <= b.keep ? a : b;
   if (a.kind === 'fixed' && b.kind === 'fixed') return a.text <= b.text ? a : b;
+  if (a.kind === 'hash' && b.kind === 'hash') return (a.class ?? '') <= (b.class ?? '') ? a : b;
+  if (a.kind === 'detect' && b.kind === 'detect') return bothDetect(a.kinds, b.kinds);
   return a;
+}
+
+function bothDetect(a: readonly string[] | undefined, b: readonly string[] | undefined): Mask {
+  return a && b ? { kind: 'detect', kinds: sorted([...a, ...b]) } : { kind: 'detect' };
 }

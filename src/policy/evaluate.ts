@@ -161,13 +161,13 @@ export class CedarPolicy implements Policy {
   ): void {
     for (const answers of scope) {
       const answer = answers.about(action, resource, facts);
-      if (answer.kind === 'permit') tally.permit(answer.permits);
+      if (answer.kind === 'permit') tally.permit(answer.permits, action);
       else if (answer.kind === 'error') tally.fail(answer);
       else if (answer.kind === 'forbid') tally.forbid(answer.forbids, words(action, resource));
       else if (answer.kind === 'none') this.#refuse(tally, action, resource);
       else {
-        tally.hold(answer.holds);
-        tally.permit(answer.permits);
+        tally.hold(answer.holds, action);
+        tally.permit(answer.permits, action);
       }
     }
   }
@@ -196,7 +196,7 @@ export class CedarPolicy implements Policy {
       if (answer.kind === 'error') tally.fail(answer);
       const masked = maskOf(answer);
       if (masked) tally.mask(column, masked.mask, masked.rules);
-      else if (answer.kind === 'permit') tally.permit(answer.permits);
+      else if (answer.kind === 'permit') tally.permit(answer.permits, 'reveal');
     }
   }
 

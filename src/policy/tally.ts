@@ -1,9 +1,9 @@
-import type { Resource } from '../statement/effect.ts';
+import type { Action, Resource } from '../statement/effect.ts';
 import type { Answer } from './answers.ts';
 import { namesOf } from './entities.ts';
 import { combineHolds, stricterMask } from './combine.ts';
 import type { Rule } from './rule.ts';
-import type { Deny, Mask, Verdict } from './verdict.ts';
+import type { Deny, Mask, Obligations, Verdict } from './verdict.ts';
 
 /** The product's own rules, beside those of the policy. */
 export const ownRules = {
@@ -21,6 +21,17 @@ type Denial = {
   readonly hint: string | undefined;
 };
 
+/** A row limit, and the rules that set it. */
+type Limit = { readonly most: number; readonly rules: readonly string[] };
+
+function lower(before: Limit | undefined, most: number, rule: string): Limit {
+  if (!before || most < before.most) return { most, rules: [rule] };
+  if (most > before.most || before.rules.includes(rule)) return before;
+  return { most, rules: [...before.rules, rule] };
+}
+
+const changing: ReadonlySet<Action> = new Set(['write', 'delete', 'assign']);
+
 const joined = (sentences: readonly string[]): string => [...new Set(sentences)].join('; ');
 
 /** Adds up answers into the strictest verdict. */
@@ -29,18 +40,22 @@ export class Tally {
   readonly #holds: Rule[] = [];
   readonly #rules = new Set<string>();
   readonly #masks = new Map<string, Mask>();
-  #rows: number | undefined;
+  #rows: Limit | undefined;
+  #changes: Limit | undefined;
 
-  permit(rules: readonly Rule[]): void {
+  /** `action` says what a limit of these rules counts: rows that are changed, or rows that are returned. */
+  permit(rules: readonly Rule[], action: Action): void {
     for (const { id, terms } of rules) {
       this.#rules.add(id);
-      if (terms.rows !== undefined) this.#rows = Math.min(terms.rows, this.#rows ?? terms.rows);
+      if (terms.rows === undefined) continue;
+      if (changing.has(action)) this.#changes = lower(this.#changes, terms.rows, id);
+      else this.#rows = lower(this.#rows, terms.rows, id);
     }
   }
 
-  hold(rules: readonly Rule[]): void {
+  hold(rules: readonly Rule[], action: Action): void {
     this.#holds.push(...rules);
-    this.permit(rules);
+    this.permit(rules, action);
   }
 
   deny(rules: readonly string[], message: string, hint?: string): void {
@@ -72,10 +87,7 @@ export class Tally {
   /** `reason` is what the person gave; a hold that needs one is refused without. */
   verdict(reason: string | undefined): Verdict {
     if (this.#denials.length > 0) return this.#denial();
-    const obligations = {
-      masks: this.#masks,
-      ...(this.#rows !== undefined && { rows: this.#rows }),
-    };
+    const obligations = { masks: this.#masks, ...this.#limits() };
     if (this.#holds.length === 0) {
       const rules = this.#rules.size > 0 ? [...this.#rules] : [ownRules.session];
       return { kind: 'allow', rules, ...obligations };
@@ -85,6 +97,17 @@ export class Tally {
     if (requirement.reasonRequired && !reason?.trim()) return noReason(holds);
     const rules = holds.map((rule) => rule.id);
     return { kind: 'hold', rules, message: holdMessage(holds), requirement, ...obligations };
+  }
+
+  #limits(): Pick<Obligations, 'rows' | 'changes' | 'limitedBy'> {
+    const rows = this.#rows;
+    const changes = this.#changes;
+    if (!rows && !changes) return {};
+    return {
+      ...(rows && { rows: rows.most }),
+      ...(changes && { changes: changes.most }),
+      limitedBy: [...new Set([...(rows?.rules ?? []), ...(changes?.rules ?? [])])],
+    };
   }
 
   #denial(): Deny {

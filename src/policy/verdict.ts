@@ -1,10 +1,14 @@
-/** From strictest to mildest; a derived value (not verbatim) is always `null`. */
+/**
+ * From strictest to mildest; a derived value (not verbatim) is always `null`. Equal values of one hash class have equal
+ * tokens. `detect` shows the value but for what detectors find in it, of all kinds or of those that are named.
+ */
 export type Mask =
   | { readonly kind: 'null' }
   | { readonly kind: 'fixed'; readonly text: string }
-  | { readonly kind: 'hash' }
+  | { readonly kind: 'hash'; readonly class?: string }
   | { readonly kind: 'last'; readonly keep: number }
-  | { readonly kind: 'email' };
+  | { readonly kind: 'email' }
+  | { readonly kind: 'detect'; readonly kinds?: readonly string[] };
 
 /** What lifts a hold. Several rules combine to the stricter (design, "How rules decide"). */
 export type Requirement = {
@@ -27,7 +31,12 @@ export type Requirement = {
 /** Obligations of a statement that may run. `masks` is keyed by the entity id of a column. */
 export type Obligations = {
   readonly masks: ReadonlyMap<string, Mask>;
+  /** The most rows that it may return. */
   readonly rows?: number;
+  /** The most rows that it may change; more are rolled back. */
+  readonly changes?: number;
+  /** The rules that set these limits. */
+  readonly limitedBy?: readonly string[];
 };
 
 export type Allow = { readonly kind: 'allow'; readonly rules: readonly string[] } & Obligations;

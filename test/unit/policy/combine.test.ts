@@ -107,9 +107,13 @@ suite('the strictest mask', () => {
     { kind: 'fixed', text: 'a' },
     { kind: 'fixed', text: 'b' },
     { kind: 'hash' },
+    { kind: 'hash', class: 'card' },
     { kind: 'last', keep: 1 },
     { kind: 'last', keep: 4 },
     { kind: 'email' },
+    { kind: 'detect' },
+    { kind: 'detect', kinds: ['card', 'email'] },
+    { kind: 'detect', kinds: ['card'] },
   ];
   test('wins whatever the order in which masks are met', () => {
     for (const [i, a] of order.entries())
