@@ -205,15 +205,23 @@ function readMask(json: PolicyJson, values: ReadonlyMap<string, string>, complai
 
 /** `null`, `fixed:TEXT`, `hash`, `hash:CLASS`, `last4`, `email`, `detect`, `detect:email,card`; undefined for anything else. */
 export function parseMask(text: string): Mask | undefined {
-  if (text === 'null' || text === 'hash' || text === 'email' || text === 'detect')
-    return { kind: text };
-  const named = /^hash:([A-Za-z0-9][\w.-]{0,62})$/.exec(text)?.[1];
-  if (named !== undefined) return { kind: 'hash', class: named };
-  const kinds = /^detect:([a-z][\w-]*(?:,[a-z][\w-]*)*)$/.exec(text)?.[1];
-  if (kinds !== undefined)
-    return { kind: 'detect', kinds: [...new Set(kinds.split(','))].toSorted() };
-  const fixed = /^fixed:(.{1,100})$/s.exec(text)?.[1];
-  if (fixed !== undefined) return { kind: 'fixed', text: fixed };
-  const keep = /^last([1-9]|1[0-6])$/.exec(text)?.[1];
-  return keep === undefined ? undefined : { kind: 'last', keep: Number(keep) };
+  for (const [pattern, make] of masks) {
+    const found = pattern.exec(text);
+    if (found) return make(found[1] ?? '');
+  }
+  return undefined;
 }
+
+const masks: readonly (readonly [RegExp, (rest: string) => Mask])[] = [
+  [/^null$/, () => ({ kind: 'null' })],
+  [/^fixed:(.{1,100})$/s, (text) => ({ kind: 'fixed', text })],
+  [/^hash$/, () => ({ kind: 'hash' })],
+  [/^hash:([A-Za-z0-9][\w.-]{0,62})$/, (name) => ({ kind: 'hash', class: name })],
+  [/^last([1-9]|1[0-6])$/, (keep) => ({ kind: 'last', keep: Number(keep) })],
+  [/^email$/, () => ({ kind: 'email' })],
+  [/^detect$/, () => ({ kind: 'detect' })],
+  [
+    /^detect:([a-z][\w-]*(?:,[a-z][\w-]*)*)$/,
+    (kinds) => ({ kind: 'detect', kinds: [...new Set(kinds.split(','))].toSorted() }),
+  ],
+];

@@ -48,12 +48,23 @@ const strictness: readonly Mask['kind'][] = ['null', 'fixed', 'hash', 'last', 'e
  * hash classes it is always the same one. Does not depend on the order.
  */
 export function stricterMask(a: Mask, b: Mask): Mask {
-  if (a.kind !== b.kind) return strictness.indexOf(a.kind) < strictness.indexOf(b.kind) ? a : b;
-  if (a.kind === 'last' && b.kind === 'last') return a.keep <= b.keep ? a : b;
-  if (a.kind === 'fixed' && b.kind === 'fixed') return a.text <= b.text ? a : b;
-  if (a.kind === 'hash' && b.kind === 'hash') return (a.class ?? '') <= (b.class ?? '') ? a : b;
   if (a.kind === 'detect' && b.kind === 'detect') return bothDetect(a.kinds, b.kinds);
-  return a;
+  if (a.kind !== b.kind) return strictness.indexOf(a.kind) < strictness.indexOf(b.kind) ? a : b;
+  return detail(a) <= detail(b) ? a : b;
+}
+
+/** Tells masks of one kind apart; the smaller is the stricter, or just always the same one. */
+function detail(mask: Mask): number | string {
+  switch (mask.kind) {
+    case 'last':
+      return mask.keep;
+    case 'fixed':
+      return mask.text;
+    case 'hash':
+      return mask.class ?? '';
+    default:
+      return 0;
+  }
 }
 
 function bothDetect(a: readonly string[] | undefined, b: readonly string[] | undefined): Mask {
