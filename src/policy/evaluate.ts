@@ -6,6 +6,7 @@ import { TwoGenerations } from './cache.ts';
 import { RuleBook } from './book.ts';
 import { stricterMask } from './combine.ts';
 import { chainOf, namesOf, principalsOf } from './entities.ts';
+import { Overheard, questionsOf, type Explanation, type Heard } from './explain.ts';
 import { factsOf, type AskFacts } from './facts.ts';
 import { columnsNamed, hiddenSomewhere } from './hidden.ts';
 import type { Context, Policy, TargetFacts } from './policy.ts';
@@ -51,26 +52,50 @@ export class CedarPolicy implements Policy {
     effects: readonly Effect[],
     context: Context,
   ): Verdict {
-    return failClosed(() => {
-      const scope = this.#scope(subject, target);
-      // The right to connect may have ended since the session began.
-      const connected = this.#door(scope, subject, target, context);
-      if (connected.kind !== 'allow') return connected;
-      const before = this.#verdicts.get(effects);
-      if (before?.scope === scope) return before.verdict;
-      const tally = new Tally();
-      const agent = subject.agent !== undefined;
-      let lasting = true;
-      for (const effect of effects) {
-        const facts = factsOf(effect, context, agent, target.timeZone);
-        this.#judgeEffect(tally, scope, effect, facts);
-        lasting &&= !facts.asked;
-      }
-      const verdict = tally.verdict(context.reason);
-      // Whether a hold stands depends on the reason that was given.
-      if (verdict.kind === 'allow' && lasting) this.#verdicts.set(effects, { scope, verdict });
-      return verdict;
-    });
+    return failClosed(() =>
+      this.#judge(this.#scope(subject, target), subject, target, effects, context),
+    );
+  }
+
+  /** As `judge`, with every question that was asked on the way, and why each rule did or did not apply. */
+  explain(
+    subject: Subject,
+    target: TargetFacts,
+    effects: readonly Effect[],
+    context: Context,
+  ): Explanation {
+    const heard: Heard[] = [];
+    const scope = principalsOf(subject).map(
+      (principal) => new Overheard(this.#book, principal, target, heard),
+    );
+    const verdict = failClosed(() => this.#judge(scope, subject, target, effects, context));
+    return { verdict, questions: questionsOf(this.#book, heard) };
+  }
+
+  #judge(
+    scope: readonly Answers[],
+    subject: Subject,
+    target: TargetFacts,
+    effects: readonly Effect[],
+    context: Context,
+  ): Verdict {
+    // The right to connect may have ended since the session began.
+    const connected = this.#door(scope, subject, target, context);
+    if (connected.kind !== 'allow') return connected;
+    const before = this.#verdicts.get(effects);
+    if (before?.scope === scope) return before.verdict;
+    const tally = new Tally();
+    const agent = subject.agent !== undefined;
+    let lasting = true;
+    for (const effect of effects) {
+      const facts = factsOf(effect, context, agent, target.timeZone);
+      this.#judgeEffect(tally, scope, effect, facts);
+      lasting &&= !facts.asked;
+    }
+    const verdict = tally.verdict(context.reason);
+    // Whether a hold stands depends on the reason that was given.
+    if (verdict.kind === 'allow' && lasting) this.#verdicts.set(effects, { scope, verdict });
+    return verdict;
   }
 
   isRuled(target: TargetFacts, column: Resource): boolean {

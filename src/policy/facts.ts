@@ -26,7 +26,7 @@ export function factsOf(
 }
 
 function gather(doing: Doing, context: Context, agent: boolean, timeZone: string): Facts {
-  const { hour, weekday } = clock(context.now, timeZone);
+  const { hour, weekday, time, date } = clock(context.now, timeZone);
   const rows = doing.estimatedRows;
   return {
     statement: doing.class,
@@ -42,6 +42,8 @@ function gather(doing: Doing, context: Context, agent: boolean, timeZone: string
     agent,
     hour,
     weekday,
+    time,
+    date,
   };
 }
 
@@ -51,26 +53,47 @@ export function toCedar(facts: Facts): Record<string, CedarValueJson> {
   return context;
 }
 
-type Clock = { readonly minute: number; readonly hour: number; readonly weekday: number };
+/** `time` is 830 for 08:30, `date` 20261224 for December 24, 2026: whole numbers, so that rules can compare them. */
+type Clock = {
+  readonly minute: number;
+  readonly hour: number;
+  readonly weekday: number;
+  readonly time: number;
+  readonly date: number;
+};
 const clocks = new Map<string, Clock>();
 const formats = new Map<string, Intl.DateTimeFormat>();
 const days = ['Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat', 'Sun'];
 
-/** Hour 0 to 23 and weekday 1 (Monday) to 7 in a time zone; zones change on whole minutes, so one answer serves a minute. */
+/** What a clock and a calendar in that time zone show; zones change on whole minutes, so one answer serves a minute. */
 export function clock(now: number, timeZone: string): Clock {
   const minute = Math.floor(now / 60_000);
   const last = clocks.get(timeZone);
   if (last?.minute === minute) return last;
-  let format = formats.get(timeZone);
-  if (!format) {
-    const options = { timeZone, hour: 'numeric', weekday: 'short', hourCycle: 'h23' } as const;
-    formats.set(timeZone, (format = new Intl.DateTimeFormat('en-US', options)));
-  }
-  const parts = format.formatToParts(now);
-  const hour = Number(parts.find((part) => part.type === 'hour')?.value);
-  const weekday = days.indexOf(parts.find((part) => part.type === 'weekday')?.value ?? '') + 1;
-  if (!Number.isInteger(hour) || weekday === 0) throw new Error(`no clock for ${timeZone}`);
-  const answer = { minute, hour, weekday };
+  const parts = new Map(
+    formatOf(timeZone)
+      .formatToParts(now)
+      .map(({ type, value }) => [type, value]),
+  );
+  const number = (type: Intl.DateTimeFormatPartTypes): number => Number(parts.get(type));
+  const hour = number('hour');
+  const weekday = days.indexOf(parts.get('weekday') ?? '') + 1;
+  const time = hour * 100 + number('minute');
+  const date = number('year') * 10_000 + number('month') * 100 + number('day');
+  if (!Number.isInteger(time) || !Number.isInteger(date) || weekday === 0)
+    throw new Error(`no clock for ${timeZone}`);
+  const answer = { minute, hour, weekday, time, date };
   clocks.set(timeZone, answer);
   return answer;
+}
+
+function formatOf(timeZone: string): Intl.DateTimeFormat {
+  let format = formats.get(timeZone);
+  if (!format) {
+    const numeric = 'numeric';
+    const day = { year: numeric, month: numeric, day: numeric, weekday: 'short' } as const;
+    const options = { ...day, timeZone, hour: numeric, minute: numeric, hourCycle: 'h23' } as const;
+    formats.set(timeZone, (format = new Intl.DateTimeFormat('en-US', options)));
+  }
+  return format;
 }

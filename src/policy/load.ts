@@ -10,7 +10,6 @@ import { readTerms } from './annotations.ts';
 import { factsUsed } from './ast.ts';
 import { checkNames, indexNames, type KnownNames, type Names } from './check.ts';
 import { CedarPolicy } from './evaluate.ts';
-import type { Policy } from './policy.ts';
 import type { Problem, Rule } from './rule.ts';
 import { schemaText } from './schema.ts';
 
@@ -20,7 +19,13 @@ export type { Problem } from './rule.ts';
 export type PolicyFile = { readonly name: string; readonly text: string };
 
 export type Loaded =
-  | { readonly ok: true; readonly policy: Policy; readonly warnings: readonly Problem[] }
+  | {
+      readonly ok: true;
+      readonly policy: CedarPolicy;
+      /** File of each rule, by id. */
+      readonly files: ReadonlyMap<string, string>;
+      readonly warnings: readonly Problem[];
+    }
   | { readonly ok: false; readonly problems: readonly Problem[] };
 
 /** A rule with the place it was read from. */
@@ -59,7 +64,8 @@ export function loadPolicy(files: readonly PolicyFile[], known: KnownNames): Loa
     rulesVersion(files),
     [...rules.values()].map((one) => one.rule),
   );
-  return { ok: true, policy, warnings: sorted(warnings) };
+  const placed = new Map([...rules].map(([id, { file }]) => [id, file]));
+  return { ok: true, policy, files: placed, warnings: sorted(warnings) };
 }
 
 function place(file: string, id?: string, line?: number): Pick<Problem, 'file' | 'id' | 'line'> {

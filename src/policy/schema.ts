@@ -23,6 +23,8 @@ type Facts = {
   agent: Bool,
   hour: Long,                                  // 0 to 23, in the target's time zone
   weekday: Long,                               // 1 = Monday
+  time: Long,                                  // 0 to 2359: 830 is 08:30
+  date: Long,                                  // 20261224 is December 24, 2026
 };
 action connect appliesTo { principal: [Person, Agent], resource: [Target], context: Facts };
 action read, write, delete appliesTo { principal: [Person, Agent], resource: [Table], context: Facts };
@@ -43,5 +45,7 @@ export const factNames = [
   'agent',
   'hour',
   'weekday',
+  'time',
+  'date',
 ] as const;
 export type FactName = (typeof factNames)[number];

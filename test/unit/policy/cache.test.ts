@@ -244,7 +244,19 @@ test('a bounded map forgets the entries that were not asked for', () => {
 
 test("hour and weekday are the target's own", () => {
   const now = Date.UTC(2026, 10, 20, 23, 30);
-  assert.deepEqual(clock(now, 'UTC'), { minute: now / 60_000, hour: 23, weekday: 5 });
-  assert.deepEqual(clock(now, 'Asia/Kathmandu'), { minute: now / 60_000, hour: 5, weekday: 6 });
+  assert.deepEqual(clock(now, 'UTC'), {
+    minute: now / 60_000,
+    hour: 23,
+    weekday: 5,
+    time: 2330,
+    date: 20261120,
+  });
+  assert.deepEqual(clock(now, 'Asia/Kathmandu'), {
+    minute: now / 60_000,
+    hour: 5,
+    weekday: 6,
+    time: 515,
+    date: 20261121,
+  });
   assert.equal(clock(Date.UTC(2026, 10, 21), 'UTC').hour, 0);
 });
