@@ -4,16 +4,22 @@ import type { Deny, Verdict } from '#src/policy/verdict.ts';
 import type { Look, Refused } from '#src/statement/statement.ts';
 import type { Asked, GateRefusal } from './asked.ts';
 
+/** What of a statement's surroundings decides the verdict. */
+type Around = Pick<Asked, 'context' | 'unfit'> & {
+  readonly session: Pick<Asked['session'], 'target'>;
+};
+
 /** The rules' answer, behind what the gateway itself refuses. Also asked anew after an approval. */
 export function judge(
-  policy: Policy,
+  policy: Pick<Policy, 'judge'>,
   subject: Subject | undefined,
-  asked: Asked,
+  asked: Around,
   look: Look,
+  now = Date.now(),
 ): Verdict {
   if (look.refused) return denyBy(look.refused);
   if (!subject) return denyBy(unknownPerson);
-  const context: Context = { ...asked.context, now: Date.now() };
+  const context: Context = { ...asked.context, now };
   const verdict = policy.judge(subject, asked.session.target, look.effects, context);
   if (verdict.kind === 'deny') return verdict;
   const unfit =
