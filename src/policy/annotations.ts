@@ -1,6 +1,7 @@
 import type { PolicyJson } from '@cedar-policy/cedar-wasm/nodejs';
 import { actionsOf, entity } from './ast.ts';
 import { parseDuration } from './duration.ts';
+import type { FreshTerms } from './fresh.ts';
 import type { HoldTerms, Terms } from './rule.ts';
 import type { Mask } from './verdict.ts';
 
@@ -14,7 +15,9 @@ const known = new Set(
   ),
 );
 /** They say how a hold is lifted, so without `@hold` they would be silently ignored. */
-const holdOnly = ['expires', 'channel', 'quorum', 'reason', 'stepup', 'acr', 'amr', 'resend'];
+const holdOnly = ['expires', 'channel', 'quorum', 'reason', 'resend'];
+/** They say how the approver of a hold signs in, or whoever a permit shows a column. */
+const signIn = ['stepup', 'acr', 'amr'];
 /** Relaxations that nothing enforces yet; ignoring one quietly would surprise its author. */
 const notYet = ['shape', 'reactions'];
 
@@ -42,6 +45,7 @@ export function readTerms(json: PolicyJson): {
   const hold = readHold(json, values, complain);
   const message = values.get('message');
   const rows = readRows(json, values, complain);
+  const fresh = hold ? undefined : readFresh(json, values, complain);
   const mask = readMask(json, values, complain);
   return {
     terms: {
@@ -49,6 +53,7 @@ export function readTerms(json: PolicyJson): {
       ...(message !== undefined && { message }),
       ...(hold && { hold }),
       ...(rows !== undefined && { rows }),
+      ...(fresh && { fresh }),
     },
     complaints,
   };
@@ -92,6 +97,35 @@ function readHold(
     ...(resendMs !== undefined && { resendMs }),
     ...(channel !== undefined && { channel }),
   };
+}
+
+/** The fresh sign-in that a permit asks for: only what it shows can be hidden again while there is none. */
+function readFresh(
+  json: PolicyJson,
+  values: ReadonlyMap<string, string>,
+  complain: Complain,
+): FreshTerms | undefined {
+  const written = signIn.filter((name) => values.has(name));
+  const actions = actionsOf(json) ?? [];
+  const reveals = actions.length > 0 && actions.every((action) => action === 'reveal');
+  if (json.effect === 'permit' && reveals) {
+    const { stepUpMs: ageMs, acr, amr } = readStepUp(values, complain);
+    return ageMs === undefined
+      ? undefined
+      : { ageMs, ...(acr !== undefined && { acr }), ...(amr && { amr }) };
+  }
+  for (const name of written)
+    if (json.effect === 'permit')
+      complain(
+        `@${name} stands on a permit that does more than show columns`,
+        'name reveal alone in its head: action == Action::"reveal"',
+      );
+    else
+      complain(
+        `@${name} says how a hold is lifted, but the rule has no @hold`,
+        `add @hold("group") or remove @${name}`,
+      );
+  return undefined;
 }
 
 function readStepUp(

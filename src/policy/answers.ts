@@ -11,9 +11,17 @@ import type { FactName } from './schema.ts';
 /** What the rules say to one principal about one action on one resource. */
 export type Answer =
   | { readonly kind: 'permit'; readonly permits: readonly Rule[] }
+  /** Permitted only by rules that ask for a fresh sign-in. */
+  | { readonly kind: 'asking'; readonly asking: readonly Rule[] }
   | { readonly kind: 'hold'; readonly holds: readonly Rule[]; readonly permits: readonly Rule[] }
   /** `permitted`: something would have permitted it, had the forbids not been. */
-  | { readonly kind: 'forbid'; readonly forbids: readonly Rule[]; readonly permitted: boolean }
+  | {
+      readonly kind: 'forbid';
+      readonly forbids: readonly Rule[];
+      readonly permitted: boolean;
+      /** They would have, behind a fresh sign-in. */
+      readonly asking?: readonly Rule[];
+    }
   | { readonly kind: 'none' }
   | { readonly kind: 'error'; readonly rules: readonly string[] };
 
@@ -82,7 +90,7 @@ export class Answers {
     const all = this.#ask('all', action, chain, facts);
     if (all.kind === 'error') return all;
     const rules = all.reasons.flatMap((id) => this.#book.rules.get(id) ?? []);
-    if (all.allow) return { kind: 'permit', permits: rules };
+    if (all.allow) return permitted(rules);
     if (rules.length === 0) return { kind: 'none' };
     const forbids = rules.filter((rule) => !rule.terms.hold);
     if (forbids.length > 0) return this.#forbidden(action, chain, facts, forbids);
@@ -98,7 +106,11 @@ export class Answers {
     if (action !== 'reveal') return { kind: 'forbid', forbids, permitted: false };
     const permits = this.#ask('permits', action, chain, facts);
     if (permits.kind === 'error') return permits;
-    return { kind: 'forbid', forbids, permitted: permits.allow };
+    if (!permits.allow) return { kind: 'forbid', forbids, permitted: false };
+    const by = permitted(permits.reasons.flatMap((id) => this.#book.rules.get(id) ?? []));
+    return by.kind === 'permit'
+      ? { kind: 'forbid', forbids, permitted: true }
+      : { kind: 'forbid', forbids, permitted: false, asking: by.asking };
   }
 
   #ask(set: SetName, action: Action, chain: Chain, facts: Facts): ReturnType<CedarSets['ask']> {
@@ -113,4 +125,12 @@ export class Answers {
     };
     return this.#book.sets.ask(set, question);
   }
+}
+
+/** Cedar names every permit that applies; one that asks for nothing more is enough. */
+function permitted(permits: readonly Rule[]): Extract<Answer, { kind: 'permit' | 'asking' }> {
+  const standing = permits.filter(({ terms }) => !terms.fresh);
+  return standing.length > 0
+    ? { kind: 'permit', permits: standing }
+    : { kind: 'asking', asking: permits };
 }

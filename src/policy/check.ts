@@ -54,7 +54,7 @@ export function checkNames(
     found.push({ ...unknown('group', hold.group, names.groups), harmless: false });
   if (hold?.channel !== undefined && !names.channels.has(hold.channel))
     found.push({ ...unknown('channel', hold.channel, names.channels), harmless: false });
-  if (hold?.stepUpMs !== undefined && names.stepUp === false)
+  if ((hold?.stepUpMs !== undefined || rule.terms.fresh) && names.stepUp === false)
     found.push({
       message:
         '@stepup asks for a fresh sign-in, and there is no provider that tells when one was made',

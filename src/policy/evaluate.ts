@@ -8,6 +8,7 @@ import { stricterMask } from './combine.ts';
 import { chainOf, namesOf, principalsOf } from './entities.ts';
 import { Overheard, questionsOf, type Explanation, type Heard } from './explain.ts';
 import { factsOf, type AskFacts } from './facts.ts';
+import type { FreshSignIn } from './fresh.ts';
 import { columnsNamed, hiddenSomewhere } from './hidden.ts';
 import type { Context, Policy, TargetFacts } from './policy.ts';
 import type { Rule } from './rule.ts';
@@ -20,6 +21,14 @@ const opening = { class: 'connect', bounded: true } as const;
 /** A mask with the rules that ask for it. */
 type Masked = { readonly mask: Mask; readonly rules: readonly string[] };
 
+type Remembered = {
+  readonly scope: readonly Answers[];
+  readonly signIn: FreshSignIn | undefined;
+  /** In milliseconds since the epoch. */
+  readonly until: number;
+  readonly verdict: Verdict;
+};
+
 /** One version of the rules over Cedar, with the answers it has given. */
 export class CedarPolicy implements Policy {
   readonly version: string;
@@ -28,10 +37,9 @@ export class CedarPolicy implements Policy {
   readonly #scopes = new TwoGenerations<string, readonly Answers[]>(maxScopes);
   readonly #ruled = new TwoGenerations<string, { readonly ruled: boolean }>(8_192);
   /** By the effects of an analysis: what was allowed without a look at any fact of the moment is allowed again. */
-  readonly #verdicts = new WeakMap<
-    readonly Effect[],
-    { readonly scope: readonly Answers[]; readonly verdict: Verdict }
-  >();
+  readonly #verdicts = new WeakMap<readonly Effect[], Remembered>();
+  /** The same for those that were asked behind a fresh sign-in: nothing of them outlasts it. */
+  readonly #behind = new WeakMap<readonly Effect[], Remembered>();
   /** May this subject connect to this target, where no fact of the moment matters? */
   readonly #doors = new WeakMap<readonly Answers[], Verdict>();
   readonly #subjects = new WeakMap<Subject, string>();
@@ -82,9 +90,14 @@ export class CedarPolicy implements Policy {
     // The right to connect may have ended since the session began.
     const connected = this.#door(scope, subject, target, context);
     if (connected.kind !== 'allow') return connected;
-    const before = this.#verdicts.get(effects);
-    if (before?.scope === scope) return before.verdict;
-    const tally = new Tally();
+    const { now } = context;
+    // What a person proves about themselves shows a program nothing.
+    const signIn = subject.agent ? undefined : context.signIn;
+    const remembered = signIn ? this.#behind : this.#verdicts;
+    const before = remembered.get(effects);
+    if (before?.scope === scope && before.signIn === signIn && now < before.until)
+      return before.verdict;
+    const tally = new Tally({ ...(signIn && { signIn }), now });
     const agent = subject.agent !== undefined;
     let lasting = true;
     for (const effect of effects) {
@@ -94,7 +107,9 @@ export class CedarPolicy implements Policy {
     }
     const verdict = tally.verdict(context.reason);
     // Whether a hold stands depends on the reason that was given.
-    if (verdict.kind === 'allow' && lasting) this.#verdicts.set(effects, { scope, verdict });
+    const until = verdict.fresh?.counted?.until ?? Infinity;
+    if (verdict.kind === 'allow' && lasting)
+      remembered.set(effects, { scope, signIn, until, verdict });
     return verdict;
   }
 
@@ -147,7 +162,7 @@ export class CedarPolicy implements Policy {
   ): Verdict {
     const before = this.#doors.get(scope);
     if (before) return before;
-    const tally = new Tally();
+    const tally = new Tally(context);
     const facts = factsOf(opening, context, subject.agent !== undefined, target.timeZone);
     const resource = this.#targets.get(target) ?? { type: 'Target', path: [target.name] };
     this.#targets.set(target, resource);
@@ -189,7 +204,7 @@ export class CedarPolicy implements Policy {
       if (answer.kind === 'permit') tally.permit(answer.permits, action);
       else if (answer.kind === 'error') tally.fail(answer);
       else if (answer.kind === 'forbid') tally.forbid(answer.forbids, words(action, resource));
-      else if (answer.kind === 'none') this.#refuse(tally, action, resource);
+      else if (answer.kind !== 'hold') this.#refuse(tally, action, resource);
       else {
         tally.hold(answer.holds, action);
         tally.permit(answer.permits, action);
@@ -219,7 +234,7 @@ export class CedarPolicy implements Policy {
     for (const answers of scope) {
       const answer = answers.about('reveal', column, facts);
       if (answer.kind === 'error') tally.fail(answer);
-      const masked = maskOf(answer);
+      const masked = maskOf(answer, tally, column);
       if (masked) tally.mask(column, masked.mask, masked.rules);
       else if (answer.kind === 'permit') tally.permit(answer.permits, 'reveal');
     }
@@ -235,7 +250,7 @@ export class CedarPolicy implements Policy {
   ): void {
     if ((effect.class === 'insert' || effect.class === 'copy') && !effect.upsert) return;
     for (const answers of scope) {
-      const masked = maskOf(answers.about('reveal', column, facts));
+      const masked = maskOf(answers.about('reveal', column, facts), tally, column);
       if (!masked || namesColumn(answers.about('assign', column, facts), column)) continue;
       const message = `${words('assign', column)} is refused: its values are hidden from you`;
       const hint = `only a permit for assign on this very column (resource == Column::"…") allows it`;
@@ -245,13 +260,15 @@ export class CedarPolicy implements Policy {
 
   /** Computing with a hidden column tells as much as a condition on it, so it asks for the same right. */
   #computed(tally: Tally, scope: readonly Answers[], column: Resource, facts: AskFacts): void {
-    const hidden = scope.some((answers) => maskOf(answers.about('reveal', column, facts)));
+    const hidden = scope.some((answers) =>
+      maskOf(answers.about('reveal', column, facts), tally, column),
+    );
     if (hidden) this.#count(tally, scope, 'filter', column, facts);
   }
 
   #flow(tally: Tally, scope: readonly Answers[], column: Resource, facts: AskFacts): void {
     for (const answers of scope) {
-      const masked = maskOf(answers.about('reveal', column, facts));
+      const masked = maskOf(answers.about('reveal', column, facts), tally, column);
       if (!masked) continue;
       const message = `${column.path.join('.')} is hidden from you, so its values may not be copied into a table, a setting or a notification`;
       tally.deny([ownRules.maskedFlow, ...masked.rules], message, 'leave the column out');
@@ -267,7 +284,7 @@ export class CedarPolicy implements Policy {
       if (resource.type === 'Table') columnsNamed(this.#book.rules, resource).forEach(add);
     for (const column of touched.values())
       for (const answers of scope) {
-        const masked = maskOf(answers.about('reveal', column, facts));
+        const masked = maskOf(answers.about('reveal', column, facts), tally, column);
         if (!masked) continue;
         const { path } = column;
         const what =
@@ -282,12 +299,16 @@ export class CedarPolicy implements Policy {
 const words = (action: Action, resource: Resource): string =>
   `${action} on ${resource.path.join('.')}`;
 
+const atNoTime = { now: 0 };
+
 /** Undefined when the column is shown. Nothing permitted, or no answer: null, the strictest. */
-function maskOf(answer: Answer): Masked | undefined {
+function maskOf(answer: Answer, tally: Tally, column: Resource): Masked | undefined {
   if (answer.kind === 'permit') return undefined;
+  if (answer.kind === 'asking' && tally.shows(answer.asking, column)) return undefined;
   if (answer.kind !== 'forbid') return { mask: { kind: 'null' }, rules: [ownRules.noPermit] };
   const rules = answer.forbids.map((rule) => rule.id);
-  if (!answer.permitted) return { mask: { kind: 'null' }, rules };
+  const permitted = answer.permitted || (answer.asking && tally.shows(answer.asking, column));
+  if (!permitted) return { mask: { kind: 'null' }, rules };
   return { mask: answer.forbids.map((rule) => rule.terms.mask).reduce(stricterMask), rules };
 }
 
@@ -304,7 +325,7 @@ function failClosed(judge: () => Verdict): Verdict {
   try {
     return judge();
   } catch {
-    const tally = new Tally();
+    const tally = new Tally(atNoTime);
     tally.fail({ kind: 'error', rules: [] });
     return tally.verdict(undefined);
   }

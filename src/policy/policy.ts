@@ -1,5 +1,6 @@
 import type { Subject } from '../identity/person.ts';
 import type { Effect, Resource } from '../statement/effect.ts';
+import type { FreshSignIn } from './fresh.ts';
 import type { Verdict } from './verdict.ts';
 
 /** Facts of the moment that rules may ask about, beside the effect itself. */
@@ -7,6 +8,8 @@ export type Context = {
   readonly reason?: string;
   readonly purpose?: string;
   readonly inTransaction: boolean;
+  /** The last one that the person made for this session; never one of an agent. */
+  readonly signIn?: FreshSignIn;
   /** Milliseconds since the epoch; hour and weekday are taken in the target's time zone. */
   readonly now: number;
 };

@@ -1,4 +1,5 @@
 import type { PolicyJson } from '@cedar-policy/cedar-wasm/nodejs';
+import type { FreshTerms } from './fresh.ts';
 import type { Mask } from './verdict.ts';
 import type { FactName } from './schema.ts';
 
@@ -22,6 +23,8 @@ export type Terms = {
   /** For a `forbid` on `reveal`; the default is null. */
   readonly mask: Mask;
   readonly rows?: number;
+  /** For a `permit` of `reveal`: it counts only behind such a sign-in. */
+  readonly fresh?: FreshTerms;
 };
 
 /** One Cedar policy, keyed by its `@id`. */

@@ -2,6 +2,7 @@ import type { Action, Resource } from '../statement/effect.ts';
 import type { Answer } from './answers.ts';
 import { namesOf } from './entities.ts';
 import { combineHolds, stricterMask } from './combine.ts';
+import { Freshly, type FreshSignIn } from './fresh.ts';
 import type { Rule } from './rule.ts';
 import type { Deny, Mask, Obligations, Verdict } from './verdict.ts';
 
@@ -42,6 +43,20 @@ export class Tally {
   readonly #masks = new Map<string, Mask>();
   #rows: Limit | undefined;
   #changes: Limit | undefined;
+  readonly #signIn: { readonly signIn?: FreshSignIn; readonly now: number };
+  #freshly: Freshly | undefined;
+
+  constructor(signIn: { readonly signIn?: FreshSignIn; readonly now: number }) {
+    this.#signIn = signIn;
+  }
+
+  /** True when the sign-in for this session is fresh enough for one of these permits for `reveal`. */
+  shows(asking: readonly Rule[], column: Resource): boolean {
+    this.#freshly ??= new Freshly(this.#signIn.signIn, this.#signIn.now);
+    const counting = this.#freshly.counting(asking, column);
+    this.permit(counting, 'reveal');
+    return counting.length > 0;
+  }
 
   /** `action` says what a limit of these rules counts: rows that are changed, or rows that are returned. */
   permit(rules: readonly Rule[], action: Action): void {
@@ -87,7 +102,7 @@ export class Tally {
   /** `reason` is what the person gave; a hold that needs one is refused without. */
   verdict(reason: string | undefined): Verdict {
     if (this.#denials.length > 0) return this.#denial();
-    const obligations = { masks: this.#masks, ...this.#limits() };
+    const obligations = { masks: this.#masks, ...this.#limits(), ...this.#fresh() };
     if (this.#holds.length === 0) {
       const rules = this.#rules.size > 0 ? [...this.#rules] : [ownRules.session];
       return { kind: 'allow', rules, ...obligations };
@@ -110,6 +125,10 @@ export class Tally {
     };
   }
 
+  #fresh(): Pick<Obligations, 'fresh'> {
+    return this.#freshly ? { fresh: this.#freshly.summary() } : {};
+  }
+
   #denial(): Deny {
     const hint = joined(this.#denials.flatMap((one) => one.hint ?? []));
     return {
@@ -117,6 +136,7 @@ export class Tally {
       rules: [...new Set(this.#denials.flatMap((one) => one.rules))],
       message: joined(this.#denials.map((one) => one.message)),
       ...(hint !== '' && { hint }),
+      ...this.#fresh(),
     };
   }
 }

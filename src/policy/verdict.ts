@@ -1,3 +1,5 @@
+import type { FreshTerms } from './fresh.ts';
+
 /**
  * From strictest to mildest; a derived value (not verbatim) is always `null`. Equal values of one hash class have equal
  * tokens. `detect` shows the value but for what detectors find in it, of all kinds or of those that are named.
@@ -28,6 +30,17 @@ export type Requirement = {
   readonly reactionsVote: boolean;
 };
 
+/** What permits that ask for a fresh sign-in had to do with a verdict. */
+export type Freshness = {
+  /** Columns (`schema.table.column`) that are hidden for want of one, and the rules that would show them. */
+  readonly wanting?: {
+    readonly columns: readonly string[];
+    readonly rules: readonly ({ readonly id: string } & FreshTerms)[];
+  };
+  /** The sign-in that counted, and until when it does: after that the verdict is no more. */
+  readonly counted?: { readonly signIn: string; readonly until: number };
+};
+
 /** Obligations of a statement that may run. `masks` is keyed by the entity id of a column. */
 export type Obligations = {
   readonly masks: ReadonlyMap<string, Mask>;
@@ -37,6 +50,7 @@ export type Obligations = {
   readonly changes?: number;
   /** The rules that set these limits. */
   readonly limitedBy?: readonly string[];
+  readonly fresh?: Freshness;
 };
 
 export type Allow = { readonly kind: 'allow'; readonly rules: readonly string[] } & Obligations;
@@ -51,5 +65,6 @@ export type Deny = {
   readonly rules: readonly string[];
   readonly message: string;
   readonly hint?: string;
+  readonly fresh?: Freshness;
 };
 export type Verdict = Allow | Hold | Deny;
