@@ -1,7 +1,6 @@
 import type { PolicyJson } from '@cedar-policy/cedar-wasm/nodejs';
 import { actionsOf, entity } from './ast.ts';
 import { parseDuration } from './duration.ts';
-import type { FreshTerms } from './fresh.ts';
 import type { HoldTerms, Terms } from './rule.ts';
 import type { Mask } from './verdict.ts';
 
@@ -45,7 +44,7 @@ export function readTerms(json: PolicyJson): {
   const hold = readHold(json, values, complain);
   const message = values.get('message');
   const rows = readRows(json, values, complain);
-  const fresh = hold ? undefined : readFresh(json, values, complain);
+  const fresh = readFresh(json, values, complain);
   const mask = readMask(json, values, complain);
   return {
     terms: {
@@ -53,7 +52,7 @@ export function readTerms(json: PolicyJson): {
       ...(message !== undefined && { message }),
       ...(hold && { hold }),
       ...(rows !== undefined && { rows }),
-      ...(fresh && { fresh }),
+      ...fresh,
     },
     complaints,
   };
@@ -104,15 +103,15 @@ function readFresh(
   json: PolicyJson,
   values: ReadonlyMap<string, string>,
   complain: Complain,
-): FreshTerms | undefined {
+): Pick<Terms, 'fresh'> {
   const written = signIn.filter((name) => values.has(name));
+  if (written.length === 0 || values.has('hold')) return {};
   const actions = actionsOf(json) ?? [];
   const reveals = actions.length > 0 && actions.every((action) => action === 'reveal');
   if (json.effect === 'permit' && reveals) {
     const { stepUpMs: ageMs, acr, amr } = readStepUp(values, complain);
-    return ageMs === undefined
-      ? undefined
-      : { ageMs, ...(acr !== undefined && { acr }), ...(amr && { amr }) };
+    if (ageMs === undefined) return {};
+    return { fresh: { ageMs, ...(acr !== undefined && { acr }), ...(amr && { amr }) } };
   }
   for (const name of written)
     if (json.effect === 'permit')
@@ -125,7 +124,7 @@ function readFresh(
         `@${name} says how a hold is lifted, but the rule has no @hold`,
         `add @hold("group") or remove @${name}`,
       );
-  return undefined;
+  return {};
 }
 
 function readStepUp(

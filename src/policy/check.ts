@@ -54,19 +54,23 @@ export function checkNames(
     found.push({ ...unknown('group', hold.group, names.groups), harmless: false });
   if (hold?.channel !== undefined && !names.channels.has(hold.channel))
     found.push({ ...unknown('channel', hold.channel, names.channels), harmless: false });
-  if ((hold?.stepUpMs !== undefined || rule.terms.fresh) && names.stepUp === false)
-    found.push({
-      message:
-        '@stepup asks for a fresh sign-in, and there is no provider that tells when one was made',
-      hint: 'name an OpenID provider with auth_time under identity.providers, or remove @stepup',
-      harmless: false,
-    });
+  if (asksFresh(rule) && names.stepUp === false) found.push(nowhereFresh);
   for (const mention of mentions(rule.json)) {
     const complaint = checkPattern(mention) ?? checkMention(mention, names);
     if (complaint) found.push({ ...complaint, harmless: isHarmless(rule, mention) });
   }
   return found;
 }
+
+const asksFresh = ({ terms }: Rule): boolean =>
+  terms.fresh !== undefined || terms.hold?.stepUpMs !== undefined;
+
+const nowhereFresh = {
+  message:
+    '@stepup asks for a fresh sign-in, and there is no provider that tells when one was made',
+  hint: 'name an OpenID provider with auth_time under identity.providers, or remove @stepup',
+  harmless: false,
+};
 
 /** Nobody is in an unknown group: a permit for it grants nothing, an exemption from a forbid exempts nobody. */
 function isHarmless(rule: Rule, mention: Mention): boolean {

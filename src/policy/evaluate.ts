@@ -8,9 +8,9 @@ import { stricterMask } from './combine.ts';
 import { chainOf, namesOf, principalsOf } from './entities.ts';
 import { Overheard, questionsOf, type Explanation, type Heard } from './explain.ts';
 import { factsOf, type AskFacts } from './facts.ts';
-import type { FreshSignIn } from './fresh.ts';
 import { columnsNamed, hiddenSomewhere } from './hidden.ts';
 import type { Context, Policy, TargetFacts } from './policy.ts';
+import { Remembered } from './remembered.ts';
 import type { Rule } from './rule.ts';
 import { ownRules, Tally } from './tally.ts';
 import type { Mask, Verdict } from './verdict.ts';
@@ -21,14 +21,6 @@ const opening = { class: 'connect', bounded: true } as const;
 /** A mask with the rules that ask for it. */
 type Masked = { readonly mask: Mask; readonly rules: readonly string[] };
 
-type Remembered = {
-  readonly scope: readonly Answers[];
-  readonly signIn: FreshSignIn | undefined;
-  /** In milliseconds since the epoch. */
-  readonly until: number;
-  readonly verdict: Verdict;
-};
-
 /** One version of the rules over Cedar, with the answers it has given. */
 export class CedarPolicy implements Policy {
   readonly version: string;
@@ -37,9 +29,7 @@ export class CedarPolicy implements Policy {
   readonly #scopes = new TwoGenerations<string, readonly Answers[]>(maxScopes);
   readonly #ruled = new TwoGenerations<string, { readonly ruled: boolean }>(8_192);
   /** By the effects of an analysis: what was allowed without a look at any fact of the moment is allowed again. */
-  readonly #verdicts = new WeakMap<readonly Effect[], Remembered>();
-  /** The same for those that were asked behind a fresh sign-in: nothing of them outlasts it. */
-  readonly #behind = new WeakMap<readonly Effect[], Remembered>();
+  readonly #verdicts = new Remembered();
   /** May this subject connect to this target, where no fact of the moment matters? */
   readonly #doors = new WeakMap<readonly Answers[], Verdict>();
   readonly #subjects = new WeakMap<Subject, string>();
@@ -90,15 +80,12 @@ export class CedarPolicy implements Policy {
     // The right to connect may have ended since the session began.
     const connected = this.#door(scope, subject, target, context);
     if (connected.kind !== 'allow') return connected;
-    const { now } = context;
-    // What a person proves about themselves shows a program nothing.
-    const signIn = subject.agent ? undefined : context.signIn;
-    const remembered = signIn ? this.#behind : this.#verdicts;
-    const before = remembered.get(effects);
-    if (before?.scope === scope && before.signIn === signIn && now < before.until)
-      return before.verdict;
-    const tally = new Tally({ ...(signIn && { signIn }), now });
     const agent = subject.agent !== undefined;
+    // What a person proves about themselves shows a program nothing.
+    const asker = { scope, signIn: agent ? undefined : context.signIn };
+    const before = this.#verdicts.get(effects, asker, context.now);
+    if (before) return before;
+    const tally = new Tally(asker.signIn, context.now);
     let lasting = true;
     for (const effect of effects) {
       const facts = factsOf(effect, context, agent, target.timeZone);
@@ -107,9 +94,7 @@ export class CedarPolicy implements Policy {
     }
     const verdict = tally.verdict(context.reason);
     // Whether a hold stands depends on the reason that was given.
-    const until = verdict.fresh?.counted?.until ?? Infinity;
-    if (verdict.kind === 'allow' && lasting)
-      remembered.set(effects, { scope, signIn, until, verdict });
+    if (verdict.kind === 'allow' && lasting) this.#verdicts.set(effects, asker, verdict);
     return verdict;
   }
 
@@ -162,7 +147,7 @@ export class CedarPolicy implements Policy {
   ): Verdict {
     const before = this.#doors.get(scope);
     if (before) return before;
-    const tally = new Tally(context);
+    const tally = new Tally();
     const facts = factsOf(opening, context, subject.agent !== undefined, target.timeZone);
     const resource = this.#targets.get(target) ?? { type: 'Target', path: [target.name] };
     this.#targets.set(target, resource);
@@ -299,8 +284,6 @@ export class CedarPolicy implements Policy {
 const words = (action: Action, resource: Resource): string =>
   `${action} on ${resource.path.join('.')}`;
 
-const atNoTime = { now: 0 };
-
 /** Undefined when the column is shown. Nothing permitted, or no answer: null, the strictest. */
 function maskOf(answer: Answer, tally: Tally, column: Resource): Masked | undefined {
   if (answer.kind === 'permit') return undefined;
@@ -325,7 +308,7 @@ function failClosed(judge: () => Verdict): Verdict {
   try {
     return judge();
   } catch {
-    const tally = new Tally(atNoTime);
+    const tally = new Tally();
     tally.fail({ kind: 'error', rules: [] });
     return tally.verdict(undefined);
   }

@@ -43,16 +43,18 @@ export class Tally {
   readonly #masks = new Map<string, Mask>();
   #rows: Limit | undefined;
   #changes: Limit | undefined;
-  readonly #signIn: { readonly signIn?: FreshSignIn; readonly now: number };
+  readonly #signIn: FreshSignIn | undefined;
+  readonly #now: number;
   #freshly: Freshly | undefined;
 
-  constructor(signIn: { readonly signIn?: FreshSignIn; readonly now: number }) {
+  constructor(signIn?: FreshSignIn, now = 0) {
     this.#signIn = signIn;
+    this.#now = now;
   }
 
   /** True when the sign-in for this session is fresh enough for one of these permits for `reveal`. */
   shows(asking: readonly Rule[], column: Resource): boolean {
-    this.#freshly ??= new Freshly(this.#signIn.signIn, this.#signIn.now);
+    this.#freshly ??= new Freshly(this.#signIn, this.#now);
     const counting = this.#freshly.counting(asking, column);
     this.permit(counting, 'reveal');
     return counting.length > 0;
