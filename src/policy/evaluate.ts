@@ -13,6 +13,7 @@ import type { Context, Policy, TargetFacts } from './policy.ts';
 import { Remembered } from './remembered.ts';
 import type { Rule } from './rule.ts';
 import { ownRules, Tally } from './tally.ts';
+import { columnsOf, unrestricted } from './unrestricted.ts';
 import type { Mask, Verdict } from './verdict.ts';
 
 const maxScopes = 1_024;
@@ -32,6 +33,7 @@ export class CedarPolicy implements Policy {
   readonly #verdicts = new Remembered();
   /** May this subject connect to this target, where no fact of the moment matters? */
   readonly #doors = new WeakMap<readonly Answers[], Verdict>();
+  readonly #free = new WeakMap<readonly Answers[], boolean>();
   readonly #subjects = new WeakMap<Subject, string>();
   readonly #targets = new WeakMap<TargetFacts, Resource>();
 
@@ -96,6 +98,19 @@ export class CedarPolicy implements Policy {
     // Whether a hold stands depends on the reason that was given.
     if (verdict.kind === 'allow' && lasting) this.#verdicts.set(effects, asker, verdict);
     return verdict;
+  }
+
+  unrestricted(subject: Subject, target: TargetFacts): boolean {
+    const scope = this.#scope(subject, target);
+    let free = this.#free.get(scope);
+    if (free === undefined)
+      this.#free.set(scope, (free = unrestricted(this.#book.rules.values(), subject, target)));
+    return free;
+  }
+
+  hides(target: TargetFacts): boolean {
+    const columns = columnsOf(this.#book.rules.values(), target);
+    return columns.some((column) => this.isRuled(target, column));
   }
 
   isRuled(target: TargetFacts, column: Resource): boolean {

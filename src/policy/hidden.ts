@@ -24,7 +24,8 @@ export function columnsNamed(
   return [...named].map((name) => ({ type: 'Column', path: [...table.path, name] }));
 }
 
-const decodeName = (name: string): string =>
+/** A name of an entity id, as it is in the catalog. */
+export const decodeName = (name: string): string =>
   name.replace(/%(25|2F|22)/g, (code) => decodeURIComponent(code));
 
 /**

@@ -34,6 +34,10 @@ export interface Policy {
     effects: readonly Effect[],
     context: Context,
   ): Verdict;
+  /** True when no rule could deny, hold, mask or limit anything that this subject does on this target. */
+  unrestricted(subject: Subject, target: TargetFacts): boolean;
+  /** True when some rule hides some column of this target from somebody. */
+  hides(target: TargetFacts): boolean;
   /** True when some rule hides this column from somebody: its literals are masked outside the gateway. */
   isRuled(target: TargetFacts, column: Resource): boolean;
 }

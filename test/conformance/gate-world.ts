@@ -268,6 +268,8 @@ function makeWorld(protocol: Protocol) {
     version: 'v1',
     connect: () => allow,
     judge: () => world.verdict,
+    unrestricted: () => false,
+    hides: () => false,
     isRuled: () => false,
   };
   world.deps = {

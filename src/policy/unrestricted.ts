@@ -1,0 +1,94 @@
+import type { PolicyJson } from '@cedar-policy/cedar-wasm/nodejs';
+import type { Subject } from '../identity/person.ts';
+import type { Resource } from '../statement/effect.ts';
+import { actionsOf, entity, mentions } from './ast.ts';
+import { decodeName } from './hidden.ts';
+import type { TargetFacts } from './policy.ts';
+import type { Rule } from './rule.ts';
+import { schemaText } from './schema.ts';
+
+type Named = { readonly type: string; readonly id: string };
+/** The part of a rule's head that names a principal or a resource. */
+type Scope = PolicyJson['principal'] | PolicyJson['resource'];
+/** What such a part means for one principal, or for one target. */
+type Reach = 'all' | 'some' | 'none';
+
+/** Every action that rules speak of. */
+const actionNames = [...schemaText.matchAll(/^action ([\w, ]+) appliesTo/gm)].flatMap(
+  ([, names = '']) => names.split(', '),
+);
+
+/** What limits nothing. Anything else that a permit carries may ask or limit something. */
+const HARMLESS: ReadonlySet<string> = new Set(['id', 'message']);
+
+/**
+ * True when no rule can deny, hold, mask or limit anything that this person does on this target: permits without any
+ * condition cover every action on all of it, and no rule that could take something back (a `forbid`, or a permit that
+ * has a condition or carries a limit) may concern the person and the target by its head. Never for an agent.
+ */
+export function unrestricted(
+  rules: Iterable<Rule>,
+  subject: Subject,
+  target: TargetFacts,
+): boolean {
+  if (subject.agent !== undefined) return false;
+  const covered = new Set<string>();
+  for (const { effect, json } of rules) {
+    const who = principalReach(json.principal, subject);
+    const where = resourceReach(json.resource, target);
+    if (who === 'none' || where === 'none') continue;
+    if (effect === 'forbid' || !isPlain(json)) return false;
+    if (where === 'all') for (const action of actionsOf(json) ?? actionNames) covered.add(action);
+  }
+  return actionNames.every((action) => covered.has(action));
+}
+
+function isPlain(json: PolicyJson): boolean {
+  const annotations = Object.keys(json.annotations ?? {});
+  return json.conditions.length === 0 && annotations.every((name) => HARMLESS.has(name));
+}
+
+function principalReach(scope: Scope, { person, roles }: Subject): Reach {
+  return reach(scope, 'Person', ({ type, id }) => {
+    if (type === 'Person') return id === person.email ? 'all' : 'none';
+    if (type === 'Group') return person.groups.includes(id) ? 'all' : 'none';
+    if (type === 'Role') return roles.includes(id) ? 'all' : 'none';
+    return 'some';
+  });
+}
+
+function resourceReach(scope: Scope, target: TargetFacts): Reach {
+  return reach(scope, undefined, ({ type, id }) => {
+    if (type === 'Environment') return id === target.environment ? 'all' : 'none';
+    if (type === 'Target') {
+      if (id !== target.name) return 'none';
+      return scope.op === '==' ? 'some' : 'all';
+    }
+    return id.split('/', 1)[0] === target.name ? 'some' : 'none';
+  });
+}
+
+/** `own` is the only type that is asked about, if there is only one. */
+function reach(scope: Scope, own: string | undefined, of: (named: Named) => Reach): Reach {
+  if (scope.op === 'All') return 'all';
+  if (scope.op !== 'is') return named(scope, of);
+  if (own !== undefined && scope.entity_type !== own) return 'none';
+  const within = scope.in ? named(scope.in, of) : 'all';
+  return own === undefined && within === 'all' ? 'some' : within;
+}
+
+function named(scope: object, of: (named: Named) => Reach): Reach {
+  const one = 'entity' in scope ? entity(scope.entity) : undefined;
+  return one ? of(one) : 'some';
+}
+
+/** Columns that stand for all columns of a target that rules can tell apart. */
+export function columnsOf(rules: Iterable<Rule>, target: TargetFacts): readonly Resource[] {
+  const paths: string[][] = [[target.name]];
+  for (const { json } of rules)
+    for (const { type, id } of mentions(json)) {
+      const path = id.split('/').map(decodeName);
+      if (['Schema', 'Table', 'Column'].includes(type) && path[0] === target.name) paths.push(path);
+    }
+  return paths.map((path) => ({ type: 'Column', path: [...path, '*', '*', '*'].slice(0, 4) }));
+}
