@@ -67,6 +67,7 @@ const REFUSED: Readonly<Record<Refusal['code'], number>> = {
   expired: 409,
   stale: 409,
   'must-review': 403,
+  'no-shape': 422,
 };
 
 export function refused(refusal: Refusal): Problem {

@@ -40,6 +40,56 @@ export type Card = {
   readonly transactionOpenMs?: number;
   readonly client: string;
   readonly application: string;
+  /** What its session ran before, oldest first; at most ten. */
+  readonly before?: readonly Ran[];
+  /** What became of the same text, constants aside, on this database before; absent when it is the first. */
+  readonly same?: Same;
+  /** What an approval of the shape lets run again, and for how long. */
+  readonly shape?: { readonly words: string; readonly ms: number };
+};
+
+/** A statement that its session ran before: its masked text (at most 300 characters), what was decided, what became of it. */
+export type Ran = {
+  readonly text: string;
+  readonly verdict: string;
+  readonly ok?: boolean;
+  readonly rows?: number;
+  readonly code?: string;
+};
+
+/** How often it was decided before, and the last of each. `at` is ISO 8601, `by` e-mail addresses. */
+export type Same = {
+  readonly approved: number;
+  readonly denied: number;
+  readonly lastApproved?: { readonly by: readonly string[]; readonly at: string };
+  readonly lastDenied?: { readonly by: readonly string[]; readonly at: string };
+};
+
+/** What is known of the rows that a held statement would touch. */
+export type Rows = {
+  readonly state: 'estimating' | 'known' | 'unknown';
+  /** Why it is not estimated, or not counted. */
+  readonly why?: string;
+  /** By the target's planner. */
+  readonly estimated?: number;
+  /** Exact when it was counted; a run that changes more is rolled back. */
+  readonly counted?: number;
+  /** Keys of some of them, masked as literals are. */
+  readonly sample?: {
+    readonly columns: readonly string[];
+    readonly keys: readonly (readonly string[])[];
+  };
+  /** The version of the request that came with it. */
+  readonly version?: number;
+};
+
+/** An approval that lets the same statement run again. It counts from the first run on. */
+export type ShapeApproval = {
+  /** ISO 8601, by the database's clock. */
+  readonly until: string;
+  readonly approvers: readonly string[];
+  readonly revokedAt?: string;
+  readonly revokedBy?: string;
 };
 
 export type Decision = {
@@ -50,6 +100,8 @@ export type Decision = {
   readonly via: 'api' | 'console' | 'slack' | 'teams';
   /** ISO 8601, by the database's clock. */
   readonly at: string;
+  /** They approved the same again, too. */
+  readonly shape?: true;
 };
 
 export type Outcome = {
@@ -71,6 +123,9 @@ export type Request = {
   readonly requirement: Requirement;
   readonly card: Card;
   readonly decisions: readonly Decision[];
+  /** Absent where nothing was ever asked about rows. */
+  readonly rows?: Rows;
+  readonly shape?: ShapeApproval;
   readonly outcome?: Outcome;
   /** Record of the held statement, for the link. */
   readonly record: string;
@@ -93,6 +148,7 @@ export type Refusal = {
     | 'step-up-required'
     | 'expired'
     | 'stale'
-    | 'must-review';
+    | 'must-review'
+    | 'no-shape';
   readonly message: string;
 };

@@ -12,6 +12,36 @@ const RequirementRow = z.object({
   channels: z.array(z.string()),
   resendMs: z.number().exactOptional(),
   reactionsVote: z.boolean(),
+  shapeMs: z.number().exactOptional(),
+  count: z.literal(true).exactOptional(),
+  sample: z.number().exactOptional(),
+});
+
+const RanRow = z.object({
+  text: z.string(),
+  verdict: z.string(),
+  ok: z.boolean().exactOptional(),
+  rows: z.number().exactOptional(),
+  code: z.string().exactOptional(),
+});
+
+const DecidedRow = z.object({ by: z.array(z.string()), at: z.string() });
+const SameRow = z.object({
+  approved: z.number(),
+  denied: z.number(),
+  lastApproved: DecidedRow.exactOptional(),
+  lastDenied: DecidedRow.exactOptional(),
+});
+
+const RowsRow = z.object({
+  state: z.enum(['estimating', 'known', 'unknown']),
+  why: z.string().exactOptional(),
+  estimated: z.number().exactOptional(),
+  counted: z.number().exactOptional(),
+  sample: z
+    .object({ columns: z.array(z.string()), keys: z.array(z.array(z.string())) })
+    .exactOptional(),
+  version: z.number().exactOptional(),
 });
 
 const CardRow = z.object({
@@ -29,6 +59,9 @@ const CardRow = z.object({
   transactionOpenMs: z.number().exactOptional(),
   client: z.string(),
   application: z.string(),
+  before: z.array(RanRow).exactOptional(),
+  same: SameRow.exactOptional(),
+  shape: z.object({ words: z.string(), ms: z.number() }).exactOptional(),
 });
 
 const OutcomeRow = z.object({
@@ -54,14 +87,31 @@ export const State = z.enum([
 
 const time = z.coerce.date().transform((date) => date.toISOString());
 
-const DecisionRow = z.object({
-  person: z.string(),
-  group: z.string(),
-  decision: z.enum(['approve', 'deny']),
-  reason: z.string(),
-  via: z.enum(['api', 'console', 'slack', 'teams']),
-  at: time,
-});
+const DecisionRow = z
+  .object({
+    person: z.string(),
+    group: z.string(),
+    decision: z.enum(['approve', 'deny']),
+    reason: z.string(),
+    via: z.enum(['api', 'console', 'slack', 'teams']),
+    at: time,
+    shape: z.boolean(),
+  })
+  .transform(({ shape, ...rest }) => (shape ? { ...rest, shape } : rest));
+
+const ShapeRow = z
+  .object({
+    ends_at: time,
+    approvers: z.array(z.string()),
+    revoked_at: time.nullable(),
+    revoked_by: z.string().nullable(),
+  })
+  .transform(({ ends_at, approvers, revoked_at, revoked_by }) => ({
+    until: ends_at,
+    approvers,
+    ...(revoked_at !== null && { revokedAt: revoked_at }),
+    ...(revoked_by !== null && { revokedBy: revoked_by }),
+  }));
 
 const Row = z.object({
   id: z.string(),
@@ -74,6 +124,8 @@ const Row = z.object({
   requirement: RequirementRow,
   card: CardRow,
   decisions: z.array(DecisionRow),
+  rows: RowsRow.nullable(),
+  shape: ShapeRow.nullable(),
   outcome: OutcomeRow.nullable(),
   record: z.string(),
   created_at: time,
@@ -85,6 +137,7 @@ const Row = z.object({
 
 export const SELECT = `select r.id, r.version, r.state, r.kind, r.gateway, r.session, r.statement, r.requirement, r.card,
     r.outcome, r.record, r.created_at, r.expires_at, r.ended_at, r.traceparent, r.expires_at <= clock_timestamp() as overdue,
+    r.rows, (select to_jsonb(s) from countersign.shape s where s.request = r.id) as shape,
     coalesce((select jsonb_agg(to_jsonb(d) order by d.at) from countersign.decision d where d.request = r.id), '[]') as decisions
   from countersign.request r`;
 
@@ -102,10 +155,12 @@ export async function findRequest(sql: Sql, id: string): Promise<Found | undefin
 
 /** What the store gave for `SELECT`. */
 export function readRow(row: unknown): Found {
-  const { outcome, created_at, expires_at, ended_at, traceparent, overdue, ...rest } =
+  const { outcome, rows, shape, created_at, expires_at, ended_at, traceparent, overdue, ...rest } =
     Row.parse(row);
   const request: Request = {
     ...rest,
+    ...(rows ? { rows } : {}),
+    ...(shape ? { shape } : {}),
     ...(outcome ? { outcome } : {}),
     createdAt: created_at,
     expiresAt: expires_at,

@@ -28,6 +28,12 @@ export type Requirement = {
   /** Relaxations: present only when every holding rule has them. */
   readonly resendMs?: number;
   readonly reactionsVote: boolean;
+  /** How long an approver may let the same statement run again. */
+  readonly shapeMs?: number;
+  /** Approvers are to see the exact number of rows; the run is limited to it. */
+  readonly count?: true;
+  /** Approvers are to see the keys of so many of the rows. */
+  readonly sample?: number;
 };
 
 /** What permits that ask for a fresh sign-in had to do with a verdict. */
