@@ -11,6 +11,7 @@ import {
   ServerMessage,
   type Bind,
 } from './codec.ts';
+import { meansOther, meantBy, stillMeans } from '#src/statement/sql/meaning.ts';
 import type { Judge } from './judge.ts';
 import { Withdrawal } from '../gate/holds.ts';
 import type { Portal, Prepared } from './named.ts';
@@ -99,7 +100,7 @@ export class Extended {
     }
     if (this.#skipping) return;
     const { prepared } = this.#judge.names;
-    const known: Prepared = { text, types, sql: false };
+    const known: Prepared = { text, types, sql: false, meant: meantBy(analysis.meaning) };
     // A name that is taken stays what it is; the target then refuses this Parse.
     const taken = !prepared.expect(name, known);
     this.#send(bytes);
@@ -120,6 +121,8 @@ export class Extended {
     if (prepared.sql) return this.#refuse(preparedBySql);
     const { text, types } = prepared;
     const analysis = await this.#judge.analyse(text, types);
+    if (!analysis.refused && !stillMeans(prepared.meant, analysis.meaning))
+      return this.#refuse(preparedBefore);
     const params = bound.values.map((value, i) =>
       textOf(value, formatOf(bound.formats, i), analysis.parameterTypes[i] ?? 0),
     );
@@ -150,6 +153,7 @@ export class Extended {
     this.#responses.expect({
       kind: 'bind',
       run,
+      plans,
       ...(!taken && { done: () => this.#judge.names.portals.confirm(bound.portal, portal) }),
     });
     if (masked)
@@ -263,6 +267,20 @@ const boundBefore: GateRefusal = {
 };
 
 const preparedBySql: GateRefusal = {
+const preparedBefore: GateRefusal = {
+  code: 'refused',
+  message: `countersign: ${meansOther.refused.message}`,
+  detail: `Refused by rule ${meansOther.refused.rule}.`,
+  hint: 'Prepare it again.',
+};
+
+const signInTooOld: GateRefusal = {
+  code: 'changed',
+  message: 'countersign: the sign-in that this statement was bound behind is no longer fresh',
+  detail: 'Refused by rule countersign/bound-before.',
+  hint: 'Bind it again: what the rules hide without a fresh sign-in is then masked.',
+};
+
   code: 'refused',
   message: 'countersign: a statement that PREPARE made cannot be bound',
   detail: 'Refused by rule countersign/prepared-by-sql.',

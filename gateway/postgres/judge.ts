@@ -1,4 +1,5 @@
 import type { Analysis } from '#src/statement/sql/analysis.ts';
+import { nothingMeant } from '#src/statement/sql/meaning.ts';
 import type { Look, Refused } from '#src/statement/statement.ts';
 import { Withdrawable, type Withdrawal } from '../gate/holds.ts';
 import { admit, admitOwn, type GateRefusal, type HeldNotice } from '../gate/gate.ts';
@@ -291,3 +292,4 @@ function unresolved(text: string): Analysis {
     masker: () => () => ({ text: `(${length} bytes, not analysed)`, hidesWrite: true, words: [] }),
   };
 }
+    meaning: nothingMeant,

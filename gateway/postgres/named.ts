@@ -1,4 +1,5 @@
-import type { Analysis, NamedThings } from '#src/statement/sql/analysis.ts';
+import type { Analysis, Meant, NamedThings } from '#src/statement/sql/analysis.ts';
+import { meantBy } from '#src/statement/sql/meaning.ts';
 import type { Field } from './codec.ts';
 import type { ResultPlan } from './plan.ts';
 import type { Run } from './recorder.ts';
@@ -8,6 +9,7 @@ export type Prepared = {
   readonly text: string;
   readonly types: readonly number[];
   readonly sql: boolean;
+  readonly meant: Meant;
 };
 type Part = Analysis['parts'][number];
 
@@ -105,7 +107,7 @@ export class SessionNames {
     this.#version = version;
     this.#bound = undefined;
     return (this.#things = {
-      prepared: texts(this.prepared.all()),
+      prepared: prepared.size === 0 ? none : new Map(prepared),
       cursors: new Map(this.cursors.all()),
     });
   }
@@ -127,7 +129,7 @@ export class SessionNames {
       this.cursors.expectGone(closes);
       this.portals.expectGone(closes);
     }
-    if (part.prepares) this.prepared.expect(part.prepares.name, preparedBy(part.prepares.text));
+    if (part.prepares) this.prepared.expect(part.prepares.name, preparedBy(part.prepares));
     if (part.declares) this.cursors.expect(part.declares.cursor, part);
   }
 
@@ -139,7 +141,7 @@ export class SessionNames {
       this.cursors.confirmGone(closes);
       this.portals.confirmGone(closes);
     }
-    if (part.prepares) this.prepared.confirm(part.prepares.name, preparedBy(part.prepares.text));
+    if (part.prepares) this.prepared.confirm(part.prepares.name, preparedBy(part.prepares));
     if (part.declares) this.cursors.confirm(part.declares.cursor, part);
   }
 
@@ -167,9 +169,9 @@ function closed(part: Part): string | undefined {
   return ends || part.class === 'call' || part.class === 'do' ? '*' : part.closes;
 }
 
-const preparedBy = (text: string): Prepared => ({ text, types: [], sql: true });
-
-function texts(prepared: ReadonlyMap<string, Prepared>): NamedThings['prepared'] {
-  if (prepared.size === 0) return none;
-  return new Map([...prepared].map(([name, known]) => [name, known.sql ? known.text : known]));
-}
+const preparedBy = ({ text, meaning }: NonNullable<Part['prepares']>): Prepared => ({
+  text,
+  types: [],
+  sql: true,
+  meant: meantBy(meaning),
+});

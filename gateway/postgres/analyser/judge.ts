@@ -6,6 +6,7 @@ import type {
 } from '#src/statement/sql/analysis.ts';
 import { Overlay, analysisOf, checkOrder, unitOf } from '#src/statement/sql/analyse.ts';
 import type { Catalog } from '#src/statement/sql/catalog.ts';
+import { meaningOf, meansOther, stillMeans } from '#src/statement/sql/meaning.ts';
 import { NotResolved } from '#src/statement/sql/nodetree.ts';
 import type { Outline } from '#src/statement/sql/outline.ts';
 import { type Judged, type Question, Refusal, type Statement } from '#src/statement/sql/part.ts';
@@ -81,7 +82,7 @@ export class Judge {
 
   /** What stands behind EXECUTE: judged like a statement of its own, with the types it was prepared with. */
   async #prepared(prepared: PreparedText, around: Statement): Promise<Judged> {
-    const { text, types } = typeof prepared === 'string' ? { text: prepared, types: [] } : prepared;
+    const { text, types, sql, meant } = typeof prepared === 'string' ? sqlText(prepared) : prepared;
     const parsed = await this.#parts.parser.parse(text);
     const outline = parsed.outlines?.[0];
     if (!outline || parsed.outlines?.length !== 1)
@@ -89,9 +90,11 @@ export class Judge {
     const unit = unitOf(text, [outline], around.catalog, around.settings, around.named);
     const inner = unit.statements[0]?.statement;
     if (!inner) throw new NotResolved('the prepared statement is empty');
-    checkExecutable(outline.node, typeof prepared === 'string');
+    checkExecutable(outline.node, sql === true);
     const judged = await this.#statement(inner, outline, types);
-    return judged.prepared ?? judged;
+    const found = judged.prepared ?? judged;
+    if (meant && !stillMeans(meant, meaningOf(around.path, [found]))) throw meansOther;
+    return found;
   }
 
   async #ask(question: Question, statement: Statement): Promise<QueryFacts> {
@@ -156,6 +159,8 @@ export class Judge {
     return fields.map(({ dataTypeID }) => dataTypeID);
   }
 }
+
+const sqlText = (text: string): Exclude<PreparedText, string> => ({ text, types: [], sql: true });
 
 const busy = new Set(['55P03', '57014', '40P01']);
 

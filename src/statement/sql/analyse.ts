@@ -4,6 +4,7 @@ import type { Catalog } from './catalog.ts';
 import { fromBytes, toBytes, tokens } from './lexer.ts';
 import { maskerOf } from './masked.ts';
 import type { Outline } from './outline.ts';
+import { meaningOf, meantBy, nothingMeant } from './meaning.ts';
 import { type Judged, Refusal, type Statement, type Unit } from './part.ts';
 import { schemasOf } from './search-path.ts';
 
@@ -17,7 +18,10 @@ export class Overlay implements NamedThings {
   }
 
   apply(part: Part): void {
-    if (part.prepares) this.prepared.set(part.prepares.name, part.prepares.text);
+    if (part.prepares) {
+      const { name, text, meaning } = part.prepares;
+      this.prepared.set(name, { text, types: [], sql: true, meant: meantBy(meaning) });
+    }
     if (part.declares) this.cursors.set(part.declares.cursor, part);
     forget(this.prepared, part.deallocates);
     forget(this.cursors, part.closes);
@@ -99,6 +103,7 @@ export function analysisOf(
   return {
     parts: judged.map(({ part }) => part),
     definitions: definitions(judged, catalog),
+    meaning: meaningOf(unit.statements[0]?.statement.path ?? [], judged),
     parameterTypes: types,
     masker: (isRuled) => maskerOf(unit, judged, catalog, isRuled),
   };
@@ -111,6 +116,7 @@ export function refusedAnalysis(refused: Refused): Analysis {
     parts: [],
     refused,
     definitions: '',
+    meaning: nothingMeant,
     parameterTypes: [],
     // What could not be understood may carry anything.
     masker: () => () => unreadable,

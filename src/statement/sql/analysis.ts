@@ -9,8 +9,24 @@ export type SqlSettings = {
   readonly user: string;
 };
 
-/** A prepared statement: its text, or for one from the wire also the parameter types it was given (OIDs). */
-export type PreparedText = string | { readonly text: string; readonly types: readonly number[] };
+/** A prepared statement: its text alone, or with the parameter types (OIDs) that it was given over the wire. */
+export type PreparedText =
+  | string
+  | {
+      readonly text: string;
+      readonly types: readonly number[];
+      /** Made by PREPARE, whose whole text `text` is. */
+      readonly sql?: boolean;
+      readonly meant?: Meant;
+    };
+
+/**
+ * The objects that a text names under one search path. A server reads the names of a prepared statement once for each
+ * path, and does not notice an object that is made later and would be found before: what it runs is still the old one.
+ */
+export type Meaning = { readonly path: string; readonly objects: string };
+/** What a prepared statement was found to mean: objects by search path, in the form of `Meaning`. */
+export type Meant = Map<string, string>;
 
 /** What EXECUTE and FETCH speak of: prepared statements and cursors (or portals) of the session, from SQL and from the wire. */
 export type NamedThings = {
@@ -49,7 +65,7 @@ export type Part = {
   readonly returnsRows: boolean;
   readonly copy?: 'in' | 'out';
   /** `text` is the whole PREPARE, because the types it declares decide what the query means. */
-  readonly prepares?: { readonly name: string; readonly text: string };
+  readonly prepares?: { readonly name: string; readonly text: string; readonly meaning: Meaning };
   readonly deallocates?: string;
   readonly declares?: { readonly cursor: string };
   readonly closes?: string;
@@ -73,6 +89,7 @@ export type Analysis = {
   readonly refused?: Refused;
   /** Versions of every object it names: part of the binding. */
   readonly definitions: string;
+  readonly meaning: Meaning;
   /** Parameter type OIDs as the server resolved them. */
   readonly parameterTypes: readonly number[];
   /**

@@ -1,6 +1,7 @@
 import type { CopyStmt, DeclareCursorStmt, ExplainStmt, Node, PrepareStmt } from 'libpg-query';
 import type { Effect, Output } from '../effect.ts';
 import { Words } from './inner.ts';
+import { meaningOf } from './meaning.ts';
 import { NotResolved } from './nodetree.ts';
 import { type Judged, type Plan, type Question, Refusal, type Statement, effect } from './part.ts';
 import { judgedQuery, queryClasses, queryEffect } from './query.ts';
@@ -114,7 +115,7 @@ function planPrepare(statement: Statement, body: PrepareStmt): Plan {
     const prepared = judgedQuery(statement, facts, inner.start, queryEffect(facts, kind));
     const what = effect('prepare', `prepares ${name}: ${prepared.part.effect.words}`);
     const own = judgedQuery(statement, { ...facts, outputs: undefined }, inner.start, what, {
-      prepares: { name, text: statement.text },
+      prepares: { name, text: statement.text, meaning: meaningOf(statement.path, [facts.uses]) },
     });
     return { ...own, prepared };
   });
