@@ -1,7 +1,7 @@
 import type { Config } from '#src/config/config.ts';
 import { readPolicyFiles } from '#src/config/policies.ts';
 import { loadPolicy } from '#src/policy/load.ts';
-import { namesOf } from '../policy.ts';
+import { namesOf } from '../policy/check.ts';
 import { checkCertificates } from './certificates.ts';
 import { failed, type Check } from './check.ts';
 import { checkKeys } from './keys.ts';
