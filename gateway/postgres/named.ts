@@ -108,6 +108,7 @@ export class SessionNames {
     this.#bound = undefined;
     return (this.#things = {
       prepared: prepared.size === 0 ? none : new Map(prepared),
+    const prepared = this.prepared.all();
       cursors: new Map(this.cursors.all()),
     });
   }
