@@ -266,7 +266,6 @@ const boundBefore: GateRefusal = {
   hint: 'Bind it again: it is then judged by the rules as they are now.',
 };
 
-const preparedBySql: GateRefusal = {
 const preparedBefore: GateRefusal = {
   code: 'refused',
   message: `countersign: ${meansOther.refused.message}`,
@@ -274,13 +273,7 @@ const preparedBefore: GateRefusal = {
   hint: 'Prepare it again.',
 };
 
-const signInTooOld: GateRefusal = {
-  code: 'changed',
-  message: 'countersign: the sign-in that this statement was bound behind is no longer fresh',
-  detail: 'Refused by rule countersign/bound-before.',
-  hint: 'Bind it again: what the rules hide without a fresh sign-in is then masked.',
-};
-
+const preparedBySql: GateRefusal = {
   code: 'refused',
   message: 'countersign: a statement that PREPARE made cannot be bound',
   detail: 'Refused by rule countersign/prepared-by-sql.',

@@ -288,8 +288,8 @@ function unresolved(text: string): Analysis {
       code: '58000',
     },
     definitions: bind([text]).toString('hex'),
+    meaning: nothingMeant,
     parameterTypes: [],
     masker: () => () => ({ text: `(${length} bytes, not analysed)`, hidesWrite: true, words: [] }),
   };
 }
-    meaning: nothingMeant,

@@ -106,9 +106,9 @@ export class SessionNames {
     if (version === this.#version) return this.#things;
     this.#version = version;
     this.#bound = undefined;
+    const prepared = this.prepared.all();
     return (this.#things = {
       prepared: prepared.size === 0 ? none : new Map(prepared),
-    const prepared = this.prepared.all();
       cursors: new Map(this.cursors.all()),
     });
   }
