@@ -1,8 +1,8 @@
-import type { Binding, JsonObject, Receipt } from '../audit/log.ts';
+import type { Binding, Entry, JsonObject, Receipt } from '../audit/log.ts';
 import type { Person } from '../identity/person.ts';
 import type { Requirement } from '../policy/verdict.ts';
 import type { RequestFilter } from './list.ts';
-import type { Card, Outcome, Refusal, Request, RequestState } from './request.ts';
+import type { Card, Outcome, Refusal, Request, RequestState, Rows } from './request.ts';
 import type { StepUp } from './step-up.ts';
 
 export type NewRequest = {
@@ -10,7 +10,12 @@ export type NewRequest = {
   readonly session: string;
   readonly statement: string;
   readonly requirement: Requirement;
-  readonly card: Omit<Card, 'digest'>;
+  readonly card: Omit<Card, 'digest' | 'before' | 'same'>;
+  /** The text without its constants, with the place where it would run; it is stored as an HMAC only. */
+  readonly alike?: string;
+  /** Of the shape on the card; 32 bytes, stored as an HMAC only. */
+  readonly shape?: Buffer;
+  readonly rows?: Rows;
   /** Body of the held statement's record, beside what the request itself adds. */
   readonly body: JsonObject;
   readonly binds: Binding;
@@ -27,6 +32,19 @@ export type Vote = {
   readonly reviewed?: boolean;
   /** The fresh sign-in that a rule asks for; the API and chat have none. */
   readonly stepUp?: StepUp;
+  /** They also let the same statement run again, as the card says. */
+  readonly shape?: boolean;
+};
+
+/** `none`: there is no live shape of this request. */
+export type Revoked = 'revoked' | 'none' | 'not-yours';
+
+/** Who asks to run a statement on a shape that was approved, and the digest of its own. */
+export type ShapeAsked = {
+  readonly person: string;
+  readonly agent?: string;
+  readonly target: string;
+  readonly digest: Buffer;
 };
 
 export type Decided =
@@ -56,6 +74,14 @@ export interface Requests {
   end(id: string, state: EndState, why: string): Promise<boolean>;
   /** running → done, or unknown. Goes with the outcome's record; nobody waits for it. */
   finish(id: string, outcome: Outcome | 'unknown'): Promise<void>;
+  /** Puts on the card what was found out about rows; false when it does not wait any more. */
+  tellRows(id: string, rows: Rows): Promise<boolean>;
+  /** The newest request that `suits` and whose approved shape this statement has; undefined: none lives. */
+  findShape(asked: ShapeAsked, suits: (request: Request) => boolean): Promise<Request | undefined>;
+  /** Records a statement that runs on the shape of this request; rejects with `NotClaimed` when it has ended meanwhile. */
+  runOnShape(request: Request, entry: Entry): Promise<Receipt>;
+  /** `also`: groups whose members may, beside those who could approve it and who asked. */
+  revokeShape(id: string, email: string, also: readonly string[]): Promise<Revoked>;
   /** Resolves with the request once it is not pending (or the signal aborts: rejects with the signal's reason). */
   settled(id: string, signal: AbortSignal): Promise<Request>;
 }

@@ -56,7 +56,11 @@ function unfit(request: Request, person: Person | undefined, vote: Vote): Refusa
   // Taking an approval back by a denial is safe; everything else is a second vote.
   if (before && !(before.decision === 'approve' && vote.decision === 'deny'))
     return refuse('already-voted', 'Your vote on this request has been counted already.');
-  if (vote.version !== undefined && vote.version !== request.version)
+  if (
+    vote.version !== undefined &&
+    vote.version !== request.version &&
+    !onlyEstimated(request, vote)
+  )
     return refuse(
       'stale',
       'This request has changed since you looked at it. Look again, then decide.',
@@ -64,8 +68,23 @@ function unfit(request: Request, person: Person | undefined, vote: Vote): Refusa
   return undefined;
 }
 
+/** All that came since they looked is an estimate that no rule asked for. */
+function onlyEstimated({ requirement, rows, version }: Request, vote: Vote): boolean {
+  return (
+    vote.version === version - 1 &&
+    rows?.version === version &&
+    requirement.count === undefined &&
+    requirement.sample === undefined
+  );
+}
+
 function lacking(request: Request, vote: Vote): Refusal | undefined {
   const { requirement, card } = request;
+  if (vote.shape === true && (vote.decision === 'deny' || card.shape === undefined))
+    return refuse(
+      'no-shape',
+      'Only this one statement can be approved: not every rule that holds it allows its shape, or it cannot be told what the same is.',
+    );
   if (requirement.reasonRequired && vote.reason.trim() === '')
     return refuse('reason-required', 'The rule asks for a reason: decide again and give one.');
   if (vote.decision === 'deny') return undefined;

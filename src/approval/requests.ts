@@ -16,8 +16,11 @@ import {
   type Vote,
 } from './port.ts';
 import type { Hint, Queue } from './queue.ts';
-import type { Request, RequestState } from './request.ts';
+import type { Card, Request, RequestState } from './request.ts';
 import { findRequest } from './rows.ts';
+import { installationSecret } from '../store/secrets.ts';
+import { alikeKey, decidedBefore, ranBefore } from './history.ts';
+import { findShape, revokeShape, runOnShape, shapeKey } from './shapes.ts';
 import { startSweep } from './sweep.ts';
 import { takeVote } from './vote.ts';
 import { openWake, type Wake } from './wake.ts';
@@ -85,10 +88,32 @@ export function openRequests(parts: RequestParts): OpenRequests {
     tell(hint);
   };
 
+  const shapes = { ...parts, tell };
+  let alikeSecret: Promise<Buffer> | undefined;
+  /** Whether the same was asked before is found by a keyed hash of the text without its constants. */
+  const alikeOf = async ({ alike }: NewRequest): Promise<Buffer | undefined> => {
+    if (alike === undefined) return undefined;
+    alikeSecret ??= installationSecret(db.pool, 'alike').catch((error: unknown) => {
+      alikeSecret = undefined;
+      throw error;
+    });
+    return alikeKey(await alikeSecret, alike);
+  };
+
   const open = async (asked: NewRequest) => {
     const id = randomUUID();
     const secret = randomBytes(32);
-    const card = { ...asked.card, digest: shownDigest(secret, asked.binds.digest) };
+    const alike = await alikeOf(asked);
+    const [before, same] = await Promise.all([
+      ranBefore(db.pool, asked.session),
+      alike && decidedBefore(db.pool, alike),
+    ]);
+    const card: Card = {
+      ...asked.card,
+      digest: shownDigest(secret, asked.binds.digest),
+      ...(before.length > 0 && { before }),
+      ...(same && { same }),
+    };
     let hint: Hint | undefined;
     try {
       await audit.append(
@@ -113,9 +138,9 @@ export function openRequests(parts: RequestParts): OpenRequests {
         async (sql, record) => {
           await sql.query(
             `insert into countersign.request (id, state, kind, gateway, epoch, session, statement, person, requirement,
-               card, secret, record, expires_at, traceparent)
+               card, secret, record, expires_at, traceparent, alike, shape, rows)
              values ($1, 'pending', $2, $3, $4, $5, $6, $7, $8, $9, $10, $11,
-               clock_timestamp() + $12 * interval '1 millisecond', $13)`,
+               clock_timestamp() + $12 * interval '1 millisecond', $13, $14, $15, $16)`,
             [
               id,
               asked.kind,
@@ -130,6 +155,9 @@ export function openRequests(parts: RequestParts): OpenRequests {
               record,
               asked.requirement.expiresMs,
               asked.traceparent ?? null,
+              alike ?? null,
+              asked.shape ? shapeKey(secret, asked.shape) : null,
+              asked.rows ? JSON.stringify(asked.rows) : null,
             ],
           );
           hint = await announce(sql, id, 1);
@@ -143,6 +171,20 @@ export function openRequests(parts: RequestParts): OpenRequests {
     const request = await get(id);
     if (!request) throw new Error(`the request ${id} is not in the store after it was opened`);
     return request;
+  };
+
+  const tellRows: Requests['tellRows'] = async (id, rows) => {
+    const hint = await db.transaction(async (sql) => {
+      const { rows: told } = await sql.query<{ version: number }>(
+        `update countersign.request set version = version + 1,
+           rows = $2::jsonb || jsonb_build_object('version', version + 1)
+         where id = $1 and state = 'pending' returning version`,
+        [id, JSON.stringify(rows)],
+      );
+      return told[0] && (await announce(sql, id, told[0].version));
+    });
+    tell(hint);
+    return hint !== undefined;
   };
 
   /** It had no receipt, so it did not run: says so whether the claim was written or not. */
@@ -208,6 +250,10 @@ export function openRequests(parts: RequestParts): OpenRequests {
     claim,
     end,
     finish,
+    tellRows,
+    findShape: (asked, suits) => findShape(shapes, asked, suits),
+    runOnShape: (request, entry) => runOnShape(shapes, request, entry),
+    revokeShape: (id, email, also) => revokeShape(shapes, id, email, also),
     settled: (id, signal) =>
       wake.until(id, signal, async () => {
         const found = await findRequest(db.pool, id);

@@ -1,4 +1,4 @@
-import type { AuditLog } from '../audit/log.ts';
+import type { AuditLog, JsonObject } from '../audit/log.ts';
 import type { Directory, Person } from '../identity/person.ts';
 import type { Database } from '../store/database.ts';
 import { demandActive, Gone } from './active.ts';
@@ -8,6 +8,7 @@ import type { Hint } from './queue.ts';
 import { NOT_FOUND, refusalOf } from './refusal.ts';
 import type { Refusal, Request, RequestState } from './request.ts';
 import { findRequest } from './rows.ts';
+import { grantShape } from './shapes.ts';
 import { type Tally, authority, sameKey, tally } from './tally.ts';
 
 const TRIES = 5;
@@ -15,7 +16,13 @@ const TRIES = 5;
 type Parts = { readonly db: Database; readonly audit: AuditLog; readonly directory: Directory };
 
 /** What a vote does to a request that has not moved since it was read. */
-type Plan = { readonly to: RequestState; readonly group: string; readonly tally: Tally };
+type Plan = {
+  readonly to: RequestState;
+  readonly group: string;
+  readonly tally: Tally;
+  /** Who together let the same run again; undefined while they are too few. */
+  readonly shape?: readonly string[];
+};
 
 /**
  * Takes one vote: read, judge, then compare-and-set with the vote and its record in one transaction; reads again when
@@ -68,18 +75,23 @@ async function weigh(
   const { groups } = request.requirement;
   const own = authority(groups, person)[0] ?? '';
   // Earlier approvals count with the groups their persons have now, so a removed group takes its vote along.
-  const earlier = await Promise.all(
-    request.decisions
-      .filter((decision) => decision.decision === 'approve')
-      .map((decision) => directory.find(decision.person)),
-  );
+  const approved = request.decisions.filter((decision) => decision.decision === 'approve');
+  const earlier = await Promise.all(approved.map((decision) => directory.find(decision.person)));
   const approvals = [...earlier.filter((voter) => voter !== undefined), person];
   const count = tally(groups, approvals, request.card.person.email);
   if (vote.decision === 'deny') return { to: 'denied', group: own, tally: count };
+  const before = earlier.filter((voter, i) => voter !== undefined && approved[i]?.shape === true);
+  const shape = tally(
+    groups,
+    [...before, vote.shape === true ? person : undefined].filter((voter) => voter !== undefined),
+    request.card.person.email,
+  );
   return {
     to: count.satisfied ? 'approved' : 'pending',
     group: count.counted.get(sameKey(person.email)) ?? own,
     tally: count,
+    // Whoever approved only this one statement does not count for the same again.
+    ...(count.satisfied && shape.satisfied && { shape: [...shape.counted.keys()] }),
   };
 }
 
@@ -103,6 +115,9 @@ async function commit(
       version: request.version,
       state: plan.to,
       missing: plan.tally.missing,
+      ...shownRows(request),
+      ...(vote.shape === true && { shape: true }),
+      ...(plan.shape && { shapeMs: request.requirement.shapeMs ?? 0 }),
     },
     key,
   );
@@ -118,12 +133,22 @@ async function commit(
         unexpired: true,
       });
       await sql.query(
-        `insert into countersign.decision (request, person, "group", decision, reason, via, record)
-         values ($1, $2, $3, $4, $5, $6, $7)
+        `insert into countersign.decision (request, person, "group", decision, reason, via, record, shape)
+         values ($1, $2, $3, $4, $5, $6, $7, $8)
          on conflict (request, person) do update set decision = excluded.decision, "group" = excluded."group",
-           reason = excluded.reason, via = excluded.via, record = excluded.record, at = excluded.at`,
-        [request.id, key, plan.group, vote.decision, vote.reason, vote.via, record],
+           reason = excluded.reason, via = excluded.via, record = excluded.record, at = excluded.at, shape = excluded.shape`,
+        [
+          request.id,
+          key,
+          plan.group,
+          vote.decision,
+          vote.reason,
+          vote.via,
+          record,
+          vote.shape === true,
+        ],
       );
+      if (plan.shape) await grantShape(sql, request, plan.shape);
       if (vote.decision === 'deny') return;
       for (const [email, group] of plan.tally.counted)
         await sql.query(
@@ -136,6 +161,18 @@ async function commit(
     throw error;
   }
   return hint;
+}
+
+/** What the card said of rows when this was decided. */
+function shownRows({ rows }: Request): JsonObject {
+  if (rows?.state !== 'known') return {};
+  const { estimated, counted } = rows;
+  return {
+    rows: {
+      ...(counted !== undefined && { counted }),
+      ...(estimated !== undefined && { estimated }),
+    },
+  };
 }
 
 function refused(request: Request, person: Person, vote: Vote, why: Refusal) {

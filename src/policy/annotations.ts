@@ -9,16 +9,16 @@ export type Complaint = { readonly message: string; readonly hint: string };
 type Complain = (message: string, hint: string) => undefined;
 
 const known = new Set(
-  'id hold expires channel message quorum reason stepup acr amr mask rows reactions resend shape'.split(
+  'id hold expires channel message quorum reason stepup acr amr mask rows reactions resend shape count sample'.split(
     ' ',
   ),
 );
 /** They say how a hold is lifted, so without `@hold` they would be silently ignored. */
-const holdOnly = ['expires', 'channel', 'quorum', 'reason', 'resend'];
+const holdOnly = ['expires', 'channel', 'quorum', 'reason', 'resend', 'shape', 'count', 'sample'];
 /** They say how the approver of a hold signs in, or whoever a permit shows a column. */
 const signIn = ['stepup', 'acr', 'amr'];
 /** Relaxations that nothing enforces yet; ignoring one quietly would surprise its author. */
-const notYet = ['shape', 'reactions'];
+const notYet = ['reactions'];
 
 /** Reads a rule's annotations. Complains about every one that is misspelt, misplaced or does not parse. */
 export function readTerms(json: PolicyJson): {
@@ -95,6 +95,32 @@ function readHold(
     ...readStepUp(values, complain),
     ...(resendMs !== undefined && { resendMs }),
     ...(channel !== undefined && { channel }),
+    ...readShown(values, complain),
+  };
+}
+
+// More would fill a card.
+const mostSampled = 20;
+
+/** What approvers are to see of the rows, and whether they may let the same run again. */
+function readShown(
+  values: ReadonlyMap<string, string>,
+  complain: Complain,
+): Pick<HoldTerms, 'shapeMs' | 'count' | 'sample'> {
+  const shapeMs = readDuration('shape', values, complain);
+  const count = values.get('count');
+  if (count !== undefined && count !== 'exact')
+    complain(`@count("${count}") is not known`, 'write @count("exact") or leave it out');
+  const sample = values.get('sample');
+  if (sample !== undefined && !(/^[1-9]\d?$/.test(sample) && Number(sample) <= mostSampled))
+    complain(
+      `@sample("${sample}") is not a number of keys`,
+      `write a whole number from 1 to ${mostSampled}: @sample("5")`,
+    );
+  return {
+    ...(shapeMs !== undefined && { shapeMs }),
+    ...(count !== undefined && { count: true }),
+    ...(sample !== undefined && { sample: Number(sample) }),
   };
 }
 

@@ -11,6 +11,10 @@ const least = (values: readonly (number | undefined)[]): number | undefined => {
   return given.length > 0 ? Math.min(...given) : undefined;
 };
 
+/** A relaxation: undefined unless every rule gives it. */
+const leastOfAll = (values: readonly (number | undefined)[]): number | undefined =>
+  values.every((value) => value !== undefined) ? least(values) : undefined;
+
 /** What several holding rules ask together: always the stricter; a relaxation only when every rule has it. */
 export function combineHolds(rules: readonly Rule[]): Requirement {
   const terms = rules.flatMap((rule) => rule.terms.hold ?? []);
@@ -18,9 +22,10 @@ export function combineHolds(rules: readonly Rule[]): Requirement {
   for (const { group, quorum } of terms)
     quorums.set(group, Math.max(quorum, quorums.get(group) ?? 1));
   const stepUpMs = least(terms.map((one) => one.stepUpMs));
-  const resendMs = terms.every((one) => one.resendMs !== undefined)
-    ? least(terms.map((one) => one.resendMs))
-    : undefined;
+  const resendMs = leastOfAll(terms.map((one) => one.resendMs));
+  const shapeMs = leastOfAll(terms.map((one) => one.shapeMs));
+  // Nobody is shown more keys than any of the rules would show.
+  const sample = least(terms.map((one) => one.sample));
   const channels = terms.flatMap((one) => one.channel ?? []);
   const acr = sorted(terms.flatMap((one) => one.acr ?? []));
   const amr = sorted(terms.flatMap((one) => one.amr ?? []));
@@ -34,6 +39,9 @@ export function combineHolds(rules: readonly Rule[]): Requirement {
     ...(acr.length > 0 && { acr }),
     ...(amr.length > 0 && { amr }),
     ...(resendMs !== undefined && { resendMs }),
+    ...(shapeMs !== undefined && { shapeMs }),
+    ...(terms.some((one) => one.count) && { count: true }),
+    ...(sample !== undefined && { sample }),
   };
 }
 
@@ -62,8 +70,12 @@ function detail(mask: Mask): number | string {
       return mask.text;
     case 'hash':
       return mask.class ?? '';
-    default:
+    case 'null':
+    case 'email':
+    case 'detect':
       return 0;
+    default:
+      return mask satisfies never;
   }
 }
 

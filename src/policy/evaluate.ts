@@ -100,6 +100,10 @@ export class CedarPolicy implements Policy {
     return verdict;
   }
 
+  asksRows(target: TargetFacts, effects: readonly Effect[]): boolean {
+    return this.#book.asksRows(effects, target);
+  }
+
   unrestricted(subject: Subject, target: TargetFacts): boolean {
     const scope = this.#scope(subject, target);
     let free = this.#free.get(scope);

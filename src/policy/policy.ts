@@ -34,6 +34,8 @@ export interface Policy {
     effects: readonly Effect[],
     context: Context,
   ): Verdict;
+  /** True when the verdict on these may depend on an estimate of their rows. */
+  asksRows(target: TargetFacts, effects: readonly Effect[]): boolean;
   /** True when no rule could deny, hold, mask or limit anything that this subject does on this target. */
   unrestricted(subject: Subject, target: TargetFacts): boolean;
   /** True when some rule hides some column of this target from somebody. */

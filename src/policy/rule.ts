@@ -14,6 +14,9 @@ export type HoldTerms = {
   readonly reasonRequired: boolean;
   readonly channel?: string;
   readonly resendMs?: number;
+  readonly shapeMs?: number;
+  readonly count?: true;
+  readonly sample?: number;
 };
 
 /** What a rule's annotations say, parsed. */

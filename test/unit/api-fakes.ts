@@ -265,6 +265,10 @@ export function makeWorld(publicUrl = 'http://127.0.0.1:8080'): World {
         end: unused,
         finish: unused,
         settled: unused,
+        tellRows: unused,
+        findShape: unused,
+        runOnShape: unused,
+        revokeShape: unused,
         get(id) {
           if (world.storeDown) return Promise.reject(new Error('secret-value in an error'));
           return Promise.resolve(requests.get(id));

@@ -76,12 +76,10 @@ const cases: readonly (readonly [name: string, text: string, message: RegExp, hi
   ['a mask on another action', forbid('@mask("null")'), /hides nothing/],
   ['rows that are no number', permit('@rows("many")'), /@rows\("many"\)/],
   ['rows on a rule that lets nothing through', forbid('@rows("10")'), /lets nothing through/],
-  [
-    'a relaxation that is not there yet: shape',
-    forbid('@hold("dba") @shape("30m")'),
-    /cannot be enforced/,
-    /stricter/,
-  ],
+  ['a shape without a length', forbid('@hold("dba") @shape("long")'), /@shape\("long"\)/],
+  ['a shape without a hold', permit('@shape("30m")'), /@shape .* has no @hold/],
+  ['a count that is none', forbid('@hold("dba") @count("about")'), /@count\("about"\)/],
+  ['a sample of too many keys', forbid('@hold("dba") @sample("21")'), /is not a number of keys/],
   [
     'a relaxation that is not there yet: reactions',
     forbid('@hold("dba") @reactions("vote")'),
