@@ -180,6 +180,14 @@ class MemoryRequests implements Requests {
     return true;
   }
   finish = () => Promise.resolve();
+  tellRows = () => Promise.resolve(false);
+  findShape = () => Promise.resolve(undefined);
+  runOnShape = (): never => {
+    throw new Error('no shape is ever approved here');
+  };
+  revokeShape = (): never => {
+    throw new Error('no shape is ever approved here');
+  };
   async settled(id: string, signal: AbortSignal): Promise<Request> {
     for (;;) {
       signal.throwIfAborted();
@@ -268,6 +276,7 @@ function makeWorld(protocol: Protocol) {
     version: 'v1',
     connect: () => allow,
     judge: () => world.verdict,
+    asksRows: () => false,
     unrestricted: () => false,
     hides: () => false,
     isRuled: () => false,
@@ -277,6 +286,7 @@ function makeWorld(protocol: Protocol) {
     requests,
     policy: () => policy,
     subject: () => Promise.resolve(world.subject),
+    signIn: () => Promise.resolve(undefined),
     holds,
     publicUrl: 'http://127.0.0.1:1',
     onFailure: (error) => failures.push(error),
