@@ -1,19 +1,8 @@
 import { Withdrawal } from '../gate/holds.ts';
-import {
-  bodyOf,
-  bytesOf,
-  ClientMessage as M,
-  Framer,
-  ProtocolViolation,
-  type Frame,
-  type TransactionStatus,
-} from './codec.ts';
+import { ClientMessage as M, Framer, ProtocolViolation, type Frame } from './codec.ts';
 import type { ConversationParts } from './deps.ts';
-import { Extended } from './extended.ts';
-import { Judge } from './judge.ts';
+import type { Engine, EngineHooks } from './engine.ts';
 import { fatalMessage } from './refusal.ts';
-import { Responses } from './responses.ts';
-import { Simple } from './simple.ts';
 
 /** What a client may send while a hold waits; beyond it, the hold ends. */
 const WHILE_HOLDING = 1024 * 1024;
@@ -23,7 +12,6 @@ const AHEAD = 1024 * 1024;
 const LINGER_MS = 10_000;
 /** How long what runs may take to end once the right to it is gone. */
 const REVOKE_MS = 3_000;
-const WHILE_BUSY: ReadonlySet<number> = new Set([M.CopyData, M.CopyDone, M.CopyFail, M.Terminate]);
 
 /**
  * One client and one target, message by message and strictly in order: what a message means depends on what the ones
@@ -31,11 +19,8 @@ const WHILE_BUSY: ReadonlySet<number> = new Set([M.CopyData, M.CopyDone, M.CopyF
  */
 export class Conversation {
   readonly #parts: ConversationParts;
-  readonly #framer = new Framer();
-  readonly #responses: Responses;
-  readonly #judge: Judge;
-  readonly #simple: Simple;
-  readonly #extended: Extended;
+  readonly #framer: Framer;
+  readonly #engine: Engine;
   #parked: Frame | undefined;
   #pumping = false;
   #closed = false;
@@ -44,29 +29,20 @@ export class Conversation {
   #cancelling: Promise<void> | undefined;
   #finish: () => void = () => undefined;
 
-  constructor(parts: ConversationParts) {
+  constructor(
+    parts: ConversationParts,
+    makeEngine: (parts: ConversationParts, hooks: EngineHooks) => Engine,
+  ) {
     this.#parts = parts;
-    const { client, target, deps } = parts;
-    this.#responses = new Responses(
-      client.socket,
-      {
-        completed: (plan) => this.#judge.completed(plan.part),
-        failing: () => this.#extended.failing(),
-        ready: (status) => this.#ready(status),
-        reported: () => this.#judge.reported(),
-        reopened: () => {
-          this.#judge.busy = false;
-          void this.#pump();
-        },
-        cancel: () => this.#cancelTarget(),
-        broken: (error) => this.#broken(error),
-      },
-      { key: deps.maskKey, tally: deps.telemetry.metrics.target(parts.facts.target.name) },
-    );
-    this.#judge = new Judge(parts, this.#responses);
-    this.#judge.whenHeld(() => this.#readOn());
-    this.#simple = new Simple(this.#judge, this.#responses, target);
-    this.#extended = new Extended(this.#judge, this.#responses, target);
+    this.#engine = makeEngine(parts, {
+      ready: () => this.#ready(),
+      pump: () => void this.#pump(),
+      held: () => this.#readOn(),
+      cancel: () => this.#cancelTarget(),
+      retire: (why) => this.retire(why),
+      broken: (error) => this.#broken(error),
+    });
+    this.#framer = new Framer(this.#engine.largest);
   }
 
   /** Resolves when it is over, however it ends. */
@@ -77,7 +53,7 @@ export class Conversation {
       this.#finish = resolve;
     });
     target.onData((chunk) => {
-      if (!this.#responses.push(chunk) && !socket.destroyed) target.pause();
+      if (!this.#engine.push(chunk) && !socket.destroyed) target.pause();
     });
     target.onClose(() => this.#targetGone());
     socket.on('drain', () => target.resume());
@@ -97,20 +73,27 @@ export class Conversation {
   /** The client's CancelRequest: a hold is withdrawn; what runs is cancelled on the target. */
   async cancel(): Promise<void> {
     if (
-      this.#judge.withdraw(
+      this.#engine.withdraw(
         new Withdrawal('withdrawn', 'the request was withdrawn by a cancel request'),
       )
     )
       return;
-    if (this.#responses.outstanding > 0) this.#cancelTarget();
+    if (this.#engine.outstanding) this.#cancelTarget();
     await this.#cancelling;
   }
 
   /** No new statement; a hold ends as abandoned; what runs may end. */
   stop(): void {
     this.#stopping = true;
-    this.#judge.withdraw(new Withdrawal('abandoned', `${this.#why}; nothing was run`));
-    if (this.#responses.outstanding === 0 && !this.#pumping) this.#goodbye();
+    this.#engine.withdraw(new Withdrawal('abandoned', `${this.#why}; nothing was run`));
+    if (this.#engine.quiet && !this.#pumping) this.#goodbye();
+  }
+
+  /** As stop: what runs may end, but the session may not go on. */
+  retire(why: string): void {
+    if (this.#closed || this.#stopping) return;
+    this.#why = why;
+    this.stop();
   }
 
   /** As stop, and what runs is cancelled: the right to be here was taken away. */
@@ -135,14 +118,14 @@ export class Conversation {
 
   #heard(chunk: Buffer): void {
     this.#framer.push(chunk);
-    if (this.#judge.holding) this.#readOn();
+    if (this.#engine.holding) this.#readOn();
     void this.#pump();
   }
 
   /** While a statement waits the client is read, whatever it had sent before: else it could go away unseen. */
   #readOn(): void {
     if (this.#framer.pending > WHILE_HOLDING)
-      this.#judge.withdraw(
+      this.#engine.withdraw(
         new Withdrawal('withdrawn', 'more than 1 MiB was sent behind the statement that waits'),
       );
     else this.#parts.client.socket.resume();
@@ -160,20 +143,20 @@ export class Conversation {
         if (handling) await handling;
       }
     } catch (error) {
-      this.#broken(error instanceof Error ? error : new Error(String(error)));
+      this.#broken(error);
     } finally {
       this.#pumping = false;
-      if (this.#closed && this.#nothingToCome) this.#end();
-      else if (this.#stopping && this.#judge.idle) this.#goodbye();
+      if (this.#closed && this.#engine.nothingToCome) this.#end();
+      else if (this.#stopping && this.#engine.idle) this.#goodbye();
       this.#flow();
     }
   }
 
   /** The next message that may be handled now; one that must wait is kept. */
   #take(): Frame | undefined {
-    if (this.#closed || (this.#stopping && !this.#judge.pipeline)) return undefined;
+    if (this.#closed || (this.#stopping && !this.#engine.unfinished)) return undefined;
     const frame = this.#parked ?? this.#framer.next();
-    const wait = frame && this.#judge.busy && !WHILE_BUSY.has(frame.type);
+    const wait = frame && this.#engine.waits(frame);
     this.#parked = wait ? frame : undefined;
     return wait ? undefined : frame;
   }
@@ -182,32 +165,18 @@ export class Conversation {
     const { socket } = this.#parts.client;
     if (this.#closed) return;
     const behind = (this.#pumping || this.#parked) && this.#framer.pending > AHEAD;
-    if ((behind || this.#parts.target.congested) && !this.#judge.holding) socket.pause();
+    if ((behind || this.#parts.target.congested) && !this.#engine.holding) socket.pause();
     else socket.resume();
   }
 
   #handle(frame: Frame): Promise<void> | void {
-    switch (frame.type) {
-      case M.Query:
-        return this.#extended.skipping ? undefined : this.#simple.query(frame);
-      case M.FunctionCall:
-        return this.#extended.skipping ? undefined : this.#simple.functionCall();
-      case M.Terminate:
-        return this.#end();
-      case M.CopyData:
-      case M.CopyDone:
-      case M.CopyFail:
-        if (!this.#extended.skipping) this.#parts.target.prepare(bytesOf(frame));
-        return undefined;
-      default:
-        return this.#extended.handle(frame.type, bodyOf(frame), bytesOf(frame));
-    }
+    if (frame.type !== M.Terminate) return this.#engine.handle(frame);
+    const sent = this.#engine.sent();
+    return sent ? sent.then(() => this.#end()) : this.#end();
   }
 
-  #ready(status: TransactionStatus): void {
-    this.#extended.ready();
-    this.#judge.ready(status);
-    if (this.#stopping && !this.#pumping && this.#judge.idle) return this.#goodbye();
+  #ready(): void {
+    if (this.#stopping && !this.#pumping && this.#engine.idle) return this.#goodbye();
     void this.#pump();
   }
 
@@ -232,7 +201,7 @@ export class Conversation {
   }
 
   /** The stream cannot be followed any more: nothing that comes may pass, in either direction. */
-  #broken(error: Error): void {
+  #broken(error: unknown): void {
     if (this.#closed) return;
     const known = error instanceof ProtocolViolation;
     if (!known) this.#parts.deps.onFailure(error);
@@ -246,7 +215,7 @@ export class Conversation {
   }
 
   #targetGone(): void {
-    this.#responses.lost();
+    this.#engine.lost();
     if (this.#closed) return;
     this.#say(
       fatalMessage('08006', {
@@ -258,34 +227,29 @@ export class Conversation {
     this.#end();
   }
 
-  /** Without a Sync nothing of a pipeline can be completed: the target rolls it back as soon as we leave. */
-  get #nothingToCome(): boolean {
-    return this.#responses.outstanding === 0 || (this.#judge.pipeline && !this.#judge.busy);
-  }
-
   /** What runs goes on for a while, so that its outcome can be recorded; nothing else does. */
   #clientGone(): void {
     if (this.#closed) return;
-    this.#judge.withdraw(new Withdrawal('withdrawn', 'the client went away'));
+    this.#engine.withdraw(new Withdrawal('withdrawn', 'the client went away'));
     this.#closed = true;
     const { target } = this.#parts;
-    if (this.#nothingToCome && !this.#pumping) return this.#end();
+    if (this.#engine.nothingToCome && !this.#pumping) return this.#end();
     target.resume();
     const timer = setTimeout(() => target.destroy(), LINGER_MS);
     target.onClose(() => clearTimeout(timer));
-    this.#judge.whenIdle(() => this.#end());
+    this.#engine.whenIdle(() => this.#end());
   }
 
   #say(bytes: Buffer): void {
     const { socket } = this.#parts.client;
-    if (socket.writable) this.#responses.inject(bytes);
+    if (socket.writable) this.#engine.inject(bytes);
   }
 
   #end(): void {
     this.#closed = true;
-    this.#judge.withdraw(new Withdrawal('withdrawn', 'the session ended'));
+    this.#engine.withdraw(new Withdrawal('withdrawn', 'the session ended'));
     const { target } = this.#parts;
-    if (target.destroyed) this.#responses.lost();
+    if (target.destroyed) this.#engine.lost();
     else target.end();
     this.#finish();
   }

@@ -9,6 +9,7 @@ import type { SessionDeps } from './deps.ts';
 import { parameterStatus, readyForQuery } from './codec.ts';
 import { Fatal } from './fatal.ts';
 import type { Client, Greeted } from './listener.ts';
+import { RuleBound } from './rule-bound.ts';
 import { openTarget, TargetUnavailable, type TargetConnection } from './target.ts';
 
 type Open = {
@@ -68,7 +69,10 @@ export class Sessions {
         target.destroy();
         throw error;
       });
-      const conversation = new Conversation({ deps, config, facts, client, target });
+      const conversation = new Conversation(
+        { deps, config, facts, client, target },
+        (parts, hooks) => new RuleBound(parts, hooks),
+      );
       const { greeted } = client;
       const onCancel = (): Promise<void> => conversation.cancel();
       greeted?.cancels(onCancel);
