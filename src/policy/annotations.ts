@@ -1,6 +1,7 @@
 import type { PolicyJson } from '@cedar-policy/cedar-wasm/nodejs';
 import { actionsOf, entity } from './ast.ts';
 import { parseDuration } from './duration.ts';
+import { nearest } from './nearest.ts';
 import type { HoldTerms, Terms } from './rule.ts';
 import type { Mask } from './verdict.ts';
 
@@ -30,7 +31,7 @@ export function readTerms(json: PolicyJson): {
   const values = new Map<string, string>();
   for (const [name, value] of Object.entries(json.annotations ?? {})) {
     if (!known.has(name))
-      complain(`@${name} is not an annotation of Countersign`, `use one of: ${list(known)}`);
+      complain(`@${name} is not an annotation of Countersign`, meant(name));
     else if (typeof value !== 'string' || value.trim() === '')
       complain(`@${name} has no value`, `write @${name}("…")`);
     else values.set(name, value);
@@ -59,6 +60,11 @@ export function readTerms(json: PolicyJson): {
 }
 
 const list = (names: Iterable<string>): string => [...names].join(', ');
+
+function meant(name: string): string {
+  const near = nearest(name, known);
+  return near === undefined ? `use one of: ${list(known)}` : `did you mean @${near}?`;
+}
 
 function readHold(
   json: PolicyJson,
