@@ -8,10 +8,11 @@ import {
   ServerMessage as M,
   StreamFramer,
   type ErrorFields,
+  type Field,
   type TransactionStatus,
 } from './codec.ts';
 import { described, type Expected, overLimit, owes, quotesNothing, withheld } from './expected.ts';
-import { Masker, type Masking, type Piece } from './masker.ts';
+import { cellMasks, Masker, type Masking, type Piece } from './masker.ts';
 import type { ResultPlan } from './plan.ts';
 import type { Run } from './recorder.ts';
 import { ToClient, whole } from './to-client.ts';
@@ -129,7 +130,7 @@ export class Responses {
     const head = this.#queue[0];
     if (head?.kind === 'execute' && this.#plan?.masks) {
       const fields = head.fields?.();
-      if (fields) this.#masker = new Masker(this.#plan.masks, fields, this.#masking);
+      if (fields) this.#masker = this.#maskerOf(this.#plan, fields);
     }
   }
 
@@ -178,7 +179,12 @@ export class Responses {
     const plan = this.#plan;
     if (!plan) return;
     const fields = described(plan, bodyOf(frame(piece)));
-    if (plan.masks) this.#masker = new Masker(plan.masks, fields, this.#masking);
+    this.#masker = this.#maskerOf(plan, fields);
+  }
+
+  #maskerOf({ masks, part }: ResultPlan, fields: readonly Field[]): Masker | undefined {
+    if (!masks) return undefined;
+    return new Masker(cellMasks(masks, fields, this.#masking.key, part.ownType), this.#masking);
   }
 
   #copying(type: number): void {

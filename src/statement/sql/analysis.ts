@@ -1,3 +1,4 @@
+import type { OwnType } from '../../mask/column.ts';
 import type { Effect, Resource } from '../effect.ts';
 import type { Refused } from '../statement.ts';
 
@@ -71,6 +72,8 @@ export type Part = {
   readonly closes?: string;
   /** A plain query, fixed when it is bound; anything else looks its names up when it is executed. */
   readonly fixedAtBind?: boolean;
+  /** What masks must know of types that an owner made, by OID. */
+  readonly ownType?: (oid: number) => OwnType | undefined;
   /** True when an error or notice of this statement may carry a value of a column that some rule hides. */
   touchesRuled(isRuled: IsRuled): boolean;
 };

@@ -1,11 +1,26 @@
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
 import fc from 'fast-check';
-import { maskCell } from '#src/mask/column.ts';
+import { columnMask } from '#src/mask/column.ts';
+import { Slab } from '#src/mask/slab.ts';
 import type { Mask } from '#src/policy/verdict.ts';
 
 const key = Buffer.alloc(32, 7);
 const text = 25;
+
+function maskCell(
+  mask: Mask,
+  cell: Buffer,
+  oid: number,
+  format: 0 | 1,
+  own: Buffer,
+): Buffer | null {
+  const slab = new Slab();
+  slab.begin();
+  const made = columnMask(mask, { oid, modifier: -1 }, format, own);
+  return made?.(cell, 0, cell.length, slab) ? slab.item() : null;
+}
+
 const masked = (mask: Mask, value: string, typeOid = text, format: 0 | 1 = 0): string | null =>
   maskCell(mask, Buffer.from(value), typeOid, format, key)?.toString() ?? null;
 const last = (keep: number): Mask => ({ kind: 'last', keep });
@@ -42,14 +57,6 @@ suite('a masked cell', () => {
       assert.equal(masked(mask, value, text, 0), expected);
       assert.equal(masked(mask, value, text, 1), expected);
     });
-
-  test('is NULL for every type that is not text, in both formats', () => {
-    // int4, numeric, bytea, json, jsonb, uuid, timestamptz, text[], an extension's type
-    for (const typeOid of [23, 1700, 17, 114, 3802, 2950, 1184, 1009, 16_999])
-      for (const mask of all)
-        for (const format of [0, 1] as const)
-          assert.equal(masked(mask, '12345678', typeOid, format), null);
-  });
 
   test('is a text for text, varchar, char(n) and name', () => {
     for (const typeOid of [25, 1043, 1042, 19])
