@@ -19,7 +19,7 @@ import { openNotices, type Notices } from '#src/store/notices.ts';
 import type { Telemetry } from '#src/telemetry/telemetry.ts';
 import type { FailureIds } from './gate/asked.ts';
 import { openStore, readPolicy } from './parts.ts';
-import { columnsOf } from './postgres/columns.ts';
+import { namesOfAll } from './postgres/columns.ts';
 import { Reload } from './reload.ts';
 import { openTelemetry } from './telemetry.ts';
 
@@ -121,8 +121,8 @@ export async function openCore(
     policy,
     audit,
     log,
-    columns: (now) =>
-      columnsOf(now.targets.values(), (target, err) =>
+    catalogued: (now) =>
+      namesOfAll(now.targets.values(), (target, err) =>
         log.warn(
           { target, err },
           'cannot be asked, so its tables and columns in rules are not checked',

@@ -31,6 +31,7 @@ export function namesOf(config: Config): KnownNames {
     groups: config.groups,
     channels: config.chat.channels.keys(),
     targets: config.targets.keys(),
+    environments: Array.from(config.targets.values(), ({ environment }) => environment),
     stepUp: canStepUp(config.identity),
   };
 }

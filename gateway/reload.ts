@@ -8,7 +8,13 @@ import { readPolicyFiles } from '#src/config/policies.ts';
 import { ConfigError, readConfig } from '#src/config/read.ts';
 import { peopleOf, personKey } from '#src/identity/people.ts';
 import type { Person } from '#src/identity/person.ts';
-import { loadPolicy, rulesVersion, type PolicyFile, type Problem } from '#src/policy/load.ts';
+import {
+  loadPolicy,
+  rulesVersion,
+  type Catalogued,
+  type PolicyFile,
+  type Problem,
+} from '#src/policy/load.ts';
 import type { Policy } from '#src/policy/policy.ts';
 import { namesOf, problemLines } from './parts.ts';
 
@@ -36,8 +42,8 @@ export type ReloadParts = {
   readonly policy: Policy;
   readonly audit: Pick<AuditLog, 'append'>;
   readonly log: Pick<Logger, 'info' | 'warn' | 'error'>;
-  /** Entity ids of all columns of the targets that answer; a target that does not is left out. */
-  readonly columns: (config: Config) => Promise<readonly string[]>;
+  /** What the targets that answer have; a target that does not is left out. */
+  readonly catalogued: (config: Config) => Promise<Catalogued>;
   /** Fields of every record about rules. */
   readonly record: JsonObject;
   /** Called right after the swap. */
@@ -188,8 +194,10 @@ export class Reload {
 
   async #check(files: Seen['files'], config: Config): Promise<Policy | undefined> {
     if ('hint' in files) return this.#complain([files]);
-    const columns = await this.#parts.columns(config);
-    const loaded = loadPolicy(files, { ...namesOf(config), columns });
+    const loaded = loadPolicy(files, {
+      ...namesOf(config),
+      ...(await this.#parts.catalogued(config)),
+    });
     return loaded.ok ? loaded.policy : this.#complain(loaded.problems);
   }
 

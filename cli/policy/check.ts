@@ -3,6 +3,7 @@ import type { Config } from '#src/config/config.ts';
 import { canStepUp } from '#src/config/identity.ts';
 import { readPolicyFiles } from '#src/config/policies.ts';
 import { loadPolicy, type KnownNames, type PolicyFile, type Problem } from '#src/policy/load.ts';
+import type { CatalogNames } from '#src/statement/sql/catalog.ts';
 import type { CedarPolicy } from '#src/policy/evaluate.ts';
 import { EXIT, usageFailure } from '../failure.ts';
 import { openConfig } from '../installation.ts';
@@ -19,8 +20,8 @@ type Asked = {
 export async function check(values: Asked, terminal: Terminal): Promise<number> {
   const { config } = await openConfig(values.config);
   const { dir, files } = await readRules(config, values.dir);
-  const columns = values.offline ? [] : await columnsOf(config, terminal);
-  const loaded = loadPolicy(files, { ...namesOf(config), columns });
+  const there = values.offline ? {} : await cataloguedIn(config, terminal);
+  const loaded = loadPolicy(files, { ...namesOf(config), ...there });
   const problems = loaded.ok ? [] : loaded.problems;
   const warnings = loaded.ok ? loaded.warnings : [];
   if (values.json)
@@ -75,6 +76,7 @@ export function namesOf(config: Config): KnownNames {
     groups: config.groups,
     channels: config.chat.channels.keys(),
     targets: config.targets.keys(),
+    environments: Array.from(config.targets.values(), ({ environment }) => environment),
     stepUp: canStepUp(config.identity),
   };
 }

@@ -181,9 +181,11 @@ async function namesFor(
     targets: [...targets.keys(), ...(config?.targets.keys() ?? [])],
   };
   if (tests.schema === undefined) return known;
-  const { columnIds } = await import('#gateway/postgres/columns.ts');
-  const columns = await Promise.all([...targets.values()].map((one) => columnIds(place(one))));
-  return { ...known, columns: columns.flat() };
+  const { namesOfAll } = await import('#gateway/postgres/columns.ts');
+  const there = await namesOfAll([...targets.values()].map(place), (_, error) => {
+    throw error;
+  });
+  return { ...known, ...there };
 }
 
 async function runCase(

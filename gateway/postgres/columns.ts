@@ -1,12 +1,12 @@
 import type { TargetConfig } from '#src/config/config.ts';
-import { resourceId } from '#src/statement/effect.ts';
+import type { CatalogNames } from '#src/statement/sql/catalog.ts';
 import { CatalogReader } from './catalog.ts';
 
-/** Entity ids of every column of the target's default database, as the analyser's role sees them. */
-export async function columnIds(target: TargetConfig): Promise<string[]> {
+/** What rules can name of the target's default database, as the analyser's role sees it. */
+export async function namesIn(target: TargetConfig): Promise<CatalogNames> {
   const reader = new CatalogReader(target, target.database);
   try {
-    return (await reader.load()).ruleable().map(resourceId);
+    return (await reader.load()).names();
   } finally {
     await reader.close();
   }
@@ -15,24 +15,33 @@ export async function columnIds(target: TargetConfig): Promise<string[]> {
 /** A target that does not answer by then is not waited for. */
 const PATIENCE_MS = 5_000;
 
-/** Of all these targets; `silent` hears of those that cannot be asked, whose columns are left out. */
-export async function columnsOf(
+const NOTHING: CatalogNames = { schemas: [], tables: [], columns: [], functions: [] };
+
+/** Of all these targets; `silent` hears of those that cannot be asked, whose names are left out. */
+export async function namesOfAll(
   targets: Iterable<TargetConfig>,
   silent: (target: string, error: unknown) => void,
-): Promise<string[]> {
+): Promise<CatalogNames> {
   const asked = Array.from(targets, async (target) => {
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<never>((_, reject) => {
       timer = setTimeout(() => reject(new Error('no answer in time')), PATIENCE_MS);
     });
     try {
-      return await Promise.race([columnIds(target), late]);
+      return await Promise.race([namesIn(target), late]);
     } catch (error) {
       silent(target.name, error);
-      return [];
+      return NOTHING;
     } finally {
       clearTimeout(timer);
     }
   });
-  return (await Promise.all(asked)).flat();
+  return together(await Promise.all(asked));
 }
+
+const together = (all: readonly CatalogNames[]): CatalogNames => ({
+  schemas: all.flatMap((names) => names.schemas),
+  tables: all.flatMap((names) => names.tables),
+  columns: all.flatMap((names) => names.columns),
+  functions: all.flatMap((names) => names.functions),
+});

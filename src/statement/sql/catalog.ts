@@ -1,4 +1,4 @@
-import type { Resource } from '../effect.ts';
+import { resourceId, type Resource, type ResourceType } from '../effect.ts';
 import { NotResolved } from './nodetree.ts';
 
 /** A relation of the target, as its catalog tells. */
@@ -60,6 +60,14 @@ export type CatalogRows = {
   readonly types: ReadonlyMap<number, readonly number[]>;
 };
 
+/** Entity ids, with the target's name. */
+export type CatalogNames = {
+  readonly schemas: readonly string[];
+  readonly tables: readonly string[];
+  readonly columns: readonly string[];
+  readonly functions: readonly string[];
+};
+
 /** Objects below this number were made by initdb. */
 export const firstUserOid = 16_384;
 const systemSchemas = new Set(['pg_catalog', 'information_schema', 'pg_toast']);
@@ -104,16 +112,21 @@ export class Catalog {
     return found;
   }
 
-  /** Every column that rules can speak of: those of relations which are not PostgreSQL's own. */
-  ruleable(): Resource[] {
-    return this.#rows.relations
-      .filter(({ schema }) => !systemSchemas.has(schema))
-      .flatMap(({ schema, name, columns }) =>
-        [...columns.values()].map((column): Resource => ({
-          type: 'Column',
-          path: [this.target, schema, name, column],
-        })),
-      );
+  /** Entity ids of everything that rules can name; of PostgreSQL's own tables without their columns. */
+  names(): CatalogNames {
+    const { schemas, relations, routines } = this.#rows;
+    const id = (type: ResourceType, ...path: string[]): string =>
+      resourceId({ type, path: [this.target, ...path] });
+    return {
+      schemas: schemas.map(({ name }) => id('Schema', name)),
+      tables: relations.map(({ schema, name }) => id('Table', schema, name)),
+      columns: relations
+        .filter(({ schema }) => !systemSchemas.has(schema))
+        .flatMap(({ schema, name, columns }) =>
+          Array.from(columns.values(), (column) => id('Column', schema, name, column)),
+        ),
+      functions: [...new Set(routines.map(({ schema, name }) => id('Function', schema, name)))],
+    };
   }
 
   routine(oid: number): Routine {
