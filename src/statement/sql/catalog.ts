@@ -112,6 +112,18 @@ export class Catalog {
     return found;
   }
 
+  /** Every column that rules can speak of: those of relations which are not PostgreSQL's own. */
+  ruleable(): Resource[] {
+    return this.#rows.relations
+      .filter(({ schema }) => !systemSchemas.has(schema))
+      .flatMap(({ schema, name, columns }) =>
+        [...columns.values()].map((column): Resource => ({
+          type: 'Column',
+          path: [this.target, schema, name, column],
+        })),
+      );
+  }
+
   /** Entity ids of everything that rules can name; of PostgreSQL's own tables without their columns. */
   names(): CatalogNames {
     const { schemas, relations, routines } = this.#rows;
@@ -120,11 +132,7 @@ export class Catalog {
     return {
       schemas: schemas.map(({ name }) => id('Schema', name)),
       tables: relations.map(({ schema, name }) => id('Table', schema, name)),
-      columns: relations
-        .filter(({ schema }) => !systemSchemas.has(schema))
-        .flatMap(({ schema, name, columns }) =>
-          Array.from(columns.values(), (column) => id('Column', schema, name, column)),
-        ),
+      columns: this.ruleable().map(resourceId),
       functions: [...new Set(routines.map(({ schema, name }) => id('Function', schema, name)))],
     };
   }
