@@ -55,19 +55,13 @@ export async function loadRules(config: Config, given: string | undefined): Prom
   throw usageFailure(`the rules in ${dir} do not load`, problems.join('\n  '));
 }
 
-/** Columns of every target that answers; one that does not is said, and its tables are not checked. */
-async function columnsOf(config: Config, terminal: Terminal): Promise<string[]> {
-  const { columnIds } = await import('#gateway/postgres/columns.ts');
-  const known = [...config.targets.values()].map(async (target) => {
-    try {
-      return await columnIds(target);
-    } catch (error) {
-      const cause = error instanceof Error ? error.message : String(error);
-      terminal.err(`${target.name} cannot be asked, so its tables are not checked: ${cause}`);
-      return [];
-    }
+/** Of every target that answers; one that does not is said, and its tables are not checked. */
+async function cataloguedIn(config: Config, terminal: Terminal): Promise<CatalogNames> {
+  const { namesOfAll } = await import('#gateway/postgres/columns.ts');
+  return namesOfAll(config.targets.values(), (target, error) => {
+    const cause = error instanceof Error ? error.message : String(error);
+    terminal.err(`${target} cannot be asked, so its tables are not checked: ${cause}`);
   });
-  return (await Promise.all(known)).flat();
 }
 
 /** What the rules may name, beside the targets' columns. */

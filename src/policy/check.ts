@@ -10,8 +10,17 @@ export type KnownNames = {
   readonly targets?: Iterable<string>;
   /** Whether a provider is there that people can sign in to anew for one request. */
   readonly stepUp?: boolean;
-  /** Entity ids of every column of the targets whose catalogue was read: `shop/public/customers/ssn`. */
-  readonly columns?: Iterable<string>;
+  readonly environments?: Iterable<string>;
+} & Partial<Catalogued>;
+
+/** Entity ids of what the targets have whose catalogue was read: `shop/public/customers/ssn`. */
+export type Catalogued = {
+  readonly schemas: Iterable<string>;
+  /** Also views and what else has columns. */
+  readonly tables: Iterable<string>;
+  /** Those of tables that an owner made; PostgreSQL's own are not listed. */
+  readonly columns: Iterable<string>;
+  readonly functions: Iterable<string>;
 };
 
 /** `KnownNames` as look-up sets, with what follows from the columns. */
@@ -19,29 +28,42 @@ export type Names = {
   readonly groups: ReadonlySet<string>;
   readonly channels: ReadonlySet<string>;
   readonly targets: ReadonlySet<string> | undefined;
+  readonly environments: ReadonlySet<string> | undefined;
   readonly stepUp: boolean | undefined;
   readonly columns: ReadonlySet<string>;
   readonly tables: ReadonlySet<string>;
   readonly schemas: ReadonlySet<string>;
+  readonly functions: ReadonlySet<string>;
   /** Targets whose catalogue was read. */
   readonly read: ReadonlySet<string>;
+  /** Tables whose columns were read. */
+  readonly open: ReadonlySet<string>;
 };
 
 export function indexNames(known: KnownNames): Names {
   const columns = new Set(known.columns);
-  const upTo = (depth: number): Set<string> =>
-    new Set([...columns].map((id) => id.split('/').slice(0, depth).join('/')));
+  const functions = new Set(known.functions);
+  const open = above(columns);
+  const tables = new Set([...open, ...(known.tables ?? [])]);
+  const schemas = new Set([...above(tables), ...(known.schemas ?? [])]);
   return {
     groups: new Set(known.groups),
     channels: new Set(known.channels),
     targets: known.targets && new Set(known.targets),
+    environments: known.environments && new Set(known.environments),
     stepUp: known.stepUp,
     columns,
-    tables: upTo(3),
-    schemas: upTo(2),
-    read: upTo(1),
+    tables,
+    schemas,
+    functions,
+    read: above(schemas),
+    open,
   };
 }
+
+/** What these are in. */
+const above = (ids: Iterable<string>): Set<string> =>
+  new Set(Array.from(ids, (id) => id.slice(0, id.lastIndexOf('/'))));
 
 /** Names in a rule that do not exist. `harmless`: the misspelling can only make the rule stricter. */
 export function checkNames(
@@ -97,12 +119,15 @@ function checkMention({ type, id }: Mention, names: Names): Complaint | undefine
       return checkTarget(target, names);
     case 'Target':
       return checkTarget(id, names);
+    case 'Environment':
+      return !names.environments || names.environments.has(id)
+        ? undefined
+        : unknown('environment', id, names.environments);
     case 'Schema':
-      return checkTarget(target, names) ?? checkObject('schema', id, names.schemas, names);
     case 'Table':
-      return checkTarget(target, names) ?? checkObject('table', id, names.tables, names);
+    case 'Function':
     case 'Column':
-      return checkTarget(target, names) ?? checkObject('column', id, names.columns, names);
+      return checkTarget(target, names) ?? checkObject(type, id, names);
     default:
       return undefined;
   }
@@ -112,15 +137,44 @@ function checkTarget(id: string, names: Names): Complaint | undefined {
   return names.targets && !names.targets.has(id) ? unknown('target', id, names.targets) : undefined;
 }
 
-function checkObject(
-  word: string,
-  id: string,
-  existing: ReadonlySet<string>,
-  names: Names,
-): Complaint | undefined {
-  const target = id.split('/')[0] ?? '';
-  if (!names.read.has(target) || existing.has(id)) return undefined;
-  return unknown(word, id, existing);
+const objects = {
+  Schema: { word: 'schema', depth: 2, of: (names: Names) => names.schemas },
+  Table: { word: 'table', depth: 3, of: (names: Names) => names.tables },
+  Function: { word: 'function', depth: 3, of: (names: Names) => names.functions },
+  Column: { word: 'column', depth: 4, of: (names: Names) => names.columns },
+} as const;
+
+function checkObject(type: keyof typeof objects, id: string, names: Names): Complaint | undefined {
+  const { word, depth, of } = objects[type];
+  const parts = id.split('/');
+  if (parts.length !== depth)
+    return {
+      message: `${type}::"${id}" has ${parts.length} names, and a ${word} has ${depth}`,
+      hint: `write ${type}::"${example[type]}"`,
+    };
+  const existing = of(names);
+  if (!names.read.has(parts[0] ?? '') || existing.has(id)) return undefined;
+  if (type === 'Function' && names.functions.size === 0) return undefined;
+  const table = parts.slice(0, 3).join('/');
+  if (type === 'Column' && names.tables.has(table)) {
+    // The columns of PostgreSQL's own tables are not listed.
+    if (!names.open.has(table)) return undefined;
+    return unknown(word, id, within(table, existing));
+  }
+  return unknown(word, id, within(parts.slice(0, -1).join('/'), existing));
+}
+
+const example = {
+  Schema: 'shop/public',
+  Table: 'shop/public/orders',
+  Function: 'shop/public/refund',
+  Column: 'shop/public/orders/total',
+} as const;
+
+/** Those in the same table or schema, where there are some: of a whole database nobody wants a list. */
+function within(parent: string, existing: ReadonlySet<string>): ReadonlySet<string> {
+  const inside = new Set([...existing].filter((id) => id.startsWith(`${parent}/`)));
+  return inside.size > 0 ? inside : existing;
 }
 
 function unknown(word: string, name: string, existing: ReadonlySet<string>): Complaint {

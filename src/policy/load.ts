@@ -13,7 +13,7 @@ import { CedarPolicy } from './evaluate.ts';
 import type { Problem, Rule } from './rule.ts';
 import { schemaText } from './schema.ts';
 
-export type { KnownNames } from './check.ts';
+export type { Catalogued, KnownNames } from './check.ts';
 export type { Problem } from './rule.ts';
 
 export type PolicyFile = { readonly name: string; readonly text: string };
