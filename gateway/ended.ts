@@ -18,6 +18,7 @@ type Parts = {
   readonly sessions: {
     revoke(why: (session: SessionFacts, token: string) => string | undefined): void;
     tokens(): readonly string[];
+    recheck(): Promise<void>;
   };
   readonly subject: (email: string, agent?: string) => Promise<Subject | undefined>;
   /** What waits must be judged again: rules or people have changed. */
@@ -47,6 +48,7 @@ export function endSessions(parts: Parts): () => void {
   });
   // A session that ends takes its holds along; only then the others are judged again.
   directory.onChange((email) => {
+    void sessions.recheck().catch(onError);
     void welcome(email).then((open) => {
       if (open > 0 || email === undefined) parts.changed();
     });
@@ -55,6 +57,8 @@ export function endSessions(parts: Parts): () => void {
     tokens();
     // What a provider has said lapses without a word.
     void welcome();
+    // Grants begin and end without a word too.
+    void sessions.recheck().catch(onError);
   }, LOOK_MS);
   return () => {
     stop();

@@ -23,6 +23,7 @@ import { CANCEL, openCore, type Core, type ServeOptions } from './core.ts';
 import { openArrivals } from './arrivals.ts';
 import { endSessions } from './ended.ts';
 import { passwordGuesses } from './guesses.ts';
+import { signInsOfSessions } from './gate/fresh.ts';
 import { Holds, mayReveal } from './gate/holds.ts';
 import { Analysers } from './postgres/analysers.ts';
 import { openOidc } from './oidc.ts';
@@ -153,6 +154,7 @@ async function openGateway(
     requests,
     policy: () => reload.policy,
     subject,
+    signIn: signInsOfSessions(oidc.sessions),
     holds,
     publicUrl: config.publicUrl,
     onFailure: onError,
@@ -179,6 +181,7 @@ async function openGateway(
     sessions.revoke(({ target }) =>
       reload.config.targets.has(target.name) ? undefined : 'this target was taken out',
     );
+    sessions.recheck().catch(onError);
     analysers.closeUnused(inUse).catch(onError);
   });
   metrics.watch({

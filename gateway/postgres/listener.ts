@@ -40,6 +40,10 @@ export type Client = {
   readonly parameters: ReadonlyMap<string, string>;
   /** `reason`, `purpose`. */
   readonly countersign: ReadonlyMap<string, string>;
+  /** Everything that the client wrote for the server: what an unrestricted session is opened with. */
+  readonly untouched: ReadonlyMap<string, string>;
+  /** Any other session is refused for this. */
+  readonly refused?: Fatal;
   readonly application: string;
   readonly address: string;
   readonly minor: 0 | 2;
@@ -215,7 +219,6 @@ async function admit(
   const shown =
     (await certificateLogin(secured, options, email)) ??
     (await withPassword(socket, email, options, { address, secured }));
-  refuseReplication(parameters.get('replication'));
   const settings = readSettings(parameters);
   const head: unknown = socket.read();
   return {
@@ -226,7 +229,9 @@ async function admit(
     ...splitDatabase(parameters.get('database')),
     parameters: settings.target,
     countersign: settings.countersign,
-    application: settings.target.get('application_name') ?? '',
+    untouched: settings.untouched,
+    ...(settings.refused && { refused: settings.refused }),
+    application: parameters.get('application_name') ?? '',
     address,
     minor,
     tls: encrypted,
@@ -251,12 +256,6 @@ async function withPassword(
   // SCRAM never shows the token, so it was not noted as used.
   if (shown.token !== undefined) options.tokens.used(shown.token);
   return { ...shown, ...(certificate !== undefined && { certificate }) };
-}
-
-function refuseReplication(value = ''): void {
-  // PostgreSQL reads "database" and every spelling of true; only a clear no is a no here.
-  if (/^(|0|f|false|n|no|of|off)$/i.test(value)) return;
-  throw new Fatal('0A000', 'replication connections do not go through the gateway');
 }
 
 function splitDatabase(name = ''): { target: string; database: string | undefined } {

@@ -34,12 +34,16 @@ export class Outgoing {
       this.#owed -= at;
     }
     let statements = 0;
+    let executes = 0;
     while (at < bytes.length) {
       const end = this.#end(bytes, at);
-      if (this.#look(bytes.readUInt8(at), bytes.subarray(at + HEADER, end), allowed))
-        statements += 1;
+      const type = bytes.readUInt8(at);
+      if (this.#look(type, bytes.subarray(at + HEADER, end), allowed)) statements += 1;
+      if (type === ClientMessage.Execute) executes += 1;
       at = end;
     }
+    // Execute alone, of a portal that is known here all the same, is no more than its permit.
+    if (statements === 0 && executes === 1) statements = 1;
     if (allowed === 'one-statement' && statements !== 1)
       throw new Error(`one permit is for one statement, not ${String(statements)}`);
   }
@@ -74,11 +78,15 @@ export class Outgoing {
       case ClientMessage.Bind:
         if (allowed === 'one-statement') return Boolean(this.#portals.add(name(body, 0)));
         break;
+      case ClientMessage.FunctionCall:
+        if (allowed === 'one-statement') return true;
+        break;
       case ClientMessage.Execute:
         if (allowed === 'nothing') break;
-        if (!this.#portals.has(name(body, 0)))
-          throw new Error('Execute of a portal that was not bound under a permit');
-        return false;
+        if (this.#portals.has(name(body, 0))) return false;
+        // A cursor of SQL's.
+        if (allowed === 'one-statement') return true;
+        throw new Error('Execute of a portal that was not bound under a permit');
       default:
     }
     throw new Error(`message type ${String(type)} needs a permit`);

@@ -4,13 +4,16 @@ import { endedTokens } from '#src/identity/tokens.ts';
 import { endSession, startSession } from '#src/store/sessions.ts';
 import type { SessionFacts } from '../gate/gate.ts';
 import { ofSession } from '../gate/record.ts';
+import { isUnrestricted } from '../gate/unrestricted.ts';
 import { Conversation } from './conversation.ts';
 import type { SessionDeps } from './deps.ts';
 import { parameterStatus, readyForQuery } from './codec.ts';
 import { Fatal } from './fatal.ts';
 import type { Client, Greeted } from './listener.ts';
 import { RuleBound } from './rule-bound.ts';
+import { asksReplication, noReplication } from './settings.ts';
 import { openTarget, TargetUnavailable, type TargetConnection } from './target.ts';
+import { RESTRICTED, Unrestricted } from './unrestricted/engine.ts';
 
 type Open = {
   readonly done: Promise<void>;
@@ -18,6 +21,8 @@ type Open = {
   /** Id of the token that it was opened with. */
   readonly token: string;
   readonly config: TargetConfig;
+  /** No rule could limit anything in it. */
+  readonly free: boolean;
 };
 
 /** The sessions of this process, so that it can stop them. */
@@ -39,8 +44,11 @@ export class Sessions {
     if (this.#stopping) throw new Fatal('57P01', 'the gateway is stopping');
     const config = this.#deps.targets.get(client.target);
     const facts = factsOf(client, config);
+    const deps = ofThis(this.#deps, facts);
+    const free = config !== undefined && (await isUnrestricted(deps, facts));
+    checkSettings(client, config, free);
     try {
-      await this.#talk(ofThis(this.#deps, facts), facts, client, config);
+      await this.#talk(deps, facts, client, config, free);
     } catch (error) {
       if (error instanceof Fatal) error.session = facts.id;
       throw error;
@@ -52,8 +60,9 @@ export class Sessions {
     facts: SessionFacts,
     client: Client,
     config: TargetConfig | undefined,
+    free: boolean,
   ): Promise<void> {
-    await begin(deps, facts, client, config);
+    await begin(deps, facts, client, config, free);
     const ids = { session: facts.id, target: facts.target.name };
     deps.log.info({ ...ids, address: client.address }, 'a session begins');
     const tally = deps.telemetry.metrics.target(facts.target.name);
@@ -61,7 +70,7 @@ export class Sessions {
     let done: Promise<void> | undefined;
     try {
       if (!config) throw unknownTarget(client.target);
-      const target = await open(config, client).catch((error: unknown) => {
+      const target = await open(config, client, free).catch((error: unknown) => {
         tally.errors.connect += 1;
         throw error;
       });
@@ -71,7 +80,7 @@ export class Sessions {
       });
       const conversation = new Conversation(
         { deps, config, facts, client, target },
-        (parts, hooks) => new RuleBound(parts, hooks),
+        (parts, hooks) => (free ? new Unrestricted(parts, hooks) : new RuleBound(parts, hooks)),
       );
       const { greeted } = client;
       const onCancel = (): Promise<void> => conversation.cancel();
@@ -82,7 +91,7 @@ export class Sessions {
       done = conversation
         .talk(greeting(target, cancel?.keyData, greeted))
         .finally(() => cancel?.unregister());
-      this.#open.set(conversation, { done, facts, token: client.token, config });
+      this.#open.set(conversation, { done, facts, token: client.token, config, free });
       if (this.#stopping) conversation.stop();
       await done.finally(() => this.#open.delete(conversation));
     } finally {
@@ -98,6 +107,19 @@ export class Sessions {
       const reason = why(facts, token);
       if (reason !== undefined) conversation.revoke(reason);
     }
+  }
+
+  /** Ends unrestricted sessions of who is not unrestricted any more: what was prepared in them was never judged. */
+  async recheck(): Promise<void> {
+    const free = [...this.#open].filter(([, session]) => session.free);
+    await Promise.all(
+      free.map(async ([conversation, { facts, config }]) => {
+        if (await isUnrestricted(this.#deps, facts)) return;
+        // A stream of changes has no end of its own.
+        if (config.replication === true) conversation.revoke(RESTRICTED);
+        else conversation.retire(RESTRICTED);
+      }),
+    );
   }
 
   /** Ids of the tokens that sessions were opened with, each once. */
@@ -168,6 +190,7 @@ async function begin(
   facts: SessionFacts,
   client: Client,
   config: TargetConfig | undefined,
+  free: boolean,
 ): Promise<void> {
   const policy = deps.policy();
   const subject = await deps.subject(facts.person);
@@ -185,6 +208,7 @@ async function begin(
     ...(client.certificate !== undefined && { certificate: client.certificate }),
     policy: policy.version,
     rules: verdict.rules,
+    ...(free && { unrestricted: true }),
     groups: subject.person.groups,
   };
   await deps.audit
@@ -231,12 +255,24 @@ const unknownTarget = (name: string): Fatal =>
     hint: 'The database is the target’s name: dbname=<target>, or dbname=<target>/<database>.',
   });
 
-async function open(config: TargetConfig, client: Client): Promise<TargetConnection> {
+/** Throws Fatal for what only an unrestricted session may ask for at its start. */
+function checkSettings(client: Client, config: TargetConfig | undefined, free: boolean): void {
+  if (!free && client.refused) throw client.refused;
+  if (asksReplication(client.untouched) && config?.replication !== true) throw noReplication();
+}
+
+async function open(
+  config: TargetConfig,
+  client: Client,
+  free: boolean,
+): Promise<TargetConnection> {
   const own = [...client.countersign].map(
     ([name, value]) => [`countersign.${name}`, value] as const,
   );
+  const settings = free ? client.untouched : new Map([...client.parameters, ...own]);
+  const as = free ? 'unrestricted' : 'judged';
   try {
-    return await openTarget(config, client.database, new Map([...client.parameters, ...own]));
+    return await openTarget(config, client.database, settings, undefined, as);
   } catch (error) {
     if (!(error instanceof TargetUnavailable)) throw error;
     throw new Fatal('08001', `countersign: ${error.message}`, {

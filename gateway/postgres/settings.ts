@@ -17,10 +17,29 @@ export type Settings = {
   readonly target: ReadonlyMap<string, string>;
   /** `reason`, `purpose`. */
   readonly countersign: ReadonlyMap<string, string>;
+  /** Everything that the client wrote for the server, untouched: for who may set anything. */
+  readonly untouched: ReadonlyMap<string, string>;
+  /** Why who may not set anything is refused: the first that cannot be set, or a replication connection. */
+  readonly refused?: Fatal;
 };
 
-/** Sorts the startup packet's settings. Throws Fatal naming the first that cannot be set. */
+/** Sorts the startup packet's settings. */
 export function readSettings(parameters: ReadonlyMap<string, string>): Settings {
+  const untouched = new Map([...parameters].filter(([name]) => isForServer(name)));
+  try {
+    return { ...sorted(parameters), untouched };
+  } catch (error) {
+    if (!(error instanceof Fatal)) throw error;
+    return { target: new Map(), countersign: new Map(), untouched, refused: error };
+  }
+}
+
+const isForServer = (name: string): boolean =>
+  name !== 'user' && name !== 'database' && !name.startsWith('_pq_.');
+
+/** Throws Fatal naming the first that cannot be set. */
+function sorted(parameters: ReadonlyMap<string, string>): Omit<Settings, 'untouched'> {
+  if (asksReplication(parameters)) throw noReplication();
   const target = new Map<string, string>();
   const countersign = new Map<string, string>();
   const given = [...parseOptions(parameters.get('options') ?? ''), ...parameters];
@@ -35,6 +54,16 @@ export function readSettings(parameters: ReadonlyMap<string, string>): Settings 
   }
   return { target, countersign };
 }
+
+/** PostgreSQL reads "database" and every spelling of true; only a clear no is a no here. */
+export const asksReplication = (parameters: ReadonlyMap<string, string>): boolean =>
+  !/^(|0|f|false|n|no|of|off)$/i.test(parameters.get('replication') ?? '');
+
+/** What a replication connection streams can be neither judged nor masked. */
+export const noReplication = (): Fatal =>
+  new Fatal('0A000', 'replication connections do not go through the gateway', {
+    hint: 'They are for people whom no rule limits, on a target with replication: true in countersign.yaml.',
+  });
 
 const NOT_SETTINGS: ReadonlySet<string> = new Set(['user', 'database', 'options', 'replication']);
 

@@ -14,7 +14,9 @@ export { TargetUnavailable };
 const CONNECT_MS = 10_000;
 const CANCEL_MS = 5_000;
 // The analyser reads statements under these; a target that works otherwise would run something else.
-const PINNED: ReadonlyMap<string, string> = new Map([
+type Settings = ReadonlyMap<string, string>;
+const NOT_PINNED: Settings = new Map();
+const PINNED: Settings = new Map([
   ['client_encoding', 'UTF8'],
   ['standard_conforming_strings', 'on'],
 ]);
@@ -28,7 +30,8 @@ export type TargetConnection = {
   readonly secretKey?: Buffer;
   readonly destroyed: boolean;
   /**
-   * Runs one statement: exactly one Query or one Bind (beside messages that run nothing, and Execute of bound portals).
+   * Runs one statement: exactly one Query, Bind, FunctionCall or Execute of a portal that no Bind has made (beside
+   * messages that run nothing, and Execute of bound portals).
    * Spends the permit. False means: wait for `onDrain`. Throws before anything was spent or written when the bytes are
    * something else or the connection is gone.
    */
@@ -56,8 +59,8 @@ export type TargetConnection = {
 };
 
 /**
- * Opens a connection with the gateway's credential. `parameters` go into the startup message (client_encoding and
- * standard_conforming_strings are pinned). A password that is refused is looked up anew, once. Rejects with
+ * Opens a connection with the gateway's credential. `parameters` go into the startup message; client_encoding and
+ * standard_conforming_strings are pinned unless `as` says that no statement will be judged. A password that is refused is looked up anew, once. Rejects with
  * TargetUnavailable.
  */
 export async function openTarget(
@@ -65,9 +68,11 @@ export async function openTarget(
   database: string | undefined,
   parameters: ReadonlyMap<string, string>,
   signal?: AbortSignal,
+  as: 'judged' | 'unrestricted' = 'judged',
 ): Promise<TargetConnection> {
   const password = await config.password();
-  const open = (secret: string) => openWith(secret, config, database, parameters, signal);
+  const pinned = as === 'judged' ? PINNED : NOT_PINNED;
+  const open = (secret: string) => openWith(secret, config, database, [parameters, pinned], signal);
   try {
     return await open(password);
   } catch (error) {
@@ -82,7 +87,7 @@ async function openWith(
   password: string,
   config: TargetConfig,
   database: string | undefined,
-  parameters: ReadonlyMap<string, string>,
+  [parameters, pinned]: readonly [given: Settings, pinned: Settings],
   signal: AbortSignal | undefined,
 ): Promise<TargetConnection> {
   const deadline = AbortSignal.timeout(CONNECT_MS);
@@ -99,13 +104,13 @@ async function openWith(
         ['user', config.user],
         ['database', database ?? config.database],
         ...parameters,
-        ...PINNED,
+        ...pinned,
       ]),
       tls: socket instanceof tls.TLSSocket ? socket : undefined,
       channelBinding: config.tls.channelBinding ?? 'prefer',
       clearPassword: config.tls.clearPassword ?? false,
     });
-    for (const [name, value] of PINNED)
+    for (const [name, value] of pinned)
       if (login.parameters.get(name) !== value)
         throw new TargetUnavailable(
           `target "${config.name}" does not accept ${name}=${value}, without which statements cannot be judged`,

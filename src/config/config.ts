@@ -65,6 +65,8 @@ export type TargetConfig = {
   readonly tls: TargetTlsConfig;
   readonly hold: { readonly inTransactionMs: number; readonly resendMs: number };
   readonly record: { readonly rows: number; readonly bytes: number };
+  /** People whom no rule limits may open replication connections. */
+  readonly replication?: boolean;
   /** Channel for holds whose rules name none. */
   readonly channel?: string;
 };

@@ -130,7 +130,7 @@ function buildTarget(
   const url = new URL(target.url);
   const passwordCacheMs = toMs(target.passwordCache);
   const secret = (text: string): Secret => secretOf(text, around, passwordCacheMs);
-  const { tls, hold, record, analyser, channel } = target;
+  const { tls, hold, record, replication, analyser, channel } = target;
   return {
     name,
     protocol: target.protocol,
@@ -153,6 +153,7 @@ function buildTarget(
     },
     hold: { inTransactionMs: toMs(hold.inTransaction), resendMs: toMs(hold.resend) },
     record: { rows: record.rows, bytes: sure(parseSize(record.bytes)) },
+    ...(replication && { replication }),
     ...(channel !== undefined && { channel }),
   };
 }

@@ -132,6 +132,11 @@ export const target = z.strictObject({
     'What is kept of results.',
     { rows: 1000, bytes: '1MiB' },
   ),
+  replication: key(
+    z.boolean().default(false),
+    'Whether people whom no rule limits may open replication connections.',
+    true,
+  ),
   channel: key(
     z.string().optional(),
     'A name of `chat.channels`, for holds whose rules name none.',

@@ -81,6 +81,7 @@ export async function listen(options: Partial<ListenOptions> = {}): Promise<List
     serve: ({ person, token, ...rest }) => {
       if (!person || token === undefined) throw new Error('nothing has shown who this is');
       const client = { ...rest, person, token };
+      if (client.refused) throw client.refused;
       clients.push(client);
       return session(client, cancels);
     },

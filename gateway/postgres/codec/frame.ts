@@ -75,12 +75,12 @@ class Tail {
 }
 
 const COPY_DATA = 0x64;
-// Query, Parse, Bind.
-const LARGE = new Set([0x51, 0x50, 0x42]);
+// Query, Parse, Bind, FunctionCall.
+const LARGE = new Set([0x51, 0x50, 0x42, 0x46]);
 
 /**
  * Messages from a client, pulled one at a time, because judging one takes as long as it takes. CopyData comes in
- * pieces, anything else whole: Query, Parse and Bind up to `limit` bytes, the rest up to 10,000 bytes.
+ * pieces, anything else whole: Query, Parse, Bind and FunctionCall up to `limit` bytes, the rest up to 10,000 bytes.
  */
 export class Framer {
   readonly #limit: number;

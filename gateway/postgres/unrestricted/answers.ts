@@ -1,0 +1,243 @@
+import type { Duplex } from 'node:stream';
+import type { NameChange } from '#src/statement/sql/glance.ts';
+import {
+  bodyOf,
+  parseCommandComplete,
+  parseError,
+  parseReadyForQuery,
+  ServerMessage as M,
+  StreamFramer,
+  type TransactionStatus,
+} from '../codec.ts';
+import type { Piece } from '../masker.ts';
+import type { Run } from '../recorder.ts';
+import { ToClient, whole } from '../to-client.ts';
+
+/** One message that the target reads, and what its answer says of whom. */
+export type Asked = {
+  readonly kind:
+    | 'query'
+    | 'call'
+    | 'parse'
+    | 'bind'
+    | 'describe'
+    | 'execute'
+    | 'close'
+    | 'sync'
+    | 'copy-end'
+    | 'refusal';
+  readonly run?: Run | undefined;
+  /** Of a query: what its statements do to names, one after the other. */
+  readonly names?: readonly (NameChange | undefined)[];
+  /** Goes out in place of the target's error. */
+  readonly instead?: Buffer;
+  /** It has succeeded. */
+  readonly done?: () => void;
+};
+
+export type AnswersHooks = {
+  changed(change: NameChange): void;
+  ready(status: TransactionStatus): void;
+  broken(error: unknown): void;
+};
+
+const LARGEST = 0x3fff_ffff;
+/** What an answer of one message ends an asked one of that kind. */
+const SIMPLE: ReadonlyMap<number, Asked['kind']> = new Map([
+  [M.ParseComplete, 'parse'],
+  [M.BindComplete, 'bind'],
+  [M.CloseComplete, 'close'],
+]);
+const FINAL: ReadonlySet<Asked['kind']> = new Set(['query', 'call', 'sync']);
+
+/**
+ * The way back of an unrestricted session: every byte of the target goes out as it came. What was asked is followed
+ * only to tell what became of each statement.
+ */
+export class Answers {
+  readonly #client: ToClient;
+  readonly #hooks: AnswersHooks;
+  readonly #framer: StreamFramer;
+  #queue: Asked[] = [];
+  readonly #runs = new Set<Run>();
+  #result = 0;
+  #status: TransactionStatus = 'I';
+  /** An error came inside a pipeline: the target skips everything until Sync. */
+  #skipping = false;
+  /** The target reads COPY data now, and ignores Sync. */
+  #copyIn = false;
+  #injected: Buffer[] = [];
+  #pushing = false;
+
+  constructor(client: Duplex, hooks: AnswersHooks) {
+    this.#client = new ToClient(client);
+    this.#hooks = hooks;
+    this.#framer = new StreamFramer(
+      {
+        message: (type, buffer, start, end) => this.#message(type, { buffer, start, end }),
+        run: (_type, buffer, start, end) => this.#client.put({ buffer, start, end }),
+      },
+      // Rows, COPY data, and the result of a function call: of any size, and never looked into.
+      'DdV',
+      LARGEST,
+    );
+  }
+
+  get outstanding(): boolean {
+    return this.#queue.length > 0;
+  }
+  /** Something runs that will come to an end by itself. */
+  get running(): boolean {
+    return this.#queue.some(({ kind }) => FINAL.has(kind));
+  }
+  get copyIn(): boolean {
+    return this.#copyIn;
+  }
+  get status(): TransactionStatus {
+    return this.#status;
+  }
+
+  expect(asked: Asked): void {
+    if (asked.kind === 'copy-end' && this.#copyIn) return void (this.#copyIn = false);
+    if (asked.kind === 'sync') {
+      if (this.#copyIn) return;
+      this.#skipping = false;
+    }
+    if (asked.run) this.#runs.add(asked.run);
+    if (this.#skipping) asked.run?.failed('skipped');
+    else this.#queue.push(asked);
+  }
+
+  /** Bytes of our own, at the next border between messages. */
+  inject(bytes: Buffer): void {
+    if (this.#framer.inside) this.#injected.push(bytes);
+    else {
+      this.#client.put(whole(bytes));
+      if (!this.#pushing) this.#client.flush();
+    }
+  }
+
+  /** Bytes from the target. False when the client cannot take more now. */
+  push(chunk: Buffer): boolean {
+    this.#pushing = true;
+    try {
+      this.#framer.push(chunk);
+    } catch (error) {
+      this.#hooks.broken(error);
+    } finally {
+      if (!this.#framer.inside)
+        for (const bytes of this.#injected.splice(0)) this.#client.put(whole(bytes));
+      this.#pushing = false;
+      this.#client.flush();
+    }
+    return this.#client.ready;
+  }
+
+  /** The target is gone: what was running may have taken effect. */
+  lost(): void {
+    this.#queue = [];
+    for (const run of this.#runs) run.unknown();
+    this.#runs.clear();
+  }
+
+  /** What the target reads now: the end of a COPY that is over is ignored. */
+  get #head(): Asked | undefined {
+    while (this.#queue[0]?.kind === 'copy-end') this.#queue.shift();
+    return this.#queue[0];
+  }
+
+  #message(type: number, piece: Piece): void {
+    const kind = SIMPLE.get(type);
+    if (kind !== undefined) this.#answered(kind);
+    else this.#told(type, piece);
+    if (type !== M.ErrorResponse) this.#client.put(piece);
+    if (type === M.ReadyForQuery) this.#ready(piece);
+  }
+
+  #told(type: number, piece: Piece): void {
+    switch (type) {
+      case M.CommandComplete:
+        return this.#completed(piece);
+      case M.EmptyQueryResponse:
+      case M.PortalSuspended:
+        return this.#completed(undefined);
+      case M.RowDescription:
+      case M.NoData:
+        return this.#answered('describe');
+      case M.CopyInResponse:
+      case M.CopyBothResponse:
+        return this.#copying();
+      case M.ErrorResponse:
+        return this.#error(piece);
+      default:
+    }
+  }
+
+  #answered(kind: Asked['kind']): void {
+    if (this.#head?.kind !== kind) return;
+    this.#queue.shift()?.done?.();
+  }
+
+  #completed(piece: Piece | undefined): void {
+    const head = this.#head;
+    this.#copyIn = false;
+    const { tag, rows } = piece
+      ? parseCommandComplete(bodyOf(frame(piece)))
+      : { tag: '', rows: undefined };
+    if (piece) head?.run?.completed(tag, rows);
+    const change = head?.names?.[this.#result];
+    if (change) this.#hooks.changed(change);
+    this.#result += 1;
+    if (head?.kind === 'execute') this.#answered('execute');
+  }
+
+  /** Sync and Flush that came before the end of the data are ignored by the target. */
+  #copying(): void {
+    const head = this.#head;
+    const rest = this.#queue.slice(1);
+    const end = rest.findIndex(({ kind }) => kind === 'copy-end');
+    this.#copyIn = end < 0;
+    const ignored = end < 0 ? rest.length : end;
+    const kept = rest.filter(({ kind }, at) => at > ignored || (kind !== 'sync' && at !== end));
+    this.#queue = head ? [head, ...kept] : kept;
+  }
+
+  #error(piece: Piece): void {
+    const head = this.#head;
+    const instead = head?.instead;
+    this.#client.put(instead ? whole(instead) : piece);
+    this.#copyIn = false;
+    if (!head) return;
+    const code = parseError(bodyOf(frame(piece))).get('C') ?? 'XX000';
+    head.run?.failed(code);
+    if (head.kind === 'query' || head.kind === 'call') return;
+    // Outside an explicit transaction, one error undoes the whole pipeline up to it.
+    if (this.#status === 'I') for (const run of this.#runs) run.failed('rolled-back');
+    if (head.kind !== 'sync') this.#skip();
+  }
+
+  #skip(): void {
+    const at = this.#queue.findIndex(({ kind }) => kind === 'sync');
+    this.#skipping = at < 0;
+    const skipped = this.#queue.splice(0, at < 0 ? this.#queue.length : at);
+    for (const { run } of skipped) run?.failed('skipped');
+  }
+
+  #ready(piece: Piece): void {
+    this.#status = parseReadyForQuery(bodyOf(frame(piece)));
+    // The client goes on while the outcome is written down.
+    if (piece.end === piece.buffer.length) this.#client.flush();
+    const at = this.#queue.findIndex(({ kind }) => FINAL.has(kind));
+    const over = this.#queue.splice(0, at + 1);
+    this.#result = 0;
+    this.#copyIn = false;
+    for (const run of this.#runs)
+      if (this.#status !== 'T' || run.answered || over.some((asked) => asked.run === run)) {
+        run.end();
+        this.#runs.delete(run);
+      }
+    this.#hooks.ready(this.#status);
+  }
+}
+
+const frame = (piece: Piece) => ({ ...piece, type: 0, first: true, last: true });
