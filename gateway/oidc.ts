@@ -1,5 +1,6 @@
 import { oidcProviders, type Oidc } from '#src/identity/oidc/oidc.ts';
 import { startRecheck } from '#src/identity/oidc/recheck.ts';
+import { openSessionSignIns } from '#src/identity/oidc/session-sign-ins.ts';
 import { openOidcStore } from '#src/identity/oidc/store.ts';
 import type { People } from '#src/identity/sign-in.ts';
 import type { SignInStore } from '#src/identity/sign-ins.ts';
@@ -26,6 +27,7 @@ export async function openOidc(
   const oidc: Oidc = {
     providers,
     store: openOidcStore(db),
+    sessions: openSessionSignIns(db),
     secret: await installationSecret(db.pool, 'oidc'),
   };
   if (providers.size === 0) return oidc;

@@ -26,6 +26,7 @@ export async function signInVouched(
   request: FastifyRequest,
   reply: FastifyReply,
   assertion: Assertion,
+  stepUp?: NewSignIn['stepUp'],
 ): Promise<SignIn> {
   const person = await parts.deps.people.signedIn(assertion).catch(notWelcome);
   const { provider, authTime, acr, amr, sid, refreshToken, idToken, until } = assertion;
@@ -41,6 +42,7 @@ export async function signInVouched(
     ...(refreshToken !== undefined && { refreshToken }),
     ...(idToken !== undefined && { idToken }),
     ...(until !== undefined && { until }),
+    ...(stepUp && { stepUp }),
   });
 }
 
@@ -52,7 +54,7 @@ export function notWelcome(error: unknown): never {
 
 /** Gives this browser a cookie that nobody has seen before; whatever the one before stood for has ended. */
 export async function startSignIn(
-  { guard, signIns }: ConsoleParts,
+  { deps, guard, signIns }: ConsoleParts,
   request: FastifyRequest,
   reply: FastifyReply,
   signIn: NewSignIn,
@@ -60,7 +62,10 @@ export async function startSignIn(
   const before = guard.cookieOf(request);
   const id = signIns.newId();
   const started = await signIns.start(id, signIn).catch(notWelcome);
-  if (before !== undefined) await signIns.end(before, 'signed in again');
+  const ended = before === undefined ? undefined : await signIns.end(before, 'signed in again');
+  const goesOn = ended?.person === started.person && ended.provider === started.provider;
+  if (ended?.provider !== undefined && goesOn)
+    await deps.oidc?.sessions.handOver(ended.id, started.id);
   guard.setCookie(reply, id);
   return started;
 }

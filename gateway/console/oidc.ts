@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { recordsFailures } from '#src/identity/failed.ts';
-import { beginFlow, openFlow, type Flow } from '#src/identity/oidc/flow.ts';
+import { beginFlow, openFlow, type Flow, type StepUpFor } from '#src/identity/oidc/flow.ts';
 import type { Oidc } from '#src/identity/oidc/oidc.ts';
 import { ProviderAway, type OidcProvider } from '#src/identity/oidc/provider.ts';
 import { SignInRefused } from '#src/identity/oidc/refused.ts';
@@ -50,12 +50,23 @@ export function oidcRoutes(app: FastifyInstance, parts: ConsoleParts, oidc: Oidc
 
 type Exchange = { readonly request: FastifyRequest; readonly reply: FastifyReply };
 
+type FlowAsk = Exchange & { readonly flow: Flow; readonly acr?: readonly string[] };
+
 /** Sends the browser to the provider; what comes back works in this browser only. */
 export async function startFlow(
+  parts: ConsoleParts,
+  oidc: Oidc,
+  ask: FlowAsk,
+): Promise<FastifyReply> {
+  return ask.reply.redirect(await flowUrl(parts, oidc, ask), 303);
+}
+
+/** Where `startFlow` sends the browser. */
+export async function flowUrl(
   { deps, guard, render }: ConsoleParts,
   { providers, secret }: Oidc,
-  ask: Exchange & { readonly flow: Flow; readonly acr?: readonly string[] },
-): Promise<FastifyReply> {
+  ask: FlowAsk,
+): Promise<string> {
   const { request, reply, flow, acr } = ask;
   const provider = providers.get(flow.provider);
   // Gives a cookie to who has none.
@@ -71,7 +82,7 @@ export async function startFlow(
       ...(acr && { acr }),
     }),
   );
-  return reply.redirect(url.href, 303);
+  return url.href;
 }
 
 const redirectUri = (publicUrl: string, { config }: OidcProvider): string =>
@@ -100,19 +111,12 @@ async function finishFlow(
   try {
     const assertion = await answered(request, finishSignIn(provider, url, secrets));
     if (flow.stepUp) demandFresh(provider, assertion, flow);
-    const signIn = await signInVouched(parts, request, reply, assertion);
+    const signIn = await signInVouched(parts, request, reply, assertion, purposeOf(flow));
     if (await sessionHasEnded(oidc, assertion)) {
       await deps.signIns.revoke(signIn.id, 'signed out at the provider');
       throw refused('signed-out', `You have signed out at ${provider.config.label} meanwhile.`);
     }
-    if (flow.stepUp) {
-      const { request: id } = flow.stepUp;
-      await oidc.store.rememberStepUp(signIn.id, {
-        request: id,
-        skewMs: provider.config.clockSkewMs,
-      });
-      return await reply.redirect(`/requests/${id}`, 303);
-    }
+    await rememberStepUp(oidc, provider, flow, signIn);
     return await reply.redirect(nextPage(flow.next), 303);
   } catch (error) {
     if (error instanceof SignInRefused) {
@@ -125,7 +129,28 @@ async function finishFlow(
 
 const refused = (code: string, message: string): SignInRefused => new SignInRefused(code, message);
 
-/** What a rule wants of a sign-in for one request: the same person, who has proved it again since we asked. */
+/** Without whose it is: that goes into the record by itself. */
+function purposeOf({ stepUp }: Flow): StepUpFor | undefined {
+  if (!stepUp) return undefined;
+  return 'request' in stepUp ? { request: stepUp.request } : { session: stepUp.session };
+}
+
+async function rememberStepUp(
+  { store, sessions }: Oidc,
+  { config }: OidcProvider,
+  { stepUp }: Flow,
+  signIn: SignIn,
+): Promise<void> {
+  if (!stepUp) return;
+  if ('session' in stepUp) await sessions.remember(stepUp.session, signIn);
+  else
+    await store.rememberStepUp(signIn.id, {
+      request: stepUp.request,
+      skewMs: config.clockSkewMs,
+    });
+}
+
+/** What a rule wants of a fresh sign-in: the same person, who has proved it again since we asked. */
 function demandFresh({ config }: OidcProvider, assertion: Assertion, flow: Flow): void {
   const { label, clockSkewMs } = config;
   const { authTime, email } = assertion;
@@ -134,13 +159,13 @@ function demandFresh({ config }: OidcProvider, assertion: Assertion, flow: Flow)
   if (authTime === undefined)
     throw refused(
       'step-up-no-auth-time',
-      `${label} does not say when you signed in, so its sign-in cannot decide this request. The operator can have it send auth_time.`,
+      `${label} does not say when you signed in, so its sign-in is not a fresh one. The operator can have it send auth_time.`,
     );
   // Times of tokens are in whole seconds.
   if (authTime < Math.floor(flow.startedAt / 1_000) * 1_000 - clockSkewMs)
     throw refused(
       'step-up-old',
-      `${label} did not ask you to sign in anew, so this sign-in cannot decide the request.`,
+      `${label} did not ask you to sign in anew, so this sign-in is not a fresh one.`,
     );
 }
 

@@ -42,6 +42,7 @@ import { requestPage } from './pages/request.ts';
 import { sessionPage } from './pages/session.ts';
 import type { ConsoleParts } from './parts.ts';
 import { samlRoutes } from './saml.ts';
+import { sessionSignInRoutes } from './session-sign-in.ts';
 import { signInRoutes } from './sign-in.ts';
 import { stepUpOf, stepUpRoute, stepUpView } from './step-up.ts';
 
@@ -73,6 +74,7 @@ export async function registerConsole(app: FastifyInstance, parts: ConsoleParts)
   if (deps.oidc) {
     oidcRoutes(app, parts, deps.oidc);
     stepUpRoute(app, parts, deps.oidc);
+    sessionSignInRoutes(app, parts, deps.oidc);
   }
   if (deps.saml) samlRoutes(app, parts, deps.saml);
   deviceRoutes(app, parts);

@@ -65,7 +65,7 @@ export function stepUpRoute(app: FastifyInstance, parts: ConsoleParts, oidc: Oid
 }
 
 /** The OpenID provider that can vouch for the caller: theirs, else the only one. */
-async function providerOf(
+export async function providerOf(
   { deps }: ConsoleParts,
   { person, signIn }: Caller,
 ): Promise<string | undefined> {

@@ -5,6 +5,7 @@ import type { Look } from '#src/statement/statement.ts';
 import type { Span } from '#src/telemetry/tracing.ts';
 import type { Asked, GateDeps, GateRefusal } from './asked.ts';
 import { endedBy } from './endings.ts';
+import { behindSignIn } from './fresh.ts';
 import { judge, refusalOf } from './judge.ts';
 
 /** A statement that waits, with the verdict and the rules that hold it. */
@@ -33,7 +34,9 @@ export async function judgeAgain(deps: GateDeps, held: Held, request: Request): 
     return { ok: false, refusal: endedBy(request, 'changed') };
   }
   const policy = deps.policy();
-  const verdict = judge(policy, await deps.subject(asked.session.person), asked, look);
+  const subject = await deps.subject(asked.session.person);
+  const first = judge(policy, subject, asked, look);
+  const verdict = await behindSignIn(deps, { policy, subject, asked, look }, first);
   const refused = refusalNow(held, policy, look, verdict, request);
   if (refused) {
     await deps.requests.end(request.id, 'refused', refused.why);

@@ -1,6 +1,7 @@
 import type { Requests } from '#src/approval/port.ts';
 import type { AuditLog } from '#src/audit/log.ts';
 import type { Subject } from '#src/identity/person.ts';
+import type { FreshSignIn } from '#src/policy/fresh.ts';
 import type { Context, Policy, TargetFacts } from '#src/policy/policy.ts';
 import type { Obligations } from '#src/policy/verdict.ts';
 import type { Look, Protocol, Refused } from '#src/statement/statement.ts';
@@ -16,6 +17,8 @@ export type GateDeps = {
   readonly policy: () => Policy;
   /** The person as the directory knows them now, with the roles of their live grants, and the agent that acts for them. */
   readonly subject: (email: string, agent?: string) => Promise<Subject | undefined>;
+  /** The last sign-in that the person has made in the console for this very session, as of the last second. */
+  readonly signIn: (session: SessionFacts) => Promise<FreshSignIn | undefined>;
   /** Keeps what waits, for reviewers. */
   readonly holds: {
     add(request: string, asked: Asked): void;
@@ -52,7 +55,7 @@ export type Asked = {
   readonly look: Look;
   /** Looks again, past every cache: called after an approval, before the claim. */
   readonly lookAgain: () => Promise<Look>;
-  readonly context: Omit<Context, 'now'>;
+  readonly context: Omit<Context, 'now' | 'signIn'>;
   /** When the open transaction around it began, in milliseconds since the epoch. */
   readonly transactionSince?: number;
   /** What the protocol cannot do under these obligations, e.g. mask inside COPY. */
@@ -61,6 +64,8 @@ export type Asked = {
   readonly signal: AbortSignal;
   /** Tells the client at once that its statement waits. */
   readonly onHeld: (notice: HeldNotice) => void;
+  /** Tells the client that a fresh sign-in would show it more of a result that is about to come. */
+  readonly onHidden?: (notice: HeldNotice) => void;
 };
 
 export type HeldNotice = {

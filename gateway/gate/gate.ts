@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { Span } from '#src/telemetry/tracing.ts';
 import type { Admitted, Asked, GateDeps, GateRefusal, SessionFacts } from './asked.ts';
 import { bind } from './binding.ts';
+import { behindSignIn, tellHidden, withSignIn } from './fresh.ts';
 import { hold } from './hold.ts';
 import { judge, refusalOf } from './judge.ts';
 import { issuePermit, type Permit } from './permit.ts';
@@ -43,15 +44,23 @@ async function decide(
   span: Span | undefined,
 ): Promise<Admitted> {
   const policy = deps.policy();
-  const verdict = judge(policy, await deps.subject(asked.session.person), asked, asked.look);
+  const subject = await deps.subject(asked.session.person);
+  const { look } = asked;
+  const first = judge(policy, subject, asked, look);
+  const verdict = first.fresh
+    ? await behindSignIn(deps, { policy, subject, asked, look }, first)
+    : first;
   deps.telemetry.metrics.target(asked.session.target.name).verdicts[verdict.kind] += 1;
   if (verdict.kind === 'hold') return hold(deps, { asked, statement, verdict, policy, span });
-  const { digest } = asked.look;
+  const { digest } = look;
   const receipt = await deps.audit.append(
     statementEntry({ asked, statement, verdict, policy, binds: { digest, verdict: verdict.kind } }),
   );
-  if (verdict.kind === 'deny')
-    return { kind: 'refuse', refusal: refusalOf(verdict, asked.look.refused) };
+  if (verdict.kind === 'deny') {
+    const refusal = refusalOf(verdict, look.refused);
+    return { kind: 'refuse', refusal: withSignIn(deps, asked, verdict, refusal) };
+  }
+  if (verdict.fresh) tellHidden(deps, asked, verdict);
   return { kind: 'run', permit: issuePermit(statement, digest, receipt, verdict) };
 }
 

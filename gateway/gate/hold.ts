@@ -5,6 +5,7 @@ import type { Person } from '#src/identity/person.ts';
 import type { Admitted, Asked, GateDeps, GateRefusal, HeldNotice } from './asked.ts';
 import { bounded, judgeAgain, type Held } from './again.ts';
 import { endedBy, groupsOf } from './endings.ts';
+import { tellHidden } from './fresh.ts';
 import { Withdrawal } from './holds.ts';
 import { issuePermit } from './permit.ts';
 import { statementBody } from './record.ts';
@@ -73,6 +74,7 @@ async function decided(
       verdict: 'approved',
     });
     const permit = issuePermit(statement, look.digest, receipt, verdict);
+    tellHidden(deps, asked, verdict);
     return { kind: 'run', permit, request: request.id };
   } catch (error) {
     if (!(error instanceof NotClaimed)) throw error;

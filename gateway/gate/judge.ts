@@ -5,7 +5,8 @@ import type { Look, Refused } from '#src/statement/statement.ts';
 import type { Asked, GateRefusal } from './asked.ts';
 
 /** What of a statement's surroundings decides the verdict. */
-type Around = Pick<Asked, 'context' | 'unfit'> & {
+type Around = Pick<Asked, 'unfit'> & {
+  readonly context: Omit<Context, 'now'>;
   readonly session: Pick<Asked['session'], 'target'>;
 };
 
@@ -24,7 +25,9 @@ export function judge(
   if (verdict.kind === 'deny') return verdict;
   const unfit =
     asked.unfit?.(verdict) ?? (verdict.kind === 'hold' ? inHeldString(look) : undefined);
-  return unfit ? denyBy(unfit) : verdict;
+  if (!unfit) return verdict;
+  // What cannot be done under these masks may be possible once they are gone.
+  return { ...denyBy(unfit), ...(verdict.fresh && { fresh: verdict.fresh }) };
 }
 
 const unknownPerson: Refused = {

@@ -44,6 +44,7 @@ export function statementBody(asked: Asked, policy: Policy, verdict?: Recorded):
     ...(clear && { clear }),
     client: session.client,
     database: session.database,
+    ...signInOf(verdict),
     inTransaction: context.inTransaction,
     ...(masked && { masked }),
     ...(verdict?.kind === 'deny' && { message: verdict.message }),
@@ -54,6 +55,12 @@ export function statementBody(asked: Asked, policy: Policy, verdict?: Recorded):
     text: look.masked,
     words: look.words,
   };
+}
+
+/** The fresh sign-in that columns are shown behind. */
+function signInOf(verdict: Recorded | undefined): { readonly freshSignIn?: string } {
+  const counted = verdict?.fresh?.counted;
+  return counted ? { freshSignIn: counted.signIn } : {};
 }
 
 type Columns = {

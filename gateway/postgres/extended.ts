@@ -137,12 +137,12 @@ export class Extended {
     };
     const admission = await this.#judge.admit(analysis, sent);
     if (!admission.ok) return this.#skipping ? undefined : this.#refuse(admission.refusal);
-    const { permit, run, plans, generation } = admission;
+    const { permit, run, plans, generation, until } = admission;
     if (this.#skipping) {
       run.failed('skipped');
       return run.end();
     }
-    const portal: Portal = { plans, run, generation, steps: 0 };
+    const portal: Portal = { plans, run, generation, until, steps: 0 };
     const taken = !this.#judge.names.portals.expect(bound.portal, portal);
     // Masking needs the types and formats of the result, and many drivers execute without Describe.
     const masked = plans.some((plan) => plan.masks);
@@ -180,6 +180,7 @@ export class Extended {
       return this.#fail(errorMessage('34000', { message: `portal "${name}" does not exist` }));
     const { plans, run } = portal;
     if (portal.generation !== this.#judge.generation) return this.#refuse(boundBefore);
+    if (portal.until !== undefined && Date.now() >= portal.until) return this.#refuse(signInTooOld);
     const fixed = plans.every(({ part }) => part.fixedAtBind === true);
     if (!fixed && portal.steps !== undefined && portal.steps !== this.#judge.steps)
       return this.#refuse(boundTooEarly);
@@ -271,6 +272,13 @@ const preparedBefore: GateRefusal = {
   message: `countersign: ${meansOther.refused.message}`,
   detail: `Refused by rule ${meansOther.refused.rule}.`,
   hint: 'Prepare it again.',
+};
+
+const signInTooOld: GateRefusal = {
+  code: 'changed',
+  message: 'countersign: the sign-in that this statement was bound behind is no longer fresh',
+  detail: 'Refused by rule countersign/bound-before.',
+  hint: 'Bind it again: what the rules hide without a fresh sign-in is then masked.',
 };
 
 const preparedBySql: GateRefusal = {

@@ -23,10 +23,15 @@ export type Admission =
       readonly permit: Permit;
       readonly run: Run;
       readonly plans: readonly ResultPlan[];
+      /** A fresh sign-in that it was judged behind counts no longer: milliseconds since the epoch. */
+      readonly until?: number;
       /** Of the rules it was judged by. */
       readonly generation: number;
     }
   | { readonly ok: false; readonly refusal: GateRefusal };
+
+/** How long a client that was told where to sign in is not told again. */
+const QUIET_MS = 60_000;
 
 /** What the session knows of itself, and the one way from a statement's text through the gate. */
 export class Judge {
@@ -44,6 +49,7 @@ export class Judge {
   #defined = false;
   #waiting: Withdrawable | undefined;
   #holding = false;
+  #quietUntil = 0;
   #idle: (() => void) | undefined;
   #onHeld: (() => void) | undefined;
   /** Extended messages were sent since the last Sync. */
@@ -143,6 +149,7 @@ export class Judge {
           return waiting.signal;
         },
         onHeld: (notice) => this.#held(notice),
+        onHidden: (notice) => this.#hidden(notice),
       });
       if (admitted.kind === 'refuse') return { ok: false, refusal: admitted.refusal };
       const { permit } = admitted;
@@ -153,7 +160,8 @@ export class Judge {
         return { ok: false, refusal: withdrawn(waiting.why) };
       }
       const plans = this.#looks.plans(analysis, permit.obligations);
-      return { ok: true, permit, run, plans, generation };
+      const until = permit.obligations.fresh?.counted?.until;
+      return { ok: true, permit, run, plans, generation, ...(until !== undefined && { until }) };
     } finally {
       this.#waiting = undefined;
       this.#holding = false;
@@ -226,6 +234,14 @@ export class Judge {
     this.#holding = true;
     this.#responses.inject(heldMessage(notice));
     this.#onHeld?.();
+  }
+
+  /** Once a minute is enough: a program may send many such statements. */
+  #hidden(notice: HeldNotice): void {
+    const now = performance.now();
+    if (now < this.#quietUntil) return;
+    this.#quietUntil = now + QUIET_MS;
+    this.#responses.inject(heldMessage(notice));
   }
 
   /** The settings as the target has them; asked only when something may have changed them. */

@@ -85,6 +85,8 @@ export type Portal = {
   readonly run: Run;
   /** Of the rules it was judged by. */
   readonly generation: number;
+  /** When the fresh sign-in that it was judged behind counts no longer; milliseconds since the epoch. */
+  readonly until: number | undefined;
   /** The session's `steps` when it was bound; undefined once it was executed: then its result is there. */
   steps: number | undefined;
   /** What our own Describe said, where rows are masked. */

@@ -34,6 +34,8 @@ export type NewSignIn = Omit<SignIn, 'id' | 'startedAt' | 'lastUsedAt' | 'endsAt
   readonly idToken?: string;
   /** The latest that it may end, in milliseconds since the epoch. */
   readonly until?: number;
+  /** What it was made anew for; the record names it. */
+  readonly stepUp?: { readonly request: string } | { readonly session: string };
 };
 
 /** Who may be asked about at a provider. */
@@ -112,13 +114,14 @@ export function openSignIns({
     and (s.token is null or exists (select from countersign.token where token.id = s.token and ${LIVE}))`;
 
   return {
-    async start(cookie, { refreshToken, idToken, until, ...signIn }) {
+    async start(cookie, { refreshToken, idToken, until, stepUp, ...signIn }) {
       const id = randomUUID();
       const person = personKey(signIn.person);
       const seal = (text: string | undefined, use: string): Buffer | null =>
         text === undefined ? null : vault.seal(text, useOf(use, id));
       let row: Row | undefined;
-      await audit.append({ kind: 'sign-in', person, body: told(id, signIn) }, async (sql) => {
+      const entry = { kind: 'sign-in', person, ...stepUp, body: told(id, signIn) } as const;
+      await audit.append(entry, async (sql) => {
         // Locked: else one that was begun before the end of everything could come to life when they are let in again.
         const known = await sql.query<{ state: string }>(
           'select state from countersign.person where email = $1 for share',

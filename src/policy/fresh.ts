@@ -1,19 +1,12 @@
 import type { Resource } from '../statement/effect.ts';
 import type { Rule } from './rule.ts';
-import type { Freshness } from './verdict.ts';
+import type { Freshness, FreshTerms } from './verdict.ts';
 
 /** A sign-in that the person has made anew for the session that asks, as their provider told of it. */
 export type FreshSignIn = {
   readonly id: string;
   /** When they proved who they are, in milliseconds since the epoch; never after now. */
   readonly authTime: number;
-  readonly acr?: string;
-  readonly amr?: readonly string[];
-};
-
-/** What a permit for `reveal` with `@stepup` asks of it. */
-export type FreshTerms = {
-  readonly ageMs: number;
   readonly acr?: string;
   readonly amr?: readonly string[];
 };

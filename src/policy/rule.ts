@@ -1,6 +1,5 @@
 import type { PolicyJson } from '@cedar-policy/cedar-wasm/nodejs';
-import type { FreshTerms } from './fresh.ts';
-import type { Mask } from './verdict.ts';
+import type { FreshTerms, Mask } from './verdict.ts';
 import type { FactName } from './schema.ts';
 
 /** What a `forbid` with `@hold` asks before a statement may run; absent values fall to the default when combined. */

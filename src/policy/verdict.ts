@@ -1,5 +1,3 @@
-import type { FreshTerms } from './fresh.ts';
-
 /**
  * From strictest to mildest; a derived value (not verbatim) is always `null`. Equal values of one hash class have equal
  * tokens. `detect` shows the value but for what detectors find in it, of all kinds or of those that are named.
@@ -34,6 +32,13 @@ export type Requirement = {
   readonly count?: true;
   /** Approvers are to see the keys of so many of the rows. */
   readonly sample?: number;
+};
+
+/** What a permit for `reveal` with `@stepup` asks of the person’s sign-in for the session. */
+export type FreshTerms = {
+  readonly ageMs: number;
+  readonly acr?: string;
+  readonly amr?: readonly string[];
 };
 
 /** What permits that ask for a fresh sign-in had to do with a verdict. */

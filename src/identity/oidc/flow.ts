@@ -9,9 +9,12 @@ export type Flow = {
   readonly next: string;
   /** When it was begun, in milliseconds since the epoch. */
   readonly startedAt: number;
-  /** A fresh sign-in of this person, to decide this request. */
-  readonly stepUp?: { readonly request: string; readonly person: string };
+  /** A fresh sign-in of this person, for this and nothing else. */
+  readonly stepUp?: StepUpFor & { readonly person: string };
 };
+
+/** To decide this request, or to be shown columns in this database session. */
+export type StepUpFor = { readonly request: string } | { readonly session: string };
 
 const LIFETIME_MS = 10 * 60_000;
 /** Another gateway of the installation may have begun it, by its own clock. */
@@ -21,7 +24,12 @@ const Content = z.strictObject({
   provider: z.string(),
   next: z.string(),
   startedAt: z.number(),
-  stepUp: z.strictObject({ request: z.string(), person: z.string() }).exactOptional(),
+  stepUp: z
+    .union([
+      z.strictObject({ request: z.string(), person: z.string() }),
+      z.strictObject({ session: z.string(), person: z.string() }),
+    ])
+    .exactOptional(),
   salt: z.string(),
 });
 
@@ -35,7 +43,7 @@ export type FlowSecrets = {
 /**
  * Seals a sign-in into its own `state`, for this browser's cookie: a start that nobody finishes costs no memory, the
  * provider cannot read it, and in another browser it does not open. Nonce and PKCE verifier follow from it, so the
- * nonce names the provider, the request of a step-up and this one attempt.
+ * nonce names the provider, what a step-up is for and this one attempt.
  */
 export function beginFlow(secret: Buffer, cookie: string, flow: Flow): FlowSecrets {
   const salt = randomBytes(32).toString('base64url');
@@ -67,6 +75,11 @@ const contextOf = (cookie: string): string => `sign-in\0${cookie}`;
 
 function derived(secret: Buffer, flow: Flow, salt: string): Omit<FlowSecrets, 'state'> {
   const of = (use: string): string =>
-    keyed(secret, use, flow.provider, flow.stepUp?.request ?? '', salt).toString('base64url');
+    keyed(secret, use, flow.provider, purposeOf(flow.stepUp), salt).toString('base64url');
   return { nonce: of('nonce'), pkceVerifier: of('pkce') };
+}
+
+function purposeOf(stepUp: StepUpFor | undefined): string {
+  if (!stepUp) return '';
+  return 'request' in stepUp ? `request ${stepUp.request}` : `session ${stepUp.session}`;
 }

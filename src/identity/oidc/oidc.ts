@@ -1,5 +1,6 @@
 import type { IdentityConfig, OidcConfig } from '../../config/identity.ts';
 import { OidcProvider } from './provider.ts';
+import type { SessionSignIns } from './session-sign-ins.ts';
 import type { OidcStore } from './store.ts';
 
 /** Everything of OpenID Connect that the console needs. */
@@ -7,6 +8,7 @@ export type Oidc = {
   /** By their names in the configuration. */
   readonly providers: ReadonlyMap<string, OidcProvider>;
   readonly store: OidcStore;
+  readonly sessions: SessionSignIns;
   /** Seals the state of sign-ins, 32 bytes. */
   readonly secret: Buffer;
 };
