@@ -56,11 +56,7 @@ function unfit(request: Request, person: Person | undefined, vote: Vote): Refusa
   // Taking an approval back by a denial is safe; everything else is a second vote.
   if (before && !(before.decision === 'approve' && vote.decision === 'deny'))
     return refuse('already-voted', 'Your vote on this request has been counted already.');
-  if (
-    vote.version !== undefined &&
-    vote.version !== request.version &&
-    !onlyEstimated(request, vote)
-  )
+  if (isStale(request, vote))
     return refuse(
       'stale',
       'This request has changed since you looked at it. Look again, then decide.',
@@ -68,14 +64,11 @@ function unfit(request: Request, person: Person | undefined, vote: Vote): Refusa
   return undefined;
 }
 
-/** All that came since they looked is an estimate that no rule asked for. */
-function onlyEstimated({ requirement, rows, version }: Request, vote: Vote): boolean {
-  return (
-    vote.version === version - 1 &&
-    rows?.version === version &&
-    requirement.count === undefined &&
-    requirement.sample === undefined
-  );
+/** Something came since they looked, and it is not just an estimate that no rule asked for. */
+function isStale({ requirement, rows, version }: Request, vote: Vote): boolean {
+  if (vote.version === undefined || vote.version === version) return false;
+  const estimated = vote.version === version - 1 && rows?.version === version;
+  return !estimated || requirement.count !== undefined || requirement.sample !== undefined;
 }
 
 function lacking(request: Request, vote: Vote): Refusal | undefined {

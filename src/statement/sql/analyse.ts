@@ -1,6 +1,7 @@
 import type { Refused } from '../statement.ts';
 import type { Analysis, Masked, NamedThings, Part, PreparedText, SqlSettings } from './analysis.ts';
 import type { Catalog } from './catalog.ts';
+import { closelyOf } from './counting.ts';
 import { fromBytes, toBytes, tokens } from './lexer.ts';
 import { maskerOf } from './masked.ts';
 import type { Outline } from './outline.ts';
@@ -62,6 +63,7 @@ export function unitOf(
       settings,
       path,
       named,
+      ...(outline.block && { block: outline.block }),
     };
     return { statement, outline };
   });
@@ -74,6 +76,7 @@ const ends = new Set<Part['control']>([
   'rollback-to',
   'commit-and-chain',
   'rollback-and-chain',
+  'prepare',
 ]);
 
 /** Refuses strings whose later statements would be judged under names or settings that an earlier one changes. */
@@ -106,6 +109,7 @@ export function analysisOf(
     meaning: meaningOf(unit.statements[0]?.statement.path ?? [], judged),
     parameterTypes: types,
     masker: (isRuled) => maskerOf(unit, judged, catalog, isRuled),
+    closely: closelyOf(unit, judged, types),
   };
 }
 

@@ -1,6 +1,7 @@
 import type { OwnType } from '../../mask/column.ts';
 import type { Effect, Resource } from '../effect.ts';
 import type { Refused } from '../statement.ts';
+import type { Closely } from './closely.ts';
 
 /** What decides how names in a statement are read. */
 export type SqlSettings = {
@@ -43,7 +44,9 @@ export type Control =
   | 'release'
   | 'rollback-to'
   | 'commit-and-chain'
-  | 'rollback-and-chain';
+  | 'rollback-and-chain'
+  /** PREPARE TRANSACTION. */
+  | 'prepare';
 
 export type IsRuled = (column: Resource) => boolean;
 
@@ -100,4 +103,6 @@ export type Analysis = {
    * worked out once, so keep what it returns for as long as the rules stay the same.
    */
   masker(isRuled: IsRuled): (params?: readonly (string | null | undefined)[]) => Masked;
+  /** Absent where nothing was analysed. */
+  readonly closely?: Closely;
 };

@@ -1,8 +1,8 @@
 import type { ColumnUse, Effect, Output, Resource } from '../effect.ts';
 import type { Catalog } from './catalog.ts';
-import { type Scope, Lineage } from './lineage.ts';
+import { type Scope, Lineage, command } from './lineage.ts';
 import { type LiteralContexts, literalContexts } from './literals.ts';
-import { NotResolved, flag, parseTrees } from './nodetree.ts';
+import { NotResolved, type TreeNode, flag, number, parseTrees } from './nodetree.ts';
 import { Uses } from './uses.ts';
 import { outputsOf, walkQuery } from './walk.ts';
 
@@ -27,6 +27,8 @@ export type QueryFacts = {
   readonly outputs: readonly Output[] | undefined;
   readonly literals: LiteralContexts;
   readonly parameterTypes: readonly number[];
+  /** The trees themselves. */
+  readonly scopes: readonly Scope[];
 };
 
 /** Reads the target's answer. Throws NotResolved for anything that is not understood whole. */
@@ -34,12 +36,20 @@ export function queryFacts(catalog: Catalog, described: Described): QueryFacts {
   const scopes = parseTrees(described.tree).map((query): Scope => ({ query }));
   const uses = new Uses(catalog, new Lineage(catalog));
   for (const scope of scopes) walkQuery(uses, scope);
+  if (described.fields === undefined && scopes.some((scope) => answers(scope.query)))
+    throw new NotResolved('a rule of a table answers it with rows of its own');
   return {
     uses,
     outputs: described.fields && matchOutputs(uses, scopes, described.fields),
     literals: literalContexts(uses, scopes),
     parameterTypes: described.parameterTypes,
+    scopes,
   };
+}
+
+/** CREATE RULE … DO INSTEAD SELECT: the rows come out of a statement that describes none. */
+function answers(query: TreeNode): boolean {
+  return number(query, 'commandType') === command.select;
 }
 
 /** The outputs by the tree, which must be as many as the target said it would send. */
