@@ -19,6 +19,7 @@ import { openNotices, type Notices } from '#src/store/notices.ts';
 import type { Telemetry } from '#src/telemetry/telemetry.ts';
 import type { FailureIds } from './gate/asked.ts';
 import { openStore, readPolicy } from './parts.ts';
+import type { Catalogued } from '#src/policy/load.ts';
 import { namesOfAll } from './postgres/columns.ts';
 import { Reload } from './reload.ts';
 import { openTelemetry } from './telemetry.ts';
@@ -37,6 +38,10 @@ export type ServeOptions = {
   readonly lease?: { readonly ttlMs: number; readonly graceMs: number };
   /** For fault tests. */
   readonly failpoint?: Failpoint;
+  /** What the targets that answered have: rules that name anything else there do not load. */
+  readonly there?: Catalogued;
+  /** How often it is looked whether that is still so; default one minute. */
+  readonly namesEveryMs?: number;
 };
 
 /** What every process of an installation has, whatever part of the work it does. */
@@ -80,7 +85,7 @@ export async function openCore(
   };
   const lost = Promise.withResolvers<Error>();
   lost.promise.then(onError, onError);
-  const policy = await readPolicy(config);
+  const policy = await readPolicy(config, options.there);
 
   const store = opened.adopt(await openStore(config, (text) => log.info(text)), (s) => s.stop());
   const db = opened.adopt(openDatabase(store.url, { max: 20, onError }), (d) => d.close());

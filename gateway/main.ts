@@ -26,12 +26,14 @@ import { passwordGuesses } from './guesses.ts';
 import { signInsOfSessions } from './gate/fresh.ts';
 import { Holds, mayReveal } from './gate/holds.ts';
 import { Analysers } from './postgres/analysers.ts';
+import { namesOfAll } from './postgres/columns.ts';
 import { openOidc } from './oidc.ts';
 import { Cancels } from './postgres/cancel.ts';
 import { listenPostgres } from './postgres/listener.ts';
 import type { SessionDeps } from './postgres/deps.ts';
 import { Sessions } from './postgres/session.ts';
 import { openEmbedded } from './provider/embedded.ts';
+import { NamesWatch } from './names.ts';
 import { readiness } from './ready.ts';
 import type { RulesState } from './reload.ts';
 import { subjects } from './subjects.ts';
@@ -69,9 +71,12 @@ export async function serve(
   { bot: withBot = true, ...options }: ServeOptions & { readonly bot?: boolean },
 ): Promise<Running> {
   await using opened = new AsyncDisposableStack();
-  const core = await openCore(config, options, opened);
+  const there = await namesOfAll(config.targets.values(), (target, err) =>
+    options.log.warn({ target, err }, 'cannot be asked yet, so its tables in rules are not checked'),
+  );
+  const core = await openCore(config, { ...options, there }, opened);
   const bot = withBot ? opened.adopt(await openBot(core), (open) => open.close()) : undefined;
-  const addresses = await openGateway(core, bot, opened);
+  const addresses = await openGateway(core, options, bot, opened);
   opened.defer(core.watch());
   return { ...addresses, ...partOf(core, opened.move()) };
 }
@@ -114,6 +119,7 @@ function openBot({ config, reload, directory, telemetry, ...core }: Core): Promi
 
 async function openGateway(
   core: Core,
+  options: Pick<ServeOptions, 'namesEveryMs'>,
   bot: Bot | undefined,
   opened: AsyncDisposableStack,
 ): Promise<Omit<Running, keyof RunningPart>> {
@@ -135,6 +141,16 @@ async function openGateway(
   const signIns = openSignIns({ db, audit, vault, sessions: identity.sessions });
   const oidc = await openOidc(core, { people, signIns, embedded }, opened);
   const analysers = opened.adopt(new Analysers(onError), (open) => open.close());
+  const names = new NamesWatch({
+    rules: () => reload.policy.rules,
+    targets: () =>
+      Array.from(reload.config.targets.values(), (target) => ({
+        name: target.name,
+        names: () => analysers.of(target, target.database).names(),
+      })),
+    log,
+  });
+  opened.defer(names.start(options.namesEveryMs));
   const inUse = (target: TargetConfig): boolean =>
     reload.config.targets.get(target.name) === target || sessions.uses(target);
   const secret = await installationSecret(db.pool, 'console');
@@ -189,6 +205,7 @@ async function openGateway(
     outboxPending: () => outboxPending(db),
     policyVersion: () => reload.policy.version,
     policyLoadFailures: () => reload.state().failures,
+    policyNamesMissing: () => names.missing.length,
   });
   const ready = readiness({
     held: () => lease.held(),
@@ -247,7 +264,7 @@ async function openGateway(
         return { ...review, ...(there !== undefined && { at: `${there}/requests/${id}` }) };
       },
       ready,
-      rules: () => reload.state(),
+      rules: () => ({ ...reload.state(), missing: names.missing }),
       metrics,
       failures,
     }),

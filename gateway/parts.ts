@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import type { Config } from '#src/config/config.ts';
 import { canStepUp } from '#src/config/identity.ts';
 import { readPolicyFiles } from '#src/config/policies.ts';
-import { loadPolicy, type KnownNames, type Problem } from '#src/policy/load.ts';
-import type { Policy } from '#src/policy/policy.ts';
+import type { CedarPolicy } from '#src/policy/evaluate.ts';
+import { loadPolicy, type Catalogued, type KnownNames, type Problem } from '#src/policy/load.ts';
 import { startStore } from '#src/store/embedded-store.ts';
 
 /** Rules that do not load: every problem, none of the rules. */
@@ -36,9 +36,13 @@ export function namesOf(config: Config): KnownNames {
   };
 }
 
-/** The rules of the configuration. Throws PolicyProblems. */
-export async function readPolicy(config: Config): Promise<Policy> {
-  const loaded = loadPolicy(await readPolicyFiles(config.policies), namesOf(config));
+/** The rules of the configuration, checked against what the targets have that answered. Throws PolicyProblems. */
+export async function readPolicy(
+  config: Config,
+  there: Partial<Catalogued> = {},
+): Promise<CedarPolicy> {
+  const files = await readPolicyFiles(config.policies);
+  const loaded = loadPolicy(files, { ...namesOf(config), ...there });
   if (!loaded.ok) throw new PolicyProblems(config.policies, loaded.problems);
   return loaded.policy;
 }

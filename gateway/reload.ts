@@ -15,7 +15,7 @@ import {
   type PolicyFile,
   type Problem,
 } from '#src/policy/load.ts';
-import type { Policy } from '#src/policy/policy.ts';
+import type { CedarPolicy } from '#src/policy/evaluate.ts';
 import { namesOf, problemLines } from './parts.ts';
 
 /** What asked for it. */
@@ -35,11 +35,13 @@ export type RulesState = {
   readonly since?: string;
   /** How often rules or configuration did not load since the start. */
   readonly failures: number;
+  /** Names in the rules in force that a target does not have any more. */
+  readonly missing?: readonly string[];
 };
 
 export type ReloadParts = {
   readonly config: Config;
-  readonly policy: Policy;
+  readonly policy: CedarPolicy;
   readonly audit: Pick<AuditLog, 'append'>;
   readonly log: Pick<Logger, 'info' | 'warn' | 'error'>;
   /** What the targets that answer have; a target that does not is left out. */
@@ -64,7 +66,7 @@ type Seen = { readonly text: string | undefined; readonly files: readonly Policy
 export class Reload {
   readonly #parts: ReloadParts;
   #config: Config;
-  #policy: Policy;
+  #policy: CedarPolicy;
   #people: ReadonlyMap<string, Person>;
   #loadedAt = new Date().toISOString();
   #problems: readonly string[] = [];
@@ -89,7 +91,7 @@ export class Reload {
   get config(): Config {
     return this.#config;
   }
-  get policy(): Policy {
+  get policy(): CedarPolicy {
     return this.#policy;
   }
   /** Grows with each swap: what was judged before may be judged otherwise now. */
@@ -142,7 +144,7 @@ export class Reload {
     if (policy) this.#healthy();
   }
 
-  async #apply(cause: Cause, next: Config, policy: Policy): Promise<void> {
+  async #apply(cause: Cause, next: Config, policy: CedarPolicy): Promise<void> {
     const { live, later } = changesBetween(this.#config, next);
     const { version } = policy;
     const before = this.#policy.version;
@@ -192,7 +194,7 @@ export class Reload {
     }
   }
 
-  async #check(files: Seen['files'], config: Config): Promise<Policy | undefined> {
+  async #check(files: Seen['files'], config: Config): Promise<CedarPolicy | undefined> {
     if ('hint' in files) return this.#complain([files]);
     const loaded = loadPolicy(files, {
       ...namesOf(config),
@@ -231,7 +233,7 @@ export class Reload {
     };
   }
 
-  #swap(next: Config, policy: Policy): void {
+  #swap(next: Config, policy: CedarPolicy): void {
     const { people, groups, targets, chat } = next;
     // All the rest stays as it was at the start.
     const channels = chat.channels;

@@ -1,7 +1,7 @@
 import type { TargetConfig } from '#src/config/config.ts';
 import type { Analysis, NamedThings, SqlSettings } from '#src/statement/sql/analysis.ts';
 import { refusedAnalysis } from '#src/statement/sql/analyse.ts';
-import { NotInCatalog } from '#src/statement/sql/catalog.ts';
+import { NotInCatalog, type CatalogNames } from '#src/statement/sql/catalog.ts';
 import { NotResolved } from '#src/statement/sql/nodetree.ts';
 import { Refusal } from '#src/statement/sql/part.ts';
 import { tooDeep } from '#src/statement/sql/parse.ts';
@@ -31,6 +31,8 @@ export interface Analyser {
   ): Promise<Analysis>;
   /** DDL went through the gateway: nothing that was judged before counts any more. */
   bumpEpoch(): void;
+  /** What rules can name of this database. */
+  names(): Promise<CatalogNames>;
   /** Rejects when the target cannot be asked as the analyser's role. */
   ready(): Promise<void>;
   close(): Promise<void>;
@@ -162,6 +164,10 @@ class TargetAnalyser implements Analyser {
   #forget(): void {
     this.#epoch += 1;
     this.#cache.clear();
+  }
+
+  async names(): Promise<CatalogNames> {
+    return (await this.#definitions.current()).names();
   }
 
   async ready(): Promise<void> {

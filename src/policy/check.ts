@@ -100,6 +100,18 @@ function isHarmless(rule: Rule, mention: Mention): boolean {
   return mention.type === 'Group' && mention.place === narrows && !mention.negated;
 }
 
+/** One line for each name that the rules use and that the targets whose catalogue was read do not have. */
+export function missingNames(rules: Iterable<Rule>, there: Catalogued): readonly string[] {
+  const names = indexNames({ groups: [], channels: [], ...there });
+  const found = new Set<string>();
+  for (const rule of rules)
+    for (const { type, id } of mentions(rule.json)) {
+      const complaint = isObject(type) ? checkObject(type, id, names) : undefined;
+      if (complaint) found.add(`rule ${rule.id}: ${complaint.message} (${complaint.hint})`);
+    }
+  return [...found];
+}
+
 const placeTypes = new Set(['Target', 'Schema', 'Table', 'Function', 'Column']);
 
 function checkPattern({ type, id }: Mention): Complaint | undefined {
@@ -143,6 +155,8 @@ const objects = {
   Function: { word: 'function', depth: 3, of: (names: Names) => names.functions },
   Column: { word: 'column', depth: 4, of: (names: Names) => names.columns },
 } as const;
+
+const isObject = (type: string): type is keyof typeof objects => type in objects;
 
 function checkObject(type: keyof typeof objects, id: string, names: Names): Complaint | undefined {
   const { word, depth, of } = objects[type];

@@ -42,6 +42,10 @@ export class CedarPolicy implements Policy {
     this.#book = new RuleBook(rules);
   }
 
+  get rules(): Iterable<Rule> {
+    return this.#book.rules.values();
+  }
+
   connect(subject: Subject, target: TargetFacts, context: Context): Verdict {
     return failClosed(() => this.#door(this.#scope(subject, target), subject, target, context));
   }

@@ -30,6 +30,8 @@ export type Sources = {
   readonly policyVersion: () => string;
   /** How often changed rules on disk did not load. */
   readonly policyLoadFailures: () => number;
+  /** How many names in the rules no target has. */
+  readonly policyNamesMissing?: () => number;
 };
 
 const DECISION_BUCKETS = [1, 5, 15, 30, 60, 120, 300, 600, 900, 1_800, 3_600];
@@ -182,6 +184,15 @@ export class Metrics {
       collect() {
         this.reset();
         this.inc(sources()?.policyLoadFailures() ?? 0);
+      },
+    });
+    // oxlint-disable-next-line eslint/no-new -- registers itself
+    new Gauge({
+      name: 'countersign_policy_names_missing',
+      help: 'Names in the rules that apply which their target does not have: dropped or renamed since.',
+      registers,
+      collect() {
+        this.set(sources()?.policyNamesMissing?.() ?? 0);
       },
     });
   }
