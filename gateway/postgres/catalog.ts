@@ -30,6 +30,12 @@ const cascadeRow = z.object({
 });
 const schemaRow = z.object({ name: z.string(), user: z.boolean(), analyser: z.boolean() });
 const generatedRow = z.object({ relation: oidNumber, attribute: z.number(), base: z.number() });
+const indexRow = z.object({
+  schema: z.string(),
+  name: z.string(),
+  relation: oidNumber,
+  primary: z.array(z.number()).nullable(),
+});
 const pairRow = z.object({ from: oidNumber, to: oidNumber });
 
 // The version of a relation moves with its row, its columns, its rules and its triggers.
@@ -71,6 +77,22 @@ const generatedSql = `
   join pg_depend d on d.classid = 'pg_attrdef'::regclass and d.objid = f.oid and d.refclassid = 'pg_class'::regclass
     and d.refobjid = a.attrelid and d.refobjsubid not in (0, a.attnum)
   where a.attgenerated <> ''`;
+
+const indexesSql = `
+  select n.nspname as schema, c.relname as name, i.indrelid as relation,
+    case when i.indisprimary then (select json_agg(k) from unnest(i.indkey::int2[]) k) end as primary
+  from pg_index i join pg_class c on c.oid = i.indexrelid join pg_namespace n on n.oid = c.relnamespace
+  where c.oid >= 16384 and c.relpersistence <> 't' and n.nspname <> 'pg_toast'`;
+
+// The columns of an index stand in its key, or are what its expressions and its condition depend on.
+const uniqueSql = `
+  select i.indrelid as "from", k::int as "to" from pg_index i, unnest(i.indkey::int2[]) k
+  where k > 0 and i.indrelid >= 16384 and (i.indisunique or i.indisexclusion)
+  union
+  select i.indrelid, d.refobjsubid from pg_index i
+  join pg_depend d on d.classid = 'pg_class'::regclass and d.objid = i.indexrelid and d.refclassid = 'pg_class'::regclass
+    and d.refobjid = i.indrelid and d.refobjsubid > 0
+  where i.indrelid >= 16384 and (i.indisunique or i.indisexclusion)`;
 
 const operatorsSql = `select oid as "from", oprcode::oid as "to" from pg_operator where oid >= 16384`;
 
@@ -147,18 +169,22 @@ export class CatalogReader {
     const cascades = await all(cascadesSql, cascadeRow);
     const operators = await all(operatorsSql, pairRow);
     const types = await all(typesSql, pairRow);
+    const indexes = await all(indexesSql, indexRow);
+    const unique = await all(uniqueSql, pairRow);
     const schemas = await all(schemasSql, schemaRow, [this.#target.user]);
     const generated = await all(generatedSql, generatedRow);
     return {
       target: this.#target.name,
       schemas,
       generated: generatedBy(generated),
+      unique: pairs(unique),
       relations: relations.map((row) => ({ ...row, columns: new Map(row.columns) })),
       routines,
       inherits: inherits.map(({ from, to }) => [from, to] as const),
       cascades: grouped(cascades),
       operators: new Map(operators.map(({ from, to }) => [from, to])),
       types: pairs(types),
+      indexes: indexes.map((index) => ({ ...index, primary: index.primary ?? undefined })),
     };
   }
 

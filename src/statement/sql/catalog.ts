@@ -52,12 +52,22 @@ export type CatalogRows = {
   readonly inherits: readonly (readonly [child: number, parent: number])[];
   /** Generated columns: relation → attribute → the attributes it is computed from. */
   readonly generated: ReadonlyMap<number, ReadonlyMap<number, readonly number[]>>;
+  /** Attributes that some unique index or exclusion constraint compares, by relation. */
+  readonly unique: ReadonlyMap<number, readonly number[]>;
   /** By referenced relation. */
   readonly cascades: ReadonlyMap<number, readonly Cascade[]>;
   /** Operators that an owner made: operator → routine. */
   readonly operators: ReadonlyMap<number, number>;
   /** Types that an owner made → the routines behind their text form and their checks. */
   readonly types: ReadonlyMap<number, readonly number[]>;
+  /** Indexes with their tables. */
+  readonly indexes: readonly {
+    readonly schema: string;
+    readonly name: string;
+    readonly relation: number;
+    /** Attribute numbers; undefined when it is not the primary key. */
+    readonly primary: readonly number[] | undefined;
+  }[];
 };
 
 /** Entity ids, with the target's name. */
@@ -81,6 +91,8 @@ export class Catalog {
   readonly #relations = new Map<number, Relation>();
   readonly #routines = new Map<number, Routine>();
   readonly #byName = new Map<string, Relation>();
+  readonly #indexes = new Map<string, number>();
+  readonly #primary = new Map<number, readonly number[]>();
   readonly #routinesByName = new Map<string, Routine[]>();
   readonly #parents = new Map<number, number[]>();
   readonly #children = new Map<number, number[]>();
@@ -95,6 +107,10 @@ export class Catalog {
     for (const relation of rows.relations) {
       this.#relations.set(relation.oid, relation);
       this.#byName.set(key(relation.schema, relation.name), relation);
+    }
+    for (const { schema, name, relation, primary } of rows.indexes) {
+      this.#indexes.set(key(schema, name), relation);
+      if (primary) this.#primary.set(relation, primary);
     }
     for (const routine of rows.routines) {
       this.#routines.set(routine.oid, routine);
@@ -155,6 +171,10 @@ export class Catalog {
     return this.#rows.types.get(oid) ?? [];
   }
 
+  uniqueColumns(oid: number): readonly number[] {
+    return this.#rows.unique.get(oid) ?? [];
+  }
+
   cascades(oid: number): readonly Cascade[] {
     return this.#rows.cascades.get(oid) ?? [];
   }
@@ -166,6 +186,34 @@ export class Catalog {
       if (found) return found;
     }
     return undefined;
+  }
+
+  /** The table of an index, as a statement names the index. */
+  tableOfIndex(
+    schema: string | undefined,
+    name: string,
+    path: readonly string[],
+  ): Relation | undefined {
+    for (const candidate of searched(schema, path)) {
+      const found = this.#indexes.get(key(candidate, name));
+      if (found !== undefined) return this.relation(found);
+    }
+    return undefined;
+  }
+
+  /** Attribute numbers of a table's primary key. */
+  primaryKey(oid: number): readonly number[] {
+    return this.#primary.get(oid) ?? [];
+  }
+
+  /** Every table, view and sequence of a schema. */
+  tablesOf(schema: string): readonly Relation[] {
+    return this.#rows.relations.filter((relation) => relation.schema === schema);
+  }
+
+  /** Whether an owner made operators: then none can be told by its sign. */
+  get hasOwnOperators(): boolean {
+    return this.#rows.operators.size > 0;
   }
 
   findRoutines(

@@ -219,9 +219,13 @@ function change(uses: Uses, oid: number, kind: number, assigned: readonly TreeNo
 }
 
 function walkConflict(uses: Uses, conflict: TreeNode, scope: Scope, oid: number): void {
-  for (const key of ['arbiterElems', 'onConflictSet']) walk(uses, conflict.fields.get(key), scope);
-  for (const key of ['arbiterWhere', 'onConflictWhere'])
+  walk(uses, conflict.fields.get('onConflictSet'), scope);
+  // Whether a row is there already is looked up by these columns, and the number of rows tells it.
+  for (const key of ['arbiterElems', 'arbiterWhere', 'onConflictWhere'])
     predicate(uses, conflict.fields.get(key), scope);
+  if (children(conflict, 'arbiterElems').length === 0)
+    for (const attribute of uses.catalog.uniqueColumns(oid))
+      add(uses.filter, uses.catalog.sources(oid, attribute, true));
   for (const entry of children(conflict, 'onConflictSet'))
     uses.flow(entry.fields.get('expr'), scope);
   const assigned = children(conflict, 'onConflictSet');
