@@ -49,6 +49,8 @@ export type TestGatewayOptions = {
   readonly failpoint?: Failpoint;
   readonly config?: Partial<Config>;
   readonly inTransactionMs?: number;
+  /** How often the gateway looks whether what its rules name is still there. */
+  readonly namesEveryMs?: number;
 };
 
 export type TestGateway = {
@@ -108,7 +110,11 @@ export async function startGateway(options: TestGatewayOptions = {}): Promise<Te
   const logged: string[] = [];
   const log = openLogger('trace', { write: (line: string) => void logged.push(line) });
   const start = () =>
-    serve(config, { log, ...(options.failpoint && { failpoint: options.failpoint }) });
+    serve(config, {
+      log,
+      ...(options.failpoint && { failpoint: options.failpoint }),
+      ...(options.namesEveryMs !== undefined && { namesEveryMs: options.namesEveryMs }),
+    });
   let running = await start();
   const storeSql = await client(storeUrl);
   const targetSql = await client(inDatabase(target.url, 'shop'));

@@ -22,10 +22,20 @@ function configurationFails({ configuration }: RulesState): Html | undefined {
     ${list(configuration)}`;
 }
 
+function namesMissing({ missing = [] }: RulesState): Html | undefined {
+  if (missing.length === 0) return undefined;
+  return html`<p>
+      The rules name what a target does not have. It was dropped or renamed there; correct the rules.
+    </p>
+    ${list(missing)}`;
+}
+
 /** For those who decide: what is asked of them follows from something older than what is on disk. */
 export function rulesBanner(rules: RulesState | undefined): Html | undefined {
-  if (!rules || (rules.since === undefined && rules.configuration.length === 0)) return undefined;
+  if (!rules) return undefined;
+  const parts = [rulesFail(rules), configurationFails(rules), namesMissing(rules)];
+  if (parts.every((part) => part === undefined)) return undefined;
   return html`<section class="note warn" aria-label="Rules and configuration">
-    ${rulesFail(rules)} ${configurationFails(rules)}
+    ${parts}
   </section>`;
 }
