@@ -1,14 +1,17 @@
 import type { CedarValueJson } from '@cedar-policy/cedar-wasm/nodejs';
+import type { Effect } from '../statement/effect.ts';
 import type { Context } from './policy.ts';
 import type { FactName } from './schema.ts';
 
 /** The context of one Cedar question: the facts of the moment and of the effect that is judged. */
-export type Facts = Readonly<Record<FactName, string | number | boolean | undefined>>;
+export type Facts = Readonly<
+  Record<FactName, string | number | boolean | readonly string[] | undefined>
+>;
 
 /** Most answers depend on no fact, so facts are gathered only when one is asked for. */
 export type AskFacts = (() => Facts) & { readonly asked: boolean };
 
-type Doing = { readonly class: string; readonly bounded: boolean; readonly estimatedRows?: number };
+type Doing = Pick<Effect, 'class' | 'bounded' | 'estimatedRows' | 'escapes'>;
 
 export function factsOf(
   doing: Doing,
@@ -31,6 +34,7 @@ function gather(doing: Doing, context: Context, agent: boolean, timeZone: string
   return {
     statement: doing.class,
     bounded: doing.bounded,
+    escape: doing.escapes,
     // Cedar's Long is whole; an estimate that is not a number is no estimate.
     rows:
       rows === undefined || !Number.isFinite(rows)
@@ -49,7 +53,8 @@ function gather(doing: Doing, context: Context, agent: boolean, timeZone: string
 
 export function toCedar(facts: Facts): Record<string, CedarValueJson> {
   const context: Record<string, CedarValueJson> = {};
-  for (const [name, value] of Object.entries(facts)) if (value !== undefined) context[name] = value;
+  for (const [name, value] of Object.entries(facts))
+    if (value !== undefined) context[name] = typeof value === 'object' ? [...value] : value;
   return context;
 }
 

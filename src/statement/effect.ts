@@ -29,6 +29,23 @@ export type Output = {
   readonly origin: readonly [number, number];
 };
 
+/**
+ * `server-file`: reads or writes files of the server. `program`: runs one there. `network`: connects to other servers.
+ * `extension`: loads code. `code`: runs or stores code. `role`: acts as another role, or changes what roles may do.
+ * `large-object`: values outside of tables. `settings`: settings that outlast the session, or decide who sees what.
+ */
+export const escapeKinds = [
+  'server-file',
+  'program',
+  'network',
+  'extension',
+  'code',
+  'role',
+  'large-object',
+  'settings',
+] as const;
+export type Escape = (typeof escapeKinds)[number];
+
 /** What one statement of a unit would do. */
 export type Effect = {
   /** Class in rules' words: `select`, `insert`, `update`, `delete`, `merge`, `copy`, `explain`, `set`, `transaction`, … */
@@ -48,6 +65,8 @@ export type Effect = {
   readonly computed?: readonly Resource[];
   /** It runs code whose effect cannot be seen: a function that is not allow-listed, DO, dynamic SQL. */
   readonly opaque?: boolean;
+  /** Ways out of the tables that rules speak of; each asks for `administer` on the target, whatever else is permitted. */
+  readonly escapes?: readonly Escape[];
   /** Some part of it may change a row that is there already, whatever its class: every `assign` is judged like an update's. */
   readonly upsert?: boolean;
 };

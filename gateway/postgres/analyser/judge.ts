@@ -5,7 +5,8 @@ import type {
   SqlSettings,
 } from '#src/statement/sql/analysis.ts';
 import { Overlay, analysisOf, checkOrder, unitOf } from '#src/statement/sql/analyse.ts';
-import type { Catalog } from '#src/statement/sql/catalog.ts';
+import type { BlockStatement } from '#src/statement/sql/block.ts';
+import { type Catalog, NotInCatalog } from '#src/statement/sql/catalog.ts';
 import { meaningOf, meansOther, stillMeans } from '#src/statement/sql/meaning.ts';
 import { NotResolved } from '#src/statement/sql/nodetree.ts';
 import type { Outline } from '#src/statement/sql/outline.ts';
@@ -77,7 +78,42 @@ export class Judge {
       return this.#statement(statement, outline, types);
     }
     if (how.kind === 'ask') return how.build(await this.#ask(how.ask, statement));
+    if (how.kind === 'view') return how.build(await this.#view(how.view, statement));
+    if (how.kind === 'block') return how.build(await this.#block(how.statements, statement));
     return how.build(await this.#prepared(how.named, statement));
+  }
+
+  async #view(oid: number, statement: Statement): Promise<QueryFacts> {
+    const text = await this.#parts.reader.viewDefinition(oid);
+    return this.#ask({ text, start: 0, types: [] }, statement);
+  }
+
+  /** What stands in a DO block, statement by statement; undefined where the target cannot tell. */
+  async #block(
+    statements: readonly BlockStatement[],
+    around: Statement,
+  ): Promise<readonly (Judged | undefined)[]> {
+    const judged: (Judged | undefined)[] = [];
+    // oxlint-disable-next-line no-await-in-loop
+    for (const one of statements) judged.push(await this.#inside(one, around));
+    return judged;
+  }
+
+  async #inside({ text, types }: BlockStatement, around: Statement): Promise<Judged | undefined> {
+    try {
+      const parsed = await this.#parts.parser.parse(text);
+      const outline = parsed.outlines?.[0];
+      if (!outline || parsed.outlines?.length !== 1) return undefined;
+      const unit = unitOf(text, [outline], around.catalog, around.settings, around.named);
+      const inner = unit.statements[0]?.statement;
+      return inner && (await this.#statement(inner, outline, await this.#types(types)));
+    } catch (error) {
+      if (error instanceof NotInCatalog) throw error;
+      const known = error instanceof NotResolved || isUnknown(error);
+      if (known) return undefined;
+      // What is refused by itself is refused in a block as well.
+      throw error;
+    }
   }
 
   /** What stands behind EXECUTE: judged like a statement of its own, with the types it was prepared with. */
@@ -161,6 +197,11 @@ export class Judge {
 }
 
 const sqlText = (text: string): Exclude<PreparedText, string> => ({ text, types: [], sql: true });
+
+/** The target knows more of a block's variables and records than can be asked about. */
+const isUnknown = (error: unknown): boolean =>
+  error instanceof Refusal &&
+  ['countersign/not-resolved', 'countersign/not-judged'].includes(error.refused.rule);
 
 const busy = new Set(['55P03', '57014', '40P01']);
 

@@ -1,7 +1,14 @@
 import type { IntoClause, Node, ParseResult, SelectStmt } from 'libpg-query';
+import type { Block } from './block.ts';
 
 /** One statement of a string: its parse tree with the bodies of queries left out, and the bytes where it stands. */
-export type Outline = { readonly node: Node; readonly start: number; readonly end: number };
+export type Outline = {
+  readonly node: Node;
+  readonly start: number;
+  readonly end: number;
+  /** What a DO holds. */
+  readonly block?: Block;
+};
 
 /** What is needed of a parse; small, so that a worker can hand it over. `size` is the text's length in bytes. */
 export function outlines(result: ParseResult, size: number): readonly Outline[] {

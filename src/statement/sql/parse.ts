@@ -1,5 +1,6 @@
 import { SqlError, loadModule, parseSync } from 'libpg-query';
 import type { Refused } from '../statement.ts';
+import { blockOf } from './block.ts';
 import { type Outline, outlines } from './outline.ts';
 import { scrub } from './scrub.ts';
 
@@ -14,11 +15,20 @@ export function parse(text: string): Parsed {
   // The parser's wrapper takes the empty string for a mistake; drivers ping with it.
   if (text.trim() === '') return { outlines: [] };
   try {
-    return { outlines: outlines(parseSync(text), Buffer.byteLength(text)) };
+    return { outlines: withBlocks(text, outlines(parseSync(text), Buffer.byteLength(text))) };
   } catch (error) {
     if (!(error instanceof SqlError)) throw error;
     return { refused: syntaxError(error) };
   }
+}
+
+/** DO keeps its code in a literal, which has a parser of its own. */
+function withBlocks(text: string, all: readonly Outline[]): readonly Outline[] {
+  return all.map((one) => {
+    if (!('DoStmt' in one.node)) return one;
+    const block = blockOf(Buffer.from(text).subarray(one.start, one.end).toString());
+    return block ? { ...one, block } : one;
+  });
 }
 
 function syntaxError(error: SqlError): Refused {

@@ -1,6 +1,7 @@
 import type { Effect, Resource } from '../effect.ts';
 import type { Refused } from '../statement.ts';
 import type { IsRuled, NamedThings, Part, PreparedText, SqlSettings } from './analysis.ts';
+import type { Block, BlockStatement } from './block.ts';
 import type { Catalog } from './catalog.ts';
 import type { SqlToken } from './lexer.ts';
 import type { Outline } from './outline.ts';
@@ -30,6 +31,8 @@ export type Statement = {
   /** The schemas of the search path. */
   readonly path: readonly string[];
   readonly named: NamedThings;
+  /** What a DO holds. */
+  readonly block?: Block;
 };
 
 /** A string split into its statements, ready to be judged one after the other. */
@@ -76,6 +79,18 @@ export type Plan =
       readonly kind: 'named';
       readonly named: PreparedText;
       build(inner: Judged): Judged;
+    }
+  | {
+      /** REFRESH MATERIALIZED VIEW: the query behind the view of this OID. */
+      readonly kind: 'view';
+      readonly view: number;
+      build(facts: QueryFacts): Judged;
+    }
+  | {
+      /** DO: what stands in it, each judged by itself; undefined where that is not possible. */
+      readonly kind: 'block';
+      readonly statements: readonly BlockStatement[];
+      build(inner: readonly (Judged | undefined)[]): Judged;
     };
 
 const none: ReadonlySet<number> = new Set();

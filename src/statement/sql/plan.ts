@@ -1,5 +1,6 @@
 import type { Node } from 'libpg-query';
 import { planCopy } from './copy.ts';
+import { planDeed } from './deeds.ts';
 import { planDefinition } from './ddl.ts';
 import { planNamed } from './named.ts';
 import { NotResolved } from './nodetree.ts';
@@ -16,6 +17,7 @@ const planners = [
   planWrapper,
   planCopy,
   planDefinition,
+  planDeed,
 ] as const;
 
 /**

@@ -9,6 +9,7 @@ import {
   touches,
 } from './part.ts';
 import { type QueryFacts, effectOf } from './tree.ts';
+import { escapesOf } from './escapes.ts';
 import { queryWords } from './words.ts';
 
 export const queryClasses: Readonly<Record<string, string>> = {
@@ -28,6 +29,7 @@ export function queryEffect(facts: QueryFacts, kind: string): Effect {
     ...effectOf(facts),
     class: kind,
     words: queryWords(facts, kind),
+    ...escapesOf(facts.uses.accesses),
     ...(mixes.has(kind) && facts.uses.updates && { upsert: true }),
   };
   return facts.outputs ? { ...base, outputs: facts.outputs } : base;

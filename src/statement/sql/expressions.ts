@@ -1,0 +1,96 @@
+import type { Access, ColumnUse, Resource } from '../effect.ts';
+import type { Relation, Routine } from './catalog.ts';
+import { functionKind } from './functions.ts';
+import { targetOf } from './objects.ts';
+import type { Statement } from './part.ts';
+
+/** What expressions of a definition do: a check, an index, a default. The target does not hand out their tree. */
+export type ExpressionUses = {
+  readonly accesses: readonly Access[];
+  readonly columns: readonly ColumnUse[];
+  readonly opaque: boolean;
+};
+
+type Found = {
+  readonly columns: Set<string>;
+  readonly functions: (readonly string[])[];
+  operators: boolean;
+};
+
+const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === 'object' && value !== null;
+
+/**
+ * What is named in the parse trees of expressions, over the columns of `relation`. A name that could be a column counts
+ * as one, and a function counts with all its namesakes.
+ */
+export function expressionUses(
+  statement: Statement,
+  relation: Relation | undefined,
+  expressions: readonly unknown[],
+  plain: readonly string[] = [],
+): ExpressionUses {
+  const found: Found = { columns: new Set(plain), functions: [], operators: false };
+  for (const expression of expressions) collect(expression, found);
+  const { catalog, path } = statement;
+  const called = found.functions.flatMap((names) =>
+    catalog.findRoutines(names.at(-2), names.at(-1) ?? '', path),
+  );
+  const columns = relation ? columnsOf(statement, relation, found.columns) : [];
+  return {
+    accesses: called.flatMap((routine) => asked(statement, routine)),
+    columns: columns.map((column): ColumnUse => ({ action: 'filter', column })),
+    opaque:
+      called.some((routine) => functionKind(routine) === 'execute') ||
+      (found.operators && catalog.hasOwnOperators),
+  };
+}
+
+function asked(statement: Statement, routine: Routine): readonly Access[] {
+  const kind = functionKind(routine);
+  if (kind === 'administer') return [{ action: 'administer', resource: targetOf(statement) }];
+  if (kind !== 'execute') return [];
+  const path = [statement.catalog.target, routine.schema, routine.name];
+  return [{ action: 'execute', resource: { type: 'Function', path } }];
+}
+
+function columnsOf(
+  { catalog }: Statement,
+  relation: Relation,
+  names: ReadonlySet<string>,
+): readonly Resource[] {
+  // The table's own name stands for the whole row.
+  const whole = names.has('*') || names.has(relation.name);
+  const attributes = [...relation.columns].filter(([, name]) => whole || names.has(name));
+  return [
+    ...new Set(attributes.flatMap(([number]) => catalog.sources(relation.oid, number, true))),
+  ];
+}
+
+function collect(value: unknown, found: Found): void {
+  if (Array.isArray(value)) for (const item of value) collect(item, found);
+  if (!isObject(value) || Array.isArray(value)) return;
+  for (const [tag, inner] of Object.entries(value)) {
+    if (isObject(inner)) note(tag, inner, found);
+    collect(inner, found);
+  }
+}
+
+function note(tag: string, node: Readonly<Record<string, unknown>>, found: Found): void {
+  if (tag === 'ColumnRef') for (const name of texts(node['fields'])) found.columns.add(name);
+  if (tag === 'FuncCall') found.functions.push(texts(node['funcname']));
+  if (tag === 'A_Expr') found.operators = true;
+}
+
+function texts(list: unknown): readonly string[] {
+  if (!Array.isArray(list)) return [];
+  return list.map((item: unknown) =>
+    isObject(item) && 'A_Star' in item ? '*' : (nameOf(item) ?? ''),
+  );
+}
+
+function nameOf(item: unknown): string | undefined {
+  const inner = isObject(item) ? item['String'] : undefined;
+  const text = isObject(inner) ? inner['sval'] : undefined;
+  return typeof text === 'string' ? text : undefined;
+}
