@@ -71,7 +71,9 @@ export class NamesWatch {
     );
     const rules = [...this.#parts.rules()];
     const found = answers.flatMap(({ there, prefix }) =>
-      there ? missingNames(rules, there) : this.#found.filter((line) => line.includes(`"${prefix}`)),
+      there
+        ? missingNames(rules, there)
+        : this.#found.filter((line) => line.includes(`"${prefix}`)),
     );
     const { log } = this.#parts;
     const fresh = found.filter((line) => !this.#found.includes(line));

@@ -25,7 +25,8 @@ function configurationFails({ configuration }: RulesState): Html | undefined {
 function namesMissing({ missing = [] }: RulesState): Html | undefined {
   if (missing.length === 0) return undefined;
   return html`<p>
-      The rules name what a target does not have. It was dropped or renamed there; correct the rules.
+      The rules name what a target does not have. It was dropped or renamed there; correct the
+      rules.
     </p>
     ${list(missing)}`;
 }
@@ -35,7 +36,5 @@ export function rulesBanner(rules: RulesState | undefined): Html | undefined {
   if (!rules) return undefined;
   const parts = [rulesFail(rules), configurationFails(rules), namesMissing(rules)];
   if (parts.every((part) => part === undefined)) return undefined;
-  return html`<section class="note warn" aria-label="Rules and configuration">
-    ${parts}
-  </section>`;
+  return html`<section class="note warn" aria-label="Rules and configuration">${parts}</section>`;
 }
