@@ -1,6 +1,7 @@
 import type { Client } from 'pg';
 import { z } from 'zod';
 import type { TargetConfig } from '#src/config/config.ts';
+import type { OwnType } from '#src/mask/column.ts';
 import { type Cascade, Catalog, type CatalogRows } from '#src/statement/sql/catalog.ts';
 import { analyserClient } from './analyser/connection.ts';
 
@@ -35,6 +36,14 @@ const indexRow = z.object({
   name: z.string(),
   relation: oidNumber,
   primary: z.array(z.number()).nullable(),
+});
+const valueRow = z.object({
+  oid: oidNumber,
+  kind: z.string(),
+  element: oidNumber,
+  base: oidNumber,
+  text: z.boolean(),
+  labels: z.array(z.string()).nullable(),
 });
 const pairRow = z.object({ from: oidNumber, to: oidNumber });
 
@@ -105,6 +114,14 @@ const typesSql = `
   join pg_depend d on d.classid = 'pg_constraint'::regclass and d.objid = c.oid and d.refclassid = 'pg_proc'::regclass
   where c.contypid <> 0 and d.refobjid >= 16384`;
 
+// A type is text where PostgreSQL's own text functions read and print it, as for citext.
+const valuesSql = `
+  select t.oid, t.typtype as kind, case when t.typcategory = 'A' and t.typdelim = ',' then t.typelem else 0 end as element,
+    t.typbasetype as base, i.prosrc = 'textin' and o.prosrc = 'textout' and i.prolang = 12 as text,
+    (select json_agg(enumlabel order by enumsortorder) from pg_enum where enumtypid = t.oid) as labels
+  from pg_type t join pg_proc i on i.oid = t.typinput join pg_proc o on o.oid = t.typoutput
+  where t.oid >= 16384 and t.typtype in ('b', 'd', 'e')`;
+
 // Temporary tables of others come and go all the time, and mean nothing here.
 const fingerprintSql = [
   count('pg_class', `oid >= 16384 and relpersistence <> 't'`),
@@ -169,6 +186,7 @@ export class CatalogReader {
     const cascades = await all(cascadesSql, cascadeRow);
     const operators = await all(operatorsSql, pairRow);
     const types = await all(typesSql, pairRow);
+    const values = await all(valuesSql, valueRow);
     const indexes = await all(indexesSql, indexRow);
     const unique = await all(uniqueSql, pairRow);
     const schemas = await all(schemasSql, schemaRow, [this.#target.user]);
@@ -184,6 +202,7 @@ export class CatalogReader {
       cascades: grouped(cascades),
       operators: new Map(operators.map(({ from, to }) => [from, to])),
       types: pairs(types),
+      values: new Map(values.flatMap((row) => ownType(row) ?? [])),
       indexes: indexes.map((index) => ({ ...index, primary: index.primary ?? undefined })),
     };
   }
@@ -206,6 +225,14 @@ export class CatalogReader {
     const open = await this.#client?.catch(() => undefined);
     await open?.end().catch(() => undefined);
   }
+}
+
+function ownType(row: z.infer<typeof valueRow>): [readonly [number, OwnType]] | undefined {
+  const { oid, kind, element, base, text, labels } = row;
+  if (kind === 'd') return [[oid, { kind: 'domain', base }]];
+  if (kind === 'e') return [[oid, { kind: 'enum', labels: labels ?? [] }]];
+  if (element !== 0) return [[oid, { kind: 'array', element }]];
+  return text ? [[oid, { kind: 'text' }]] : undefined;
 }
 
 function grouped(

@@ -1,3 +1,4 @@
+import type { OwnType } from '../../mask/column.ts';
 import { resourceId, type Resource, type ResourceType } from '../effect.ts';
 import { NotResolved } from './nodetree.ts';
 
@@ -60,6 +61,8 @@ export type CatalogRows = {
   readonly operators: ReadonlyMap<number, number>;
   /** Types that an owner made → the routines behind their text form and their checks. */
   readonly types: ReadonlyMap<number, readonly number[]>;
+  /** Of the same types: what masks must know of their values. */
+  readonly values: ReadonlyMap<number, OwnType>;
   /** Indexes with their tables. */
   readonly indexes: readonly {
     readonly schema: string;
@@ -170,6 +173,8 @@ export class Catalog {
   typeRoutines(oid: number): readonly number[] {
     return this.#rows.types.get(oid) ?? [];
   }
+
+  readonly ownType = (oid: number): OwnType | undefined => this.#rows.values.get(oid);
 
   uniqueColumns(oid: number): readonly number[] {
     return this.#rows.unique.get(oid) ?? [];

@@ -128,6 +128,7 @@ export function makePart(
     changesSettings: false,
     defines: false,
     returnsRows: what.outputs !== undefined,
+    ownType: statement.catalog.ownType,
     ...extra,
     touchesRuled,
   };
