@@ -1,12 +1,12 @@
-import type { Request } from '#src/approval/request.ts';
+import type { Request, Rows } from '#src/approval/request.ts';
 import type { Policy } from '#src/policy/policy.ts';
 import type { Allow, Hold, Requirement, Verdict } from '#src/policy/verdict.ts';
 import type { Look } from '#src/statement/statement.ts';
 import type { Span } from '#src/telemetry/tracing.ts';
-import type { Asked, GateDeps, GateRefusal } from './asked.ts';
+import type { Asked, GateDeps, GateRefusal, Shape } from './asked.ts';
 import { endedBy } from './endings.ts';
 import { behindSignIn } from './fresh.ts';
-import { judge, refusalOf } from './judge.ts';
+import { judge, refusalOf, withRows } from './judge.ts';
 
 /** A statement that waits, with the verdict and the rules that hold it. */
 export type Held = {
@@ -14,6 +14,10 @@ export type Held = {
   readonly statement: string;
   readonly verdict: Hold;
   readonly policy: Policy;
+  /** What rules asked to know before they gave this verdict. */
+  readonly rows?: Rows | undefined;
+  /** What may be approved with it; only where every rule that holds it allows that. */
+  readonly shape?: Shape | undefined;
   readonly span?: Span | undefined;
 };
 
@@ -28,7 +32,7 @@ export type Again =
  */
 export async function judgeAgain(deps: GateDeps, held: Held, request: Request): Promise<Again> {
   const { asked } = held;
-  const look = await asked.lookAgain();
+  const look = withRows(await asked.lookAgain(), held.rows);
   if (!look.digest.equals(asked.look.digest)) {
     await deps.requests.end(request.id, 'changed', 'what it would do changed while it waited');
     return { ok: false, refusal: endedBy(request, 'changed') };
@@ -85,8 +89,9 @@ export function bounded(requirement: Requirement, asked: Asked): Requirement {
 }
 
 /** True when what was satisfied is at least what is asked now. */
-function covers(satisfied: Requirement, asked: Requirement): boolean {
+export function covers(satisfied: Requirement, asked: Requirement): boolean {
   return (
+    coversShown(satisfied, asked) &&
     asked.groups.every(({ group, quorum }) =>
       satisfied.groups.some((had) => had.group === group && had.quorum >= quorum),
     ) &&
@@ -95,6 +100,15 @@ function covers(satisfied: Requirement, asked: Requirement): boolean {
     (!satisfied.reactionsVote || asked.reactionsVote) &&
     (satisfied.resendMs ?? 0) <= (asked.resendMs ?? 0) &&
     coversSignIn(satisfied, asked)
+  );
+}
+
+/** What approvers were to see, and what they could allow beyond this one statement. */
+function coversShown(satisfied: Requirement, asked: Requirement): boolean {
+  return (
+    (satisfied.count === true || asked.count !== true) &&
+    (satisfied.sample ?? 0) >= (asked.sample ?? 0) &&
+    (satisfied.shapeMs ?? 0) <= (asked.shapeMs ?? 0)
   );
 }
 

@@ -1,4 +1,5 @@
 import type { Requests } from '#src/approval/port.ts';
+import type { Rows } from '#src/approval/request.ts';
 import type { AuditLog } from '#src/audit/log.ts';
 import type { Subject } from '#src/identity/person.ts';
 import type { FreshSignIn } from '#src/policy/fresh.ts';
@@ -47,6 +48,28 @@ export type SessionFacts = {
   readonly holdInTransactionMs: number;
 };
 
+/** What a later statement must be to be the same. `digest` is over everything that decides what it does. */
+export type Shape = { readonly digest: Buffer; readonly words: string };
+
+/** What approvers are to be told of rows, and the request that it is for. */
+export type RowsAsked = {
+  readonly count?: boolean;
+  readonly sample?: number;
+  readonly request?: string;
+  readonly inTransaction: boolean;
+  /** What is known already. */
+  readonly known?: Rows | undefined;
+};
+
+/** What only approvers need of a statement; worked out when it is held. Nothing of it rejects. */
+export interface Particulars {
+  /** Its text without constants, with the place where it would run; undefined where nothing was analysed. */
+  alike(look: Look): string | undefined;
+  /** Undefined when it cannot be told what the same statement would be. */
+  shape(look: Look): Promise<Shape | undefined>;
+  rows(look: Look, asks: RowsAsked): Promise<Rows>;
+}
+
 /** One statement (or one string of them), as a protocol's session asks for it. */
 export type Asked = {
   readonly session: SessionFacts;
@@ -58,6 +81,8 @@ export type Asked = {
   readonly context: Omit<Context, 'now' | 'signIn'>;
   /** When the open transaction around it began, in milliseconds since the epoch. */
   readonly transactionSince?: number;
+  /** Absent where a protocol has none. */
+  readonly particulars?: Particulars;
   /** What the protocol cannot do under these obligations, e.g. mask inside COPY. */
   readonly unfit?: (obligations: Obligations) => Refused | undefined;
   /** Aborted with a Withdrawal when the client cancels or goes away, or the gateway stops. */

@@ -4,9 +4,11 @@ import type { Admitted, Asked, GateDeps, GateRefusal, SessionFacts } from './ask
 import { bind } from './binding.ts';
 import { behindSignIn, tellHidden, withSignIn } from './fresh.ts';
 import { hold } from './hold.ts';
-import { judge, refusalOf } from './judge.ts';
+import { judge, refusalOf, withRows } from './judge.ts';
 import { issuePermit, type Permit } from './permit.ts';
 import { ofSession, statementEntry } from './record.ts';
+import { estimateFirst } from './rows.ts';
+import { onShape, shaped } from './shape.ts';
 
 export type * from './asked.ts';
 
@@ -45,13 +47,19 @@ async function decide(
 ): Promise<Admitted> {
   const policy = deps.policy();
   const subject = await deps.subject(asked.session.person);
-  const { look } = asked;
+  const rows = policy.asksRows(asked.session.target, asked.look.effects)
+    ? await estimateFirst(asked)
+    : undefined;
+  const look = withRows(asked.look, rows);
   const first = judge(policy, subject, asked, look);
   const verdict = first.fresh
     ? await behindSignIn(deps, { policy, subject, asked, look }, first)
     : first;
   deps.telemetry.metrics.target(asked.session.target.name).verdicts[verdict.kind] += 1;
-  if (verdict.kind === 'hold') return hold(deps, { asked, statement, verdict, policy, span });
+  if (verdict.kind === 'hold') {
+    const held = await shaped({ asked, statement, verdict, policy, rows, span });
+    return (await onShape(deps, held)) ?? hold(deps, held);
+  }
   const { digest } = look;
   const receipt = await deps.audit.append(
     statementEntry({ asked, statement, verdict, policy, binds: { digest, verdict: verdict.kind } }),
@@ -82,6 +90,37 @@ export async function admitOwn(
     verdict: 'allow',
     binds: { digest, verdict: 'allow' },
     body: { text, class: ['countersign'], rules: ['countersign/own'] },
+  });
+  return issuePermit(statement, digest, receipt, { masks: new Map() });
+}
+
+/**
+ * A permit for a query of the gateway's own that is made of a person's statement, to tell approvers of its rows. `exact`
+ * is everything that is sent, and `masked` what others may read of it.
+ */
+export async function admitEstimate(
+  deps: GateDeps,
+  session: SessionFacts,
+  query: {
+    readonly exact: Buffer;
+    readonly masked: string;
+    readonly request: string | undefined;
+  },
+): Promise<Permit> {
+  const statement = randomUUID();
+  const digest = bind([session.protocol, session.id, query.exact]);
+  const receipt = await deps.audit.append({
+    kind: 'statement',
+    ...ofSession(session),
+    statement,
+    ...(query.request !== undefined && { request: query.request }),
+    verdict: 'allow',
+    binds: { digest, verdict: 'allow' },
+    body: {
+      text: query.masked,
+      class: ['countersign/estimate'],
+      rules: ['countersign/own'],
+    },
   });
   return issuePermit(statement, digest, receipt, { masks: new Map() });
 }

@@ -1,6 +1,5 @@
 import { NotClaimed } from '#src/approval/port.ts';
 import type { Card, Request } from '#src/approval/request.ts';
-import type { Hold } from '#src/policy/verdict.ts';
 import type { Person } from '#src/identity/person.ts';
 import type { Admitted, Asked, GateDeps, GateRefusal, HeldNotice } from './asked.ts';
 import { bounded, judgeAgain, type Held } from './again.ts';
@@ -9,6 +8,7 @@ import { tellHidden } from './fresh.ts';
 import { Withdrawal } from './holds.ts';
 import { issuePermit } from './permit.ts';
 import { statementBody } from './record.ts';
+import { limited, rowsAtFirst, tellRows } from './rows.ts';
 import { Wait } from './wait.ts';
 
 /** Parks the statement, waits on the client's live connection, and claims it once approved. */
@@ -16,20 +16,26 @@ export async function hold(deps: GateDeps, held: Held): Promise<Admitted> {
   const { asked, statement, verdict } = held;
   const facts = { target: asked.session.target.name, session: asked.session.id, statement };
   const wait = new Wait(deps.telemetry, facts, held.span);
+  const alike = asked.particulars?.alike(asked.look);
+  const rows = rowsAtFirst(held);
   const request = await deps.requests.open({
     kind: 'statement',
     session: asked.session.id,
     statement,
     requirement: bounded(verdict.requirement, asked),
-    card: await cardOf(deps, asked, verdict),
+    card: await cardOf(deps, held),
     body: statementBody(asked, held.policy),
     binds: { digest: asked.look.digest, verdict: 'hold' },
     ...(wait.traceparent !== undefined && { traceparent: wait.traceparent }),
+    ...(alike !== undefined && { alike }),
+    ...(held.shape && { shape: held.shape.digest }),
+    ...(rows && { rows }),
   });
   deps.holds.add(request.id, asked);
   wait.opened();
   try {
     asked.onHeld(noticeOf(deps, request, asked));
+    tellRows(deps, held, request);
     return await decided(deps, held, request, wait);
   } catch (error) {
     // Nobody waits for it any more, so nobody should be asked. When the store is gone this fails too: the request then
@@ -73,7 +79,7 @@ async function decided(
       digest: look.digest,
       verdict: 'approved',
     });
-    const permit = issuePermit(statement, look.digest, receipt, verdict);
+    const permit = issuePermit(statement, look.digest, receipt, limited(verdict, settled));
     tellHidden(deps, asked, verdict);
     return { kind: 'run', permit, request: request.id };
   } catch (error) {
@@ -143,8 +149,10 @@ function noticeOf(deps: GateDeps, request: Request, asked: Asked): HeldNotice {
 const openFor = (ms: number): string =>
   ` The transaction around it has been open for ${Math.max(0, Math.round(ms / 1000))} s and holds its locks while you wait.`;
 
-async function cardOf(deps: GateDeps, asked: Asked, verdict: Hold): Promise<Omit<Card, 'digest'>> {
+async function cardOf(deps: GateDeps, held: Held): Promise<Omit<Card, 'digest'>> {
+  const { asked, verdict, shape } = held;
   const { session, look, context } = asked;
+  const ms = verdict.requirement.shapeMs;
   const subject = await deps.subject(session.person);
   const person: Person = subject?.person ?? {
     email: session.person,
@@ -167,5 +175,6 @@ async function cardOf(deps: GateDeps, asked: Asked, verdict: Hold): Promise<Omit
       transactionOpenMs: Math.max(0, Date.now() - asked.transactionSince),
     }),
     ...(subject?.agent && { agent: subject.agent.id }),
+    ...(shape && ms !== undefined && { shape: { words: shape.words, ms } }),
   };
 }

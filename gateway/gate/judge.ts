@@ -1,3 +1,4 @@
+import type { Rows } from '#src/approval/request.ts';
 import type { Subject } from '#src/identity/person.ts';
 import type { Context, Policy } from '#src/policy/policy.ts';
 import type { Deny, Verdict } from '#src/policy/verdict.ts';
@@ -63,4 +64,11 @@ export function refusalOf(verdict: Deny, refused?: Refused): GateRefusal {
     detail: `Refused by rule ${verdict.rules.join(', ')}.`,
     hint: verdict.hint ?? 'Ask the owner of the rule, or change the statement and send it again.',
   };
+}
+
+/** The look with the estimate as rules are asked about it. */
+export function withRows(look: Look, rows: Rows | undefined): Look {
+  const estimatedRows = rows?.estimated;
+  if (estimatedRows === undefined) return look;
+  return { ...look, effects: look.effects.map((effect) => ({ ...effect, estimatedRows })) };
 }
