@@ -132,9 +132,7 @@ function checkMention({ type, id }: Mention, names: Names): Complaint | undefine
     case 'Target':
       return checkTarget(id, names);
     case 'Environment':
-      return !names.environments || names.environments.has(id)
-        ? undefined
-        : unknown('environment', id, names.environments);
+      return checkEnvironment(id, names);
     case 'Schema':
     case 'Table':
     case 'Function':
@@ -147,6 +145,12 @@ function checkMention({ type, id }: Mention, names: Names): Complaint | undefine
 
 function checkTarget(id: string, names: Names): Complaint | undefined {
   return names.targets && !names.targets.has(id) ? unknown('target', id, names.targets) : undefined;
+}
+
+function checkEnvironment(id: string, { environments }: Names): Complaint | undefined {
+  return environments && !environments.has(id)
+    ? unknown('environment', id, environments)
+    : undefined;
 }
 
 const objects = {
