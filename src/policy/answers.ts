@@ -53,6 +53,11 @@ export class Answers {
     this.#home = home;
   }
 
+  /** The name of the target that the answers are about. */
+  get target(): string {
+    return this.#home.name;
+  }
+
   about(action: Action, resource: Resource, ask: AskFacts): Answer {
     const entry = this.#entry(action, resource);
     if (entry.free) return entry.free;

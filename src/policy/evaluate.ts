@@ -1,26 +1,23 @@
 import type { Subject } from '../identity/person.ts';
-import type { Action, Effect, Resource } from '../statement/effect.ts';
-import { Answers, type Answer } from './answers.ts';
+import type { Action, Effect, Escape, Resource } from '../statement/effect.ts';
+import { Answers } from './answers.ts';
 import { mayConcern, principalOf } from './ast.ts';
 import { TwoGenerations } from './cache.ts';
 import { RuleBook } from './book.ts';
-import { stricterMask } from './combine.ts';
-import { chainOf, namesOf, principalsOf } from './entities.ts';
+import { chainOf, principalsOf } from './entities.ts';
 import { Overheard, questionsOf, type Explanation, type Heard } from './explain.ts';
 import { factsOf, type AskFacts } from './facts.ts';
 import { columnsNamed, hiddenSomewhere } from './hidden.ts';
+import { maskOf, namesColumn } from './hiding.ts';
 import type { Context, Policy, TargetFacts } from './policy.ts';
 import { Remembered } from './remembered.ts';
 import type { Rule } from './rule.ts';
 import { ownRules, Tally } from './tally.ts';
 import { columnsOf, unrestricted } from './unrestricted.ts';
-import type { Mask, Verdict } from './verdict.ts';
+import type { Verdict } from './verdict.ts';
 
 const maxScopes = 1_024;
 const opening = { class: 'connect', bounded: true } as const;
-
-/** A mask with the rules that ask for it. */
-type Masked = { readonly mask: Mask; readonly rules: readonly string[] };
 
 /** One version of the rules over Cedar, with the answers it has given. */
 export class CedarPolicy implements Policy {
@@ -185,6 +182,25 @@ export class CedarPolicy implements Policy {
       this.#count(tally, scope, action, resource, facts);
     this.#judgeColumns(tally, scope, effect, facts);
     if (effect.opaque) this.#opaque(tally, scope, effect, facts);
+    if (effect.escapes) this.#escape(tally, scope, effect.escapes, facts);
+  }
+
+  /** A way past the tables that rules speak of is the administrator's, whatever else is permitted. */
+  #escape(
+    tally: Tally,
+    scope: readonly Answers[],
+    escapes: readonly Escape[],
+    facts: AskFacts,
+  ): void {
+    for (const answers of scope) {
+      const target: Resource = { type: 'Target', path: [answers.target] };
+      const { kind } = answers.about('administer', target, facts);
+      if (kind !== 'permit' && kind !== 'hold') {
+        const message = `it reaches past the tables that rules speak of (${escapes.join(', ')})`;
+        tally.deny([ownRules.escape], message, `only who may administer ${answers.target} can`);
+      }
+      this.#count(tally, [answers], 'administer', target, facts);
+    }
   }
 
   #judgeColumns(tally: Tally, scope: readonly Answers[], effect: Effect, facts: AskFacts): void {
@@ -306,25 +322,6 @@ export class CedarPolicy implements Policy {
 
 const words = (action: Action, resource: Resource): string =>
   `${action} on ${resource.path.join('.')}`;
-
-/** Undefined when the column is shown. Nothing permitted, or no answer: null, the strictest. */
-function maskOf(answer: Answer, tally: Tally, column: Resource): Masked | undefined {
-  if (answer.kind === 'permit') return undefined;
-  if (answer.kind === 'asking' && tally.shows(answer.asking, column)) return undefined;
-  if (answer.kind !== 'forbid') return { mask: { kind: 'null' }, rules: [ownRules.noPermit] };
-  const rules = answer.forbids.map((rule) => rule.id);
-  const permitted = answer.permitted || (answer.asking && tally.shows(answer.asking, column));
-  if (!permitted) return { mask: { kind: 'null' }, rules };
-  return { mask: answer.forbids.map((rule) => rule.terms.mask).reduce(stricterMask), rules };
-}
-
-function namesColumn(answer: Answer, column: Resource): boolean {
-  if (answer.kind !== 'permit' && answer.kind !== 'hold') return false;
-  const own = [namesOf(column).key];
-  return answer.permits.some(
-    ({ json }) => json.resource.op === '==' && mayConcern(json, 'assign', own),
-  );
-}
 
 /** Whatever goes wrong while rules are asked is a refusal. */
 function failClosed(judge: () => Verdict): Verdict {

@@ -12,6 +12,7 @@ export const ownRules = {
   noPermit: 'countersign/no-permit',
   ruleError: 'countersign/rule-error',
   opaque: 'countersign/opaque',
+  escape: 'countersign/escape',
   maskedAssign: 'countersign/masked-assign',
   maskedFlow: 'countersign/masked-flow',
 } as const;
