@@ -39,6 +39,8 @@ export type Surroundings = {
   readonly names: KnownNames | undefined;
   /** Started at the first file that has a schema of its own. */
   readonly sandbox: () => Promise<Sandbox>;
+  /** Files with the same target and the same schema share them. */
+  readonly trials: (target: TargetConfig) => Promise<Trials>;
 };
 
 type Answer = { readonly verdict: Verdict; readonly questions: readonly QuestionNote[] };
@@ -48,8 +50,7 @@ export async function runFile(
   { name, tests }: NamedTests,
   around: Surroundings,
 ): Promise<FileResult> {
-  await using opened = new AsyncDisposableStack();
-  const world = await worldOf(name, tests, around, opened);
+  const world = await worldOf(name, tests, around);
   const exercised = new Set<string>();
   const cases: CaseResult[] = [];
   for (const one of tests.cases) {
@@ -79,12 +80,7 @@ type World = {
   readonly trials: (target: TargetFacts) => Promise<Trials>;
 };
 
-async function worldOf(
-  name: string,
-  tests: TestFile,
-  around: Surroundings,
-  opened: AsyncDisposableStack,
-): Promise<World> {
+async function worldOf(name: string, tests: TestFile, around: Surroundings): Promise<World> {
   const targets = targetsOf(name, tests, around.config);
   const place = await placeOf(name, tests, around, targets);
   const { files } = around;
@@ -99,20 +95,12 @@ async function worldOf(
       `${name}: the rules do not load`,
       loaded.problems.map((p) => `${p.file}:${p.line ?? 1}: ${p.message} (${p.hint})`).join('\n  '),
     );
-  const open = new Map<string, Trials>();
   return {
     tests,
     policy: loaded.policy,
     rules: new Map([...loaded.files].filter(([, file]) => file !== OWN)),
     targets,
-    async trials(target) {
-      const known = open.get(target.name);
-      if (known) return known;
-      const { Trials } = await import('#gateway/postgres/trial.ts');
-      const trials = opened.use(new Trials(place(target)));
-      open.set(target.name, trials);
-      return trials;
-    },
+    trials: (target) => around.trials(place(target)),
   };
 }
 

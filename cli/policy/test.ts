@@ -2,6 +2,7 @@ import { access, writeFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import type { Config } from '#src/config/config.ts';
 import { readPolicyFiles } from '#src/config/policies.ts';
+import type { Trials } from '#gateway/postgres/trial.ts';
 import { EXIT, usageFailure } from '../failure.ts';
 import { openConfig } from '../installation.ts';
 import type { Terminal } from '../terminal.ts';
@@ -30,12 +31,20 @@ export async function test(values: Asked, terminal: Terminal): Promise<number> {
   const started = performance.now();
   await using opened = new AsyncDisposableStack();
   let sandbox: Promise<Sandbox> | undefined;
+  const open = new Map<string, Trials>();
   const around: Surroundings = {
     dir,
     files,
     config,
     names: config && namesOf(config),
-    sandbox: () => (sandbox ??= openSandbox().then((open) => opened.use(open))),
+    sandbox: () => (sandbox ??= openSandbox().then((box) => opened.use(box))),
+    async trials(target) {
+      const key = JSON.stringify(target);
+      const { Trials } = await import('#gateway/postgres/trial.ts');
+      const known = open.get(key) ?? opened.use(new Trials(target));
+      open.set(key, known);
+      return known;
+    },
   };
   const results: FileResult[] = [];
   for (const one of found) {
