@@ -1,4 +1,5 @@
 import type { Request, Rows } from '#src/approval/request.ts';
+import type { Subject } from '#src/identity/person.ts';
 import type { Policy } from '#src/policy/policy.ts';
 import type { Allow, Hold, Requirement, Verdict } from '#src/policy/verdict.ts';
 import type { Look } from '#src/statement/statement.ts';
@@ -14,6 +15,7 @@ export type Held = {
   readonly statement: string;
   readonly verdict: Hold;
   readonly policy: Policy;
+  readonly subject: Subject | undefined;
   /** What rules asked to know before they gave this verdict. */
   readonly rows?: Rows | undefined;
   /** What may be approved with it; only where every rule that holds it allows that. */

@@ -57,12 +57,15 @@ async function decide(
     : first;
   deps.telemetry.metrics.target(asked.session.target.name).verdicts[verdict.kind] += 1;
   if (verdict.kind === 'hold') {
-    const held = await shaped({ asked, statement, verdict, policy, rows, span });
+    const held = await shaped({ asked, statement, verdict, policy, subject, rows, span });
     return (await onShape(deps, held)) ?? hold(deps, held);
   }
   const { digest } = look;
   const receipt = await deps.audit.append(
-    statementEntry({ asked, statement, verdict, policy, binds: { digest, verdict: verdict.kind } }),
+    statementEntry({
+      ...{ asked, statement, verdict, policy, subject },
+      binds: { digest, verdict: verdict.kind },
+    }),
   );
   if (verdict.kind === 'deny') {
     const refusal = refusalOf(verdict, look.refused);

@@ -24,7 +24,7 @@ export async function hold(deps: GateDeps, held: Held): Promise<Admitted> {
     statement,
     requirement: bounded(verdict.requirement, asked),
     card: await cardOf(deps, held),
-    body: statementBody(asked, held.policy),
+    ...statementBody(asked, held.policy, held.subject),
     binds: { digest: asked.look.digest, verdict: 'hold' },
     ...(wait.traceparent !== undefined && { traceparent: wait.traceparent }),
     ...(alike !== undefined && { alike }),

@@ -1,9 +1,11 @@
-import type { Binding, Entry, JsonObject } from '#src/audit/log.ts';
+import type { Binding, Entry } from '#src/audit/log.ts';
+import type { Subject } from '#src/identity/person.ts';
 import type { Policy } from '#src/policy/policy.ts';
 import type { Allow, Verdict } from '#src/policy/verdict.ts';
 import { resourceId } from '#src/statement/effect.ts';
 import type { Look } from '#src/statement/statement.ts';
 import type { Asked, SessionFacts } from './asked.ts';
+import { sharedEffects, sharedSubject } from './shared.ts';
 
 /** Fields that tie every record of a session to it. */
 export const ofSession = (session: SessionFacts) => ({
@@ -21,29 +23,38 @@ export function statementEntry(from: {
   readonly statement: string;
   readonly verdict: Recorded;
   readonly policy: Policy;
+  readonly subject: Subject | undefined;
   readonly binds: Binding;
 }): Entry {
-  const { asked, verdict, policy } = from;
+  const { asked, verdict, policy, subject } = from;
   return {
     kind: 'statement',
     ...ofSession(asked.session),
     statement: from.statement,
     verdict: verdict.kind,
     binds: from.binds,
-    body: statementBody(asked, policy, verdict),
+    ...statementBody(asked, policy, subject, verdict),
   };
 }
 
 /** What is said of a statement in every record about it; keys in the order in which they are written. */
-export function statementBody(asked: Asked, policy: Policy, verdict?: Recorded): JsonObject {
+export function statementBody(
+  asked: Asked,
+  policy: Policy,
+  subject: Subject | undefined,
+  verdict?: Recorded,
+): Pick<Entry, 'body' | 'shared'> {
   const { session, look, context } = asked;
   const { clear, masked } = verdict?.kind === 'allow' ? columnsShown(asked, verdict, policy) : NONE;
-  return {
+  const effects = sharedEffects(look.effects);
+  const who = subject && sharedSubject(subject);
+  const body = {
     application: session.application,
     class: look.effects.map((effect) => effect.class),
     ...(clear && { clear }),
     client: session.client,
     database: session.database,
+    ...(effects && { effects: effects.digest }),
     ...signInOf(verdict),
     inTransaction: context.inTransaction,
     ...(masked && { masked }),
@@ -52,9 +63,11 @@ export function statementBody(asked: Asked, policy: Policy, verdict?: Recorded):
     ...(context.purpose !== undefined && { purpose: context.purpose }),
     ...(context.reason !== undefined && { reason: context.reason }),
     ...(verdict && { rules: verdict.rules }),
+    ...(who && { subject: who.digest }),
     text: look.masked,
     words: look.words,
   };
+  return { body, shared: [effects, who].filter((each) => each !== undefined) };
 }
 
 /** The fresh sign-in that columns are shown behind. */

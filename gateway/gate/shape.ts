@@ -53,13 +53,14 @@ function suits({ card, requirement }: Request, verdict: Hold): boolean {
   return same && covers(requirement, verdict.requirement);
 }
 
-function entryOn({ asked, statement, verdict, policy }: Held, request: Request): Entry {
+function entryOn({ asked, statement, verdict, policy, subject }: Held, request: Request): Entry {
   const { digest } = asked.look;
   const entry = statementEntry({
     asked,
     statement,
     verdict: { ...verdict, kind: 'allow' },
     policy,
+    subject,
     binds: { digest, verdict: 'approved' },
   });
   return { ...entry, verdict: 'approved', body: { approval: request.id, ...entry.body } };

@@ -1,4 +1,5 @@
 import type { Binding, Entry, JsonObject, Receipt } from '../audit/log.ts';
+import type { Shared } from '../audit/shared.ts';
 import type { Person } from '../identity/person.ts';
 import type { Requirement } from '../policy/verdict.ts';
 import type { RequestFilter } from './list.ts';
@@ -18,6 +19,8 @@ export type NewRequest = {
   readonly rows?: Rows;
   /** Body of the held statement's record, beside what the request itself adds. */
   readonly body: JsonObject;
+  /** What that body names by digest. */
+  readonly shared?: readonly Shared[];
   readonly binds: Binding;
   readonly traceparent?: string;
 };

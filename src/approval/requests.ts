@@ -133,6 +133,7 @@ export function openRequests(parts: RequestParts): OpenRequests {
             shownDigest: card.digest,
             requirement: asked.requirement,
           },
+          ...(asked.shared && { shared: asked.shared }),
           binds: asked.binds,
         },
         async (sql, record) => {

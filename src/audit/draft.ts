@@ -113,14 +113,20 @@ export function seal(drafts: readonly Draft[], writer: string, tail: Tail): read
   });
 }
 
-export const INSERT = `
+const PLACE = `
   with place as (
     insert into countersign.record (writer, seq, id, leaf, hash)
-    select $1, u.* from unnest($3::bigint[], $4::uuid[], $5::bytea[], $6::bytea[]) u)
+    select $1, u.* from unnest($3::bigint[], $4::uuid[], $5::bytea[], $6::bytea[]) u)`;
+const BODY = `
   insert into countersign.record_body (writer, epoch, id, at, kind, session, statement, request,
     person, agent, target, verdict, salt, body)
   select $1, $2, u.* from unnest($4::uuid[], $7::timestamptz[], $8::text[], $9::uuid[], $10::uuid[], $11::uuid[],
     $12::text[], $13::text[], $14::text[], $15::text[], $16::bytea[], $17::text[]) u`;
+export const INSERT = `${PLACE}${BODY}`;
+/** Also with texts that records share and that this process has not stored yet. */
+export const INSERT_SHARED = `${PLACE}, known as (
+    insert into countersign.record_shared (digest, text)
+    select u.* from unnest($18::text[], $19::text[]) u on conflict do nothing)${BODY}`;
 
 /** Parameters of `INSERT` for one batch. */
 export function insertValues(writer: string, epoch: number, batch: readonly Sealed[]): unknown[] {

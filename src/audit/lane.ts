@@ -1,7 +1,8 @@
 import pg from 'pg';
 import type { Database } from '../store/database.ts';
-import { INSERT, insertValues, seal, type Draft, type Tail } from './draft.ts';
+import { INSERT, INSERT_SHARED, insertValues, seal, type Draft, type Tail } from './draft.ts';
 import type { RecordKind, Within } from './log.ts';
+import { Stored } from './stored.ts';
 
 /** Another process owns this writer; nothing can be appended any more. */
 export class Fenced extends Error {
@@ -50,6 +51,7 @@ export class Lane {
   /** Where the tail is if the write of unknown fate did happen. */
   #unknown: Tail | undefined;
   #pid: number | undefined;
+  readonly #stored = new Stored();
 
   constructor(options: LaneOptions) {
     this.#options = options;
@@ -143,7 +145,11 @@ export class Lane {
     if (!client || !before) throw new Error('the store is not connected');
     const sealed = seal(drafts, writer, before);
     const after = sealed.at(-1)?.tail ?? before;
-    const insert = { name: 'append', text: INSERT, values: insertValues(writer, epoch, sealed) };
+    const values = insertValues(writer, epoch, sealed);
+    const fresh = this.#stored.missing(drafts);
+    const insert = fresh
+      ? { name: 'append-shared', text: INSERT_SHARED, values: [...values, ...fresh.values] }
+      : { name: 'append', text: INSERT, values };
     const kinds = failpoint && drafts.map((draft) => draft.entry.kind);
     this.#unknown = after;
     try {
@@ -157,6 +163,7 @@ export class Lane {
     }
     this.#unknown = undefined;
     this.#tail = after;
+    if (fresh) this.#stored.add(fresh);
   }
 
   async #own(client: pg.Client): Promise<number> {

@@ -1,4 +1,5 @@
 import type { ClientBase } from 'pg';
+import type { Shared } from './shared.ts';
 
 /** Anything a JSON text can hold; record bodies are masked before they come here. */
 export type Json =
@@ -42,6 +43,8 @@ export type Entry = {
   readonly target?: string;
   readonly verdict?: RecordVerdict;
   readonly body: JsonObject;
+  /** What the body names by digest; stored with the record, once. */
+  readonly shared?: readonly Shared[];
   /** The log writes `HMAC-SHA256(record salt, digest)` into the body as `digest`; the digest itself never leaves memory. */
   readonly binds?: Binding;
 };
