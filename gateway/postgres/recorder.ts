@@ -27,6 +27,8 @@ export class Run {
   #ended = false;
   /** Rows that went to the client, counted where a rule limits them; a portal may be executed in pieces. */
   passed = 0;
+  /** Rows that it changed, of all the statements of a string. */
+  changed = 0;
 
   constructor(
     deps: RecorderDeps,

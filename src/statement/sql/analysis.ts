@@ -68,6 +68,10 @@ export type Part = {
   readonly defines: boolean;
   readonly returnsRows: boolean;
   readonly copy?: 'in' | 'out';
+  /** Of a plain query: it changes no rows, or exactly as many as its tag says (beside triggers and foreign keys). */
+  readonly changes?: 'none' | 'counted';
+  /** FETCH: the cursor whose rows it returns. */
+  readonly fetches?: string;
   /** `text` is the whole PREPARE, because the types it declares decide what the query means. */
   readonly prepares?: { readonly name: string; readonly text: string; readonly meaning: Meaning };
   readonly deallocates?: string;

@@ -60,8 +60,11 @@ export function executePlan(
       return {
         ...rest,
         named: true,
-        part: makePart(statement, part.effect, { returnsRows: part.returnsRows }, (isRuled) =>
-          part.touchesRuled(isRuled),
+        part: makePart(
+          statement,
+          part.effect,
+          { returnsRows: part.returnsRows, ...(part.changes && { changes: part.changes }) },
+          (isRuled) => part.touchesRuled(isRuled),
         ),
       };
     },
@@ -84,7 +87,7 @@ function fetch(statement: Statement, body: FetchStmt): Judged {
   const base = { ...rest, class: 'fetch', words };
   const what = moves || !outputs ? base : { ...base, outputs };
   return {
-    part: makePart(statement, what, { returnsRows: !moves }, (isRuled) =>
+    part: makePart(statement, what, { returnsRows: !moves, fetches: name }, (isRuled) =>
       cursor.touchesRuled(isRuled),
     ),
     relations: new Set(),

@@ -10,6 +10,7 @@ import {
 } from './part.ts';
 import { type QueryFacts, effectOf } from './tree.ts';
 import { escapesOf } from './escapes.ts';
+import { writes } from './walk.ts';
 import { queryWords } from './words.ts';
 
 export const queryClasses: Readonly<Record<string, string>> = {
@@ -45,12 +46,21 @@ export function judgedQuery(
 ): Judged {
   const outputs = (facts.outputs ?? []).flatMap((output) => output.sources);
   return {
-    part: makePart(statement, what, extra, touches(facts, outputs)),
+    part: makePart(statement, what, { ...changesOf(facts), ...extra }, touches(facts, outputs)),
     facts,
     ...(start !== undefined && { factsStart: start }),
     relations: facts.uses.relations,
     routines: facts.uses.routines,
   };
+}
+
+/** A tag counts what the statement itself changes; not what its common table expressions, rules and functions do. */
+function changesOf({ uses, scopes }: QueryFacts): Pick<PartExtra, 'changes'> {
+  if (uses.opaque) return {};
+  if (uses.writes === 0) return { changes: 'none' };
+  const [only, ...others] = scopes;
+  const tagged = others.length === 0 && uses.writes === 1 && only && writes(only);
+  return tagged ? { changes: 'counted' } : {};
 }
 
 /** SELECT, INSERT, UPDATE, DELETE, MERGE, VALUES, TABLE: the target says what they do. */

@@ -24,6 +24,8 @@ export class Uses {
   readonly routines = new Set<number>();
   /** Views' own expressions are their owner's, not the statement's. */
   insideViews = 0;
+  /** Queries of it that change rows: itself, and common table expressions. */
+  writes = 0;
   opaque = false;
   /** Some row that is there already may be changed, wherever in the statement: UPDATE, ON CONFLICT DO UPDATE, MERGE. */
   updates = false;

@@ -193,10 +193,14 @@ function compares(node: TreeNode): boolean {
   );
 }
 
+export const writes = ({ query }: Scope): boolean =>
+  number(query, 'commandType') !== command.select;
+
 function walkWrite(uses: Uses, scope: Scope): void {
   const query = scope.query;
   const kind = number(query, 'commandType');
-  if (kind === command.select) return;
+  if (!writes(scope)) return;
+  uses.writes += 1;
   const varno = number(query, 'resultRelation');
   const oid = number(entryAt(query, varno), 'relid');
   if (kind === command.merge) return walkMerge(uses, scope, oid);
