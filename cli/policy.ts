@@ -44,6 +44,33 @@ const OPTIONS = {
     value: 'PATH',
     about: "explain: names are looked up along it (default: a new session's)",
   },
+  with: { type: 'string', value: 'DIR', about: 'simulate: the rules to judge by' },
+  since: {
+    type: 'string',
+    value: 'TIME',
+    about: 'simulate: how far back, such as 24h (default 7d)',
+  },
+  target: {
+    type: 'string',
+    value: 'NAME',
+    about: 'simulate: statements of this target only; init: its name',
+  },
+  limit: {
+    type: 'string',
+    value: 'N',
+    about: 'simulate: list at most the newest N changes (default 100)',
+  },
+  groups: {
+    type: 'string',
+    value: 'then|now',
+    about: 'simulate: with the groups that people had then (default), or have now',
+  },
+  pack: {
+    type: 'string',
+    value: 'NAME',
+    multiple: true,
+    about: 'init: copy this one of the starter rules; without it, the names are listed',
+  },
 } as const satisfies Options;
 
 export const policyCommand: Command = {
@@ -51,6 +78,8 @@ export const policyCommand: Command = {
     'policy check [--config FILE] [--dir DIR] [--offline] [--json]',
     'policy test [--dir DIR] [--junit FILE] [--json]',
     'policy explain TARGET[/DATABASE] PERSON SQL [--reason TEXT] [--at TIME] [--group GROUP] …',
+    'policy simulate --with DIR [--since 7d] [--target NAME] [--groups then|now] [--limit N] [--json]',
+    'policy init [--pack NAME]… [--target NAME] [--dir DIR]',
     'policy schema',
   ],
   about:
@@ -59,6 +88,8 @@ export const policyCommand: Command = {
     'test runs the cases of every *.test.yaml beside the rules, against tables that the file gives or a target has;\n' +
     'it exits 1 when one fails.\n' +
     'explain says what the rules make of a statement, and why: the target parses it, and nothing is run.\n' +
+    'simulate judges what is in the log by other rules, and lists every verdict that would be another.\n' +
+    'init copies rules of the starter pack, with their tests, into the rules of this configuration.\n' +
     'schema prints the Cedar schema, for editors.',
   options: OPTIONS,
   examples: [
@@ -80,6 +111,10 @@ async function policy(argv: readonly string[], terminal: Terminal): Promise<numb
       return (await import('./policy/check.ts')).check(values, terminal);
     case 'test':
       return (await import('./policy/test.ts')).test(values, terminal);
+    case 'simulate':
+      return (await import('./policy/simulate.ts')).simulate(values, terminal);
+    case 'init':
+      return (await import('./policy/init.ts')).init(values, terminal);
     case 'schema':
       terminal.out(schemaText.trimEnd());
       return EXIT.done;
@@ -88,4 +123,4 @@ async function policy(argv: readonly string[], terminal: Terminal): Promise<numb
   }
 }
 
-const KNOWN = 'it is check, test, explain or schema';
+const KNOWN = 'it is check, test, explain, simulate, init or schema';

@@ -60,14 +60,18 @@ export function statementBody(
     ...(masked && { masked }),
     ...(verdict?.kind === 'deny' && { message: verdict.message }),
     policy: policy.version,
-    ...(context.purpose !== undefined && { purpose: context.purpose }),
-    ...(context.reason !== undefined && { reason: context.reason }),
+    ...statedIn(context),
     ...(verdict && { rules: verdict.rules }),
     ...(who && { subject: who.digest }),
     text: look.masked,
     words: look.words,
   };
   return { body, shared: [effects, who].filter((each) => each !== undefined) };
+}
+
+/** What the person has said about it. */
+function statedIn({ purpose, reason }: Asked['context']): { purpose?: string; reason?: string } {
+  return { ...(purpose !== undefined && { purpose }), ...(reason !== undefined && { reason }) };
 }
 
 /** The fresh sign-in that columns are shown behind. */

@@ -1,6 +1,6 @@
 import pg from 'pg';
 import type { Database } from '../store/database.ts';
-import { INSERT, INSERT_SHARED, insertValues, seal, type Draft, type Tail } from './draft.ts';
+import { insertValues, seal, type Draft, type Tail } from './draft.ts';
 import type { RecordKind, Within } from './log.ts';
 import { Stored } from './stored.ts';
 
@@ -145,11 +145,7 @@ export class Lane {
     if (!client || !before) throw new Error('the store is not connected');
     const sealed = seal(drafts, writer, before);
     const after = sealed.at(-1)?.tail ?? before;
-    const values = insertValues(writer, epoch, sealed);
-    const fresh = this.#stored.missing(drafts);
-    const insert = fresh
-      ? { name: 'append-shared', text: INSERT_SHARED, values: [...values, ...fresh.values] }
-      : { name: 'append', text: INSERT, values };
+    const insert = this.#stored.insert(drafts, insertValues(writer, epoch, sealed));
     const kinds = failpoint && drafts.map((draft) => draft.entry.kind);
     this.#unknown = after;
     try {
@@ -163,7 +159,7 @@ export class Lane {
     }
     this.#unknown = undefined;
     this.#tail = after;
-    if (fresh) this.#stored.add(fresh);
+    this.#stored.add(insert.digests);
   }
 
   async #own(client: pg.Client): Promise<number> {

@@ -5,14 +5,14 @@ import { escapeKinds, resourceId, type Effect, type Output, type Resource } from
  * they may quote constants, and so are the names of results, which a statement makes up.
  */
 export function writeEffects(effects: readonly Effect[]): string {
-  return JSON.stringify(
-    effects.map(({ words: _, estimatedRows: __, outputs, ...effect }) => ({
-      ...effect,
-      ...(outputs && { outputs: outputs.map(({ sources, verbatim }) => ({ sources, verbatim })) }),
-    })),
-    (_, value: unknown) => (isResource(value) ? `${value.type} ${resourceId(value)}` : value),
-  );
+  return JSON.stringify(effects, (key, value: unknown) => {
+    if (LEFT_OUT.has(key)) return undefined;
+    return isResource(value) ? `${value.type} ${resourceId(value)}` : value;
+  });
 }
+
+/** `name` and `origin` are an output's. */
+const LEFT_OUT: ReadonlySet<string> = new Set(['words', 'estimatedRows', 'name', 'origin']);
 
 const isResource = (value: unknown): value is Resource =>
   typeof value === 'object' &&
