@@ -46,6 +46,7 @@ const valueRow = z.object({
   labels: z.array(z.string()).nullable(),
 });
 const pairRow = z.object({ from: oidNumber, to: oidNumber });
+const operatorRow = pairRow.extend({ name: z.string() });
 
 // The version of a relation moves with its row, its columns, its rules and its triggers.
 const relationsSql = `
@@ -103,7 +104,7 @@ const uniqueSql = `
     and d.refobjid = i.indrelid and d.refobjsubid > 0
   where i.indrelid >= 16384 and (i.indisunique or i.indisexclusion)`;
 
-const operatorsSql = `select oid as "from", oprcode::oid as "to" from pg_operator where oid >= 16384`;
+const operatorsSql = `select oid as "from", oprcode::oid as "to", oprname as name from pg_operator where oid >= 16384`;
 
 // Types that an owner made: what reads and prints their text, and the functions that a domain's checks call.
 const typesSql = `
@@ -156,7 +157,7 @@ export class CatalogReader {
 
   /** Counts and transaction ids of everything an owner made; any DDL changes it. */
   async fingerprint(): Promise<string> {
-    const client = await this.#connect();
+    const client = await this.connect();
     const result = await client.query<unknown[]>({ text: fingerprintSql, rowMode: 'array' });
     return result.rows.map((row) => row.join(':')).join(' ');
   }
@@ -167,14 +168,14 @@ export class CatalogReader {
 
   /** The query behind a view, with every name qualified. */
   async viewDefinition(oid: number): Promise<string> {
-    const client = await this.#connect();
+    const client = await this.connect();
     const result = await client.query('select pg_get_viewdef($1::oid) as text', [oid]);
     const { text } = z.object({ text: z.string() }).parse(result.rows[0]);
     return text.trim().replace(/;$/, '');
   }
 
   async #rows(): Promise<CatalogRows> {
-    const client = await this.#connect();
+    const client = await this.connect();
     const all = async <T>(sql: string, shape: z.ZodType<T>, values: string[] = []): Promise<T[]> =>
       z.array(shape).parse((await client.query(sql, values)).rows);
     const relations = await all(relationsSql, relationRow);
@@ -184,7 +185,7 @@ export class CatalogReader {
       pairRow,
     );
     const cascades = await all(cascadesSql, cascadeRow);
-    const operators = await all(operatorsSql, pairRow);
+    const operators = await all(operatorsSql, operatorRow);
     const types = await all(typesSql, pairRow);
     const values = await all(valuesSql, valueRow);
     const indexes = await all(indexesSql, indexRow);
@@ -193,6 +194,7 @@ export class CatalogReader {
     const generated = await all(generatedSql, generatedRow);
     return {
       target: this.#target.name,
+      role: this.#target.user,
       schemas,
       generated: generatedBy(generated),
       unique: pairs(unique),
@@ -201,13 +203,15 @@ export class CatalogReader {
       inherits: inherits.map(({ from, to }) => [from, to] as const),
       cascades: grouped(cascades),
       operators: new Map(operators.map(({ from, to }) => [from, to])),
+      operatorNames: new Set(operators.map(({ name }) => name)),
       types: pairs(types),
       values: new Map(values.flatMap((row) => ownType(row) ?? [])),
       indexes: indexes.map((index) => ({ ...index, primary: index.primary ?? undefined })),
     };
   }
 
-  #connect(): Promise<Client> {
+  /** The one session of the analyser's role that everything here is asked in. */
+  connect(): Promise<Client> {
     if (this.#client) return this.#client;
     const client = analyserClient(this.#target, this.#database, {
       search_path: 'pg_catalog',

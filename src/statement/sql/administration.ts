@@ -142,7 +142,7 @@ export const offices: Readonly<Record<string, Office>> = {
 
 // Where the different statements keep the name of what they are about.
 const nameFields =
-  'extname subname pubname fdwname servername tablespacename orig_tablespacename dbname trigname plname amname role roles'.split(
+  'extname subname pubname servername fdwname tablespacename orig_tablespacename dbname trigname plname amname role roles'.split(
     ' ',
   );
 

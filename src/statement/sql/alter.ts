@@ -26,10 +26,13 @@ const asked = (all: readonly Address[]): Address['accesses'] =>
 
 /** Rules speak of names: what gets another name leaves its rules, so its values count as copied there. */
 export function rename(statement: Statement, body: RenameStmt): Deed {
-  const { renameType, relation, object, subname, newname = '' } = body;
+  const { renameType, relation, subname, newname = '' } = body;
+  // A schema, a role and the like are named where a column of something else would be.
+  const whole = body.object === undefined && relation === undefined;
+  const object: Node | undefined = whole ? { String: { sval: subname ?? '' } } : body.object;
   const found = addressOf(statement, renameType, object, relation);
-  const flows = renamed(statement, body, found.relation);
-  const part = subname === undefined ? '' : `${kindWords(renameType)} ${subname} of `;
+  const flows = renamed(statement, { ...body, ...(object && { object }) }, found.relation);
+  const part = whole || subname === undefined ? '' : `${kindWords(renameType)} ${subname} of `;
   return {
     class: 'rename',
     words: `renames ${part}${found.name} to ${newname}`,
@@ -57,7 +60,7 @@ function renamed(
 ): readonly Resource[] {
   const { catalog } = statement;
   if (renameType === 'OBJECT_SCHEMA') {
-    const inside = catalog.tablesOf((object ? namesOf(object) : []).at(-1) ?? subname ?? '');
+    const inside = catalog.tablesOf((object ? namesOf(object) : []).at(-1) ?? '');
     return catalog.allColumns(inside.map(({ oid }) => oid));
   }
   if (!relation || unnamed.has(renameType)) return [];
@@ -75,7 +78,7 @@ export function setSchema(statement: Statement, body: AlterObjectSchemaStmt): De
   const flows = found.relation ? catalog.allColumns([found.relation.oid]) : [];
   return {
     class: 'set-schema',
-    words: `moves ${found.name} to the schema ${schema.path.join('.')}; ${lockWords('ACCESS EXCLUSIVE')}`,
+    words: `moves ${found.name} to the schema ${schema.path.join('.')}${found.relation ? `; ${lockWords('ACCESS EXCLUSIVE')}` : ''}`,
     accesses: [...found.accesses, ...access('define', [schema])],
     ...(flows.length > 0 && { flows }),
     defines: true,

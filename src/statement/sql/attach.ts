@@ -135,7 +135,7 @@ function policy(
 ): Deed {
   const table = relationAddress(statement, named ?? {});
   const uses = expressionUses(statement, table.relation, [body.qual, body.with_check]);
-  const says = verb === 'create' ? 'creates' : 'changes';
+  const says = verb === 'create' ? 'adds a rule of' : 'changes';
   return {
     class: `${verb}-policy`,
     words: `${says} who sees which rows of ${table.name} (policy ${body.policy_name ?? ''}); ${lockWords('ACCESS EXCLUSIVE')}`,

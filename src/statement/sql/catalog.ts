@@ -47,6 +47,8 @@ export type Origin = { readonly sources: readonly Resource[]; readonly verbatim:
 
 export type CatalogRows = {
   readonly target: string;
+  /** The role that `Schema.user` speaks of. */
+  readonly role: string;
   readonly schemas: readonly Schema[];
   readonly relations: readonly Relation[];
   readonly routines: readonly Routine[];
@@ -59,6 +61,8 @@ export type CatalogRows = {
   readonly cascades: ReadonlyMap<number, readonly Cascade[]>;
   /** Operators that an owner made: operator → routine. */
   readonly operators: ReadonlyMap<number, number>;
+  /** Their signs. */
+  readonly operatorNames: ReadonlySet<string>;
   /** Types that an owner made → the routines behind their text form and their checks. */
   readonly types: ReadonlyMap<number, readonly number[]>;
   /** Of the same types: what masks must know of their values. */
@@ -103,6 +107,8 @@ export class Catalog {
   readonly #rows: CatalogRows;
   /** What is behind the columns of views that are met as tables are, by relation and attribute number; filled by the analyser. */
   readonly materialized = new Map<number, ReadonlyMap<number, Origin>>();
+  /** The schemas that roles of people may look into; filled by the analyser. */
+  readonly roles = new Map<string, ReadonlySet<string>>();
 
   constructor(rows: CatalogRows) {
     this.#rows = rows;
@@ -216,9 +222,9 @@ export class Catalog {
     return this.#rows.relations.filter((relation) => relation.schema === schema);
   }
 
-  /** Whether an owner made operators: then none can be told by its sign. */
-  get hasOwnOperators(): boolean {
-    return this.#rows.operators.size > 0;
+  /** Whether an owner made an operator of this sign: then what it calls cannot be told by the sign. */
+  isOwnOperator(sign: string): boolean {
+    return this.#rows.operatorNames.has(sign);
   }
 
   findRoutines(
@@ -236,10 +242,19 @@ export class Catalog {
     return path.find((name) => this.#rows.schemas.some((schema) => schema.name === name));
   }
 
-  /** The schemas of a path that the target role really looks into; throws when the analyser could not look there too. */
-  usable(path: readonly string[]): readonly string[] {
+  /** Whether it is known into which schemas this role may look. */
+  knows(role: string): boolean {
+    return role === this.#rows.role || this.roles.has(role);
+  }
+
+  /** The schemas of a path that this role really looks into; throws when the analyser could not look there too. */
+  usable(path: readonly string[], role: string): readonly string[] {
+    if (!this.knows(role)) throw new NotInCatalog(`the role ${role} is not in the catalog`);
+    const own = this.roles.get(role);
     const found = path.flatMap((name) =>
-      this.#rows.schemas.filter((schema) => schema.name === name && schema.user),
+      this.#rows.schemas.filter(
+        (schema) => schema.name === name && (own ? own.has(name) : schema.user),
+      ),
     );
     for (const { name, analyser } of found)
       if (!analyser)

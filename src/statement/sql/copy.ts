@@ -1,22 +1,17 @@
 import type { CopyStmt, Node } from 'libpg-query';
 import type { ColumnUse, Effect, Output, Resource } from '../effect.ts';
 import { nameParts } from './constant.ts';
+import { expressionUses } from './expressions.ts';
 import { holdsOthersValues } from './functions.ts';
 import { type Relation, isSystem } from './catalog.ts';
 import { isTemp, relationOf } from './objects.ts';
 import { type Judged, type Plan, Refusal, type Statement, effect, makePart } from './part.ts';
-import { administered, copiesToFile, copyOut } from './wrappers.ts';
+import { administered, copiesToFile, copyOut, leaving } from './wrappers.ts';
 
 /** COPY of a table, in either direction; COPY of a query is a wrapper. */
 export function planCopy(statement: Statement, node: Node): Plan | undefined {
   if (!('CopyStmt' in node) || !node.CopyStmt.relation) return undefined;
   const body = node.CopyStmt;
-  if (body.whereClause)
-    throw new Refusal(
-      'not-judged',
-      'COPY … WHERE cannot be judged',
-      'Copy into a table of your own and INSERT from there.',
-    );
   const named = body.relation;
   if (!named || isTemp(named))
     throw new Refusal('not-resolved', 'the table cannot be resolved', 'Name its schema.');
@@ -62,7 +57,7 @@ function copyTable(
   );
   const hidden = holdsOthersValues(relation.schema, relation.name);
   const what: Effect = { ...base, accesses };
-  const whole = copiesToFile(body) || hidden ? administered(statement, what) : what;
+  const whole = leaving(body, copiesToFile(body) || hidden ? administered(statement, what) : what);
   return judgedTable(
     statement,
     relation,
@@ -85,11 +80,17 @@ function copyIn(
   );
   const assigned = columns.flatMap(([attribute]) => catalog.sources(relation.oid, attribute, true));
   const uses = assigned.map((column): ColumnUse => ({ action: 'assign', column }));
+  // WHERE picks among the rows that come, and may call what it likes.
+  const where = expressionUses(statement, relation, [body.whereClause]);
   const base = effect('copy', `copies rows into ${catalog.table(relation).path.join('.')}`, {
-    accesses,
-    columns: uses,
+    accesses: [...accesses, ...where.accesses],
+    columns: [...uses, ...where.columns],
+    ...(where.opaque && { opaque: true }),
   });
-  const what = copiesToFile(body) || isSystem(relation) ? administered(statement, base) : base;
+  const what = leaving(
+    body,
+    copiesToFile(body) || isSystem(relation) ? administered(statement, base) : base,
+  );
   const extra = copiesToFile(body) ? {} : ({ copy: 'in' } as const);
   return judgedTable(statement, relation, what, catalog.allColumns([relation.oid]), extra);
 }
@@ -106,7 +107,9 @@ function judgedTable(
     statement,
     what,
     { ...extra, returnsRows: false },
-    (isRuled) => columns.some(isRuled) || (relation.triggers && catalog.hasRuled(isRuled)),
+    (isRuled) =>
+      columns.some(isRuled) ||
+      ((relation.triggers || what.opaque === true) && catalog.hasRuled(isRuled)),
   );
   const relations = new Set(catalog.family(relation.oid, true).map(({ oid }) => oid));
   return { part, relations, routines: new Set() };

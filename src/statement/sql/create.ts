@@ -54,7 +54,7 @@ export function createTable(statement: Statement, body: CreateStmt): Deed {
   const under = parents.length > 0 ? `, ${kind} ${parents.map(({ name }) => name).join(', ')}` : '';
   return {
     class: 'create-table',
-    words: `creates the table ${made.name}${columns > 0 ? ` with ${columns} columns` : ''}${under}`,
+    words: `creates the table ${made.name}${columns > 0 ? ` with ${columns} ${columns === 1 ? 'column' : 'columns'}` : ''}${under}`,
     accesses: [made, ...parents].flatMap(({ accesses }) => accesses).concat(demands.accesses),
     columns: demands.columns,
     ...(demands.opaque && { opaque: true }),

@@ -160,7 +160,7 @@ function refresh(statement: Statement, body: RefreshMatViewStmt): Plan {
       const what: Effect = {
         ...query,
         class: name,
-        words: `fills ${view.name} anew with what its query ${query.words}; ${lock} and rewrites it`,
+        words: `fills ${view.name} anew by a query that ${query.words}; ${lock} and rewrites it`,
         accesses: [...view.accesses, ...query.accesses],
         // Its conditions were judged when it was made; its copies stay as hidden as what they are made from.
         columns: [],

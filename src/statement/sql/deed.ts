@@ -6,8 +6,8 @@ import { type PartExtra, type Plan, type Statement, effect, makePart, simple } f
 export type Deed = Partial<Omit<Effect, 'class' | 'words'>> & {
   readonly class: string;
   readonly words: string;
-  /** It looks at rows, so it can fail on a value, and say so. */
-  readonly looksAtRows?: boolean;
+  /** It looks at rows (of these relations, or of any), so it can fail on a value, and say so. */
+  readonly looksAtRows?: boolean | ReadonlySet<number>;
   /** The definitions may have changed afterwards. */
   readonly defines?: boolean;
   readonly relations?: ReadonlySet<number>;
@@ -30,11 +30,10 @@ export function doing(statement: Statement, deed: Deed): Plan {
   const what = effect(kind, words, more);
   const one = simple(statement, what);
   const { catalog } = statement;
-  const part = makePart(
-    statement,
-    what,
-    { defines, ...extra },
-    (isRuled) => (looksAtRows || what.opaque === true) && catalog.hasRuled(isRuled),
+  const part = makePart(statement, what, { defines, ...extra }, (isRuled) =>
+    typeof looksAtRows === 'object' && what.opaque !== true
+      ? catalog.allColumns(looksAtRows).some(isRuled)
+      : (looksAtRows !== false || what.opaque === true) && catalog.hasRuled(isRuled),
   );
   const seen = { ...(relations && { relations }), ...(routines && { routines }) };
   return { kind: 'judged', judged: { ...one, ...seen, part, secret: true } };

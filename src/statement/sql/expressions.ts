@@ -14,7 +14,7 @@ export type ExpressionUses = {
 type Found = {
   readonly columns: Set<string>;
   readonly functions: (readonly string[])[];
-  operators: boolean;
+  readonly operators: Set<string>;
 };
 
 const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
@@ -30,7 +30,7 @@ export function expressionUses(
   expressions: readonly unknown[],
   plain: readonly string[] = [],
 ): ExpressionUses {
-  const found: Found = { columns: new Set(plain), functions: [], operators: false };
+  const found: Found = { columns: new Set(plain), functions: [], operators: new Set() };
   for (const expression of expressions) collect(expression, found);
   const { catalog, path } = statement;
   const called = found.functions.flatMap((names) =>
@@ -42,7 +42,7 @@ export function expressionUses(
     columns: columns.map((column): ColumnUse => ({ action: 'filter', column })),
     opaque:
       called.some((routine) => functionKind(routine) === 'execute') ||
-      (found.operators && catalog.hasOwnOperators),
+      [...found.operators].some((sign) => catalog.isOwnOperator(sign)),
   };
 }
 
@@ -79,7 +79,9 @@ function collect(value: unknown, found: Found): void {
 function note(tag: string, node: Readonly<Record<string, unknown>>, found: Found): void {
   if (tag === 'ColumnRef') for (const name of texts(node['fields'])) found.columns.add(name);
   if (tag === 'FuncCall') found.functions.push(texts(node['funcname']));
-  if (tag === 'A_Expr') found.operators = true;
+  // Operators stand in A_Expr, and as text beside sub-queries and sort orders.
+  const signs = [tag === 'A_Expr' ? node['name'] : undefined, node['operName'], node['useOp']];
+  for (const sign of signs) if (sign !== undefined) found.operators.add(texts(sign).at(-1) ?? '');
 }
 
 function texts(list: unknown): readonly string[] {

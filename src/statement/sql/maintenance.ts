@@ -137,8 +137,8 @@ export function truncate(statement: Statement, body: TruncateStmt): Deed {
     words: `empties ${names}${more}${restart}; ${lockWords('ACCESS EXCLUSIVE')}`,
     accesses: uses.accesses,
     bounded: false,
-    // Its triggers see what is lost.
-    looksAtRows: true,
+    // Triggers run code, which may look anywhere.
+    looksAtRows: relations.some(({ triggers }) => triggers) || uses.relations,
     relations: uses.relations,
     routines: uses.routines,
   };

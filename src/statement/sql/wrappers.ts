@@ -147,13 +147,27 @@ function planCopyQuery(statement: Statement, body: CopyStmt): Plan {
   return asking(inner, [], (facts) => {
     const changes = facts.uses.updates && ({ upsert: true } as const);
     const what: Effect = { ...queryEffect(facts, kind), class: 'copy', ...changes };
-    const out = copiesToFile(body) ? administered(statement, what) : what;
+    const out = leaving(body, copiesToFile(body) ? administered(statement, what) : what);
     return judgedQuery(statement, facts, inner.start, out, copyOut(body));
   });
 }
 
 export function copiesToFile(body: CopyStmt): boolean {
   return body.is_program === true || (body.filename ?? '') !== '';
+}
+
+/** Into or out of what: a file of the server, a program there, or the client. */
+export function leaving(body: CopyStmt, what: Effect): Effect {
+  const out = body.is_from !== true;
+  const client = `${out ? 'to' : 'from'} the client`;
+  if (!copiesToFile(body)) return { ...what, words: `${what.words}, ${client}` };
+  const program = body.is_program === true;
+  const place = program ? 'a program that the server runs' : 'a file of the server';
+  return {
+    ...what,
+    words: `${what.words}, ${out ? 'into' : 'out of'} ${place}`,
+    escapes: [...new Set([...(what.escapes ?? []), program ? 'program' : 'server-file'] as const)],
+  };
 }
 
 export function copyOut(body: CopyStmt): { readonly returnsRows: false; readonly copy?: 'out' } {

@@ -1,0 +1,74 @@
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { after, before, describe, it } from 'node:test';
+import { parseSync } from 'libpg-query';
+import { inFull } from './classes-brief.ts';
+import { type TestTarget, startTarget } from './target.ts';
+
+// By PostgreSQL's name of the node: a statement, what is asked (as in effects.txt; `^` escapes, `~` flows), what approvers read.
+const groups = readFileSync(new URL('classes.txt', import.meta.url), 'utf8')
+  .split(/^## /m)
+  .filter((group) => group !== '')
+  .map((group) => {
+    const [node = '', ...lines] = group.trimEnd().split('\n');
+    const cases: { sql: string; expected: string[] }[] = [];
+    for (const line of lines)
+      if (line.startsWith('  ')) cases.at(-1)?.expected.push(line.replace(/^ {2}(=> )?/, ''));
+      else cases.push({ sql: line, expected: [] });
+    return { node, cases };
+  });
+
+/** Nodes that are part of another statement and never stand alone. */
+const inner = new Set([
+  'RawStmt',
+  'SetOperationStmt',
+  'ReturnStmt',
+  'PLAssignStmt',
+  'ReplicaIdentityStmt',
+]);
+
+describe('every class of statement', () => {
+  let target: TestTarget;
+  before(async () => {
+    target = await startTarget();
+    // As the extension makes it.
+    await target.sql(
+      `create function dblink(text, text) returns setof record language sql as 'select 1'`,
+    );
+  });
+  after(() => target.close());
+
+  it('has an example for each statement node of the parser', () => {
+    const types = readFileSync(
+      new URL('../../../node_modules/@pgsql/types/types.d.ts', import.meta.url),
+      'utf8',
+    );
+    const nodes = [...types.matchAll(/^export interface (\w+Stmt) \{/gm)].map(
+      ([, name = '']) => name,
+    );
+    assert.ok(nodes.length > 110);
+    const found = groups.filter(({ cases }) => cases.length > 0).map(({ node }) => node);
+    assert.deepEqual(nodes.filter((name) => !inner.has(name)).toSorted(), found.toSorted());
+  });
+
+  for (const { node, cases } of groups)
+    for (const { sql, expected } of cases)
+      it(`${node}: ${sql}`, async () => {
+        const parsed = parseSync(sql).stmts ?? [];
+        assert.ok(parsed.some(({ stmt }) => Object.keys(stmt ?? {})[0] === node));
+        assert.deepEqual(inFull(await target.analyse(sql)), expected);
+      });
+
+  it('docs/statements.md names each of them, and none that is not there', async () => {
+    const known = new Set(['connect', 'select', 'fetch', 'prepare']);
+    for (const { expected } of groups.flatMap(({ cases }) => cases))
+      for (const one of (expected[0] ?? '').split(' ; '))
+        if (!one.startsWith('refused')) known.add(/^\S+/.exec(one)?.[0] ?? '');
+    const docs = readFileSync(new URL('../../../docs/statements.md', import.meta.url), 'utf8');
+    const table = docs.split('## Classes')[1]?.split('\n## ')[0] ?? '';
+    const named = [...table.matchAll(/^\|([^|]+)\|/gm)].flatMap(([, cell = '']) =>
+      [...cell.matchAll(/`([a-z-]+)`/g)].map(([, name = '']) => name),
+    );
+    assert.deepEqual([...new Set(named)].toSorted(), [...known].toSorted());
+  });
+});
