@@ -78,7 +78,7 @@ export class Conversation {
       )
     )
       return;
-    if (this.#engine.outstanding) this.#cancelTarget();
+    if (this.#engine.outstanding) void this.#cancelTarget();
     await this.#cancelling;
   }
 
@@ -102,7 +102,7 @@ export class Conversation {
     this.#why = why;
     this.stop();
     if (this.#closed) return;
-    this.#cancelTarget();
+    void this.#cancelTarget();
     // A target that does not heed the cancel, or a client that does not read, ends no later.
     const timer = setTimeout(() => {
       this.#parts.target.destroy();
@@ -180,13 +180,14 @@ export class Conversation {
     void this.#pump();
   }
 
-  #cancelTarget(): void {
+  #cancelTarget(): Promise<void> {
     this.#cancelling ??= this.#parts.target
       .cancel()
       .catch((error: unknown) => this.#parts.deps.onFailure(error))
       .finally(() => {
         this.#cancelling = undefined;
       });
+    return this.#cancelling;
   }
 
   #goodbye(): void {

@@ -42,8 +42,8 @@ export type EngineHooks = {
   pump(): void;
   /** A statement waits for approval now. */
   held(): void;
-  /** Ends what runs on the target now. */
-  cancel(): void;
+  /** Ends what runs on the target now; resolves once nothing else can be hit by it. */
+  cancel(): Promise<void>;
   /** No statement more: the session ends as soon as nothing runs. */
   retire(why: string): void;
   /** What came cannot be let through; the session must end. */

@@ -5,6 +5,7 @@ import {
   ProtocolViolation,
   type ErrorFields,
   type Field,
+  type TransactionStatus,
 } from './codec.ts';
 import type { ResultPlan } from './plan.ts';
 import type { Run } from './recorder.ts';
@@ -20,6 +21,14 @@ export type Expected = {
   readonly quiet?: boolean;
   /** Even so, an error goes out: the client's own pipeline has failed with it. */
   readonly loud?: boolean;
+  /** Even so, its ReadyForQuery goes out: it ends what the client did ask for. */
+  readonly readies?: boolean;
+  /** Goes out in place of its CommandComplete. */
+  readonly answer?: Buffer;
+  /** Takes the CommandComplete of the last statement, which must not go out yet. */
+  readonly keepTag?: (bytes: Buffer) => void;
+  /** Sees ReadyForQuery first, and whether a limit was exceeded; true keeps it back, because more was sent behind it. */
+  readonly settle?: (status: TransactionStatus, over: boolean) => boolean;
   /** Goes out in place of the target's error. */
   readonly instead?: Buffer;
   /** Sees each message of the answer. */
@@ -30,6 +39,25 @@ export type Expected = {
   readonly failed?: () => void;
   /** What our own Describe of the portal said. */
   readonly fields?: () => readonly Field[] | undefined;
+};
+
+/** What the conversation must know of the answers. */
+export type ResponsesHooks = {
+  /** A statement is complete: its names exist, its settings hold. */
+  completed(plan: ResultPlan): void;
+  /** An error came inside an extended pipeline: the target skips everything until Sync. */
+  failing(): void;
+  ready(status: TransactionStatus): void;
+  /** The target reported the value of a setting. */
+  reported(): void;
+  /** A Sync that was sent does not count: the pipeline goes on. */
+  reopened(): void;
+  /** A statement of a pipeline went beyond a limit, and the target does not know. */
+  exceeded(): void;
+  /** Ends what runs on the target now. */
+  cancel(): void;
+  /** What came cannot be let through; the session must end. */
+  broken(error: Error): void;
 };
 
 type Answer = { readonly may: string; readonly ends: string };
@@ -49,6 +77,11 @@ export function owes(kind: Expected['kind'], type: number, ending = false): bool
   const answer = ANSWERS[kind];
   return (ending ? answer.ends : answer.may).includes(String.fromCharCode(type));
 }
+
+export const ends = (head: Expected, type: number): boolean => owes(head.kind, type, true);
+
+export const unasked = (what: string): ProtocolViolation =>
+  new ProtocolViolation(`the target sent ${what}, which was not asked for`, '08P01', true);
 
 /** Of the plans of statements that come again: what was described last, and found right. */
 const known = new WeakMap<
@@ -120,7 +153,21 @@ export function withheld(fields: ErrorFields, what: 'error' | 'notice'): Buffer 
 export function overLimit(plan: ResultPlan): Buffer {
   const limit = plan.rowLimit ?? 0;
   return errorMessage('54000', {
-    message: `countersign: a rule limits this result to ${limit} rows`,
+    message: `countersign: a rule limits this result to ${rows(limit)}`,
+    ...by(plan),
     hint: `Add LIMIT ${limit}, or a narrower condition.`,
   });
 }
+
+/** The error of a write that would have changed more rows than it may. */
+export function overChanges(plan: ResultPlan, changed: number): Buffer {
+  return errorMessage('54000', {
+    message: `countersign: this may change at most ${rows(plan.changeLimit ?? 0)}, and it changed ${changed}: it was rolled back`,
+    ...by(plan),
+    hint: 'Nothing of it was kept. Use a narrower condition, or do it in parts.',
+  });
+}
+
+const rows = (count: number): string => `${count} ${count === 1 ? 'row' : 'rows'}`;
+const by = ({ limitedBy }: ResultPlan): { detail?: string } =>
+  limitedBy.length === 0 ? {} : { detail: `Limited by rule ${limitedBy.join(', ')}.` };

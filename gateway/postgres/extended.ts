@@ -13,6 +13,7 @@ import {
 } from './codec.ts';
 import { meansOther, meantBy, stillMeans } from '#src/statement/sql/meaning.ts';
 import type { Judge } from './judge.ts';
+import type { Limit } from './limit.ts';
 import { Withdrawal } from '../gate/holds.ts';
 import type { Portal, Prepared } from './named.ts';
 import { textOf } from './parameter.ts';
@@ -29,9 +30,11 @@ export class Extended {
   readonly #judge: Judge;
   readonly #responses: Responses;
   readonly #target: TargetConnection;
+  readonly #limit: Limit;
   #skipping = false;
 
-  constructor(judge: Judge, responses: Responses, target: TargetConnection) {
+  constructor(judge: Judge, responses: Responses, target: TargetConnection, limit: Limit) {
+    this.#limit = limit;
     this.#judge = judge;
     this.#responses = responses;
     this.#target = target;
@@ -174,7 +177,7 @@ export class Extended {
   }
 
   #execute(body: Buffer, bytes: Buffer): void {
-    const { portal: name } = parseExecute(body);
+    const { portal: name, maxRows } = parseExecute(body);
     const portal = this.#judge.names.portals.get(name);
     if (!portal)
       return this.#fail(errorMessage('34000', { message: `portal "${name}" does not exist` }));
@@ -184,11 +187,21 @@ export class Extended {
     const fixed = plans.every(({ part }) => part.fixedAtBind === true);
     if (!fixed && portal.steps !== undefined && portal.steps !== this.#judge.steps)
       return this.#refuse(boundTooEarly);
+    // What a part of its rows changed is not counted until the last of them has come.
+    if (maxRows > 0 && plans.some(({ changeLimit }) => changeLimit !== undefined))
+      return this.#refuse(inPieces);
     this.#target.execute(bytes);
     this.#judge.pipeline = true;
     for (const { part } of plans) this.#judge.sent(part);
     portal.steps = undefined;
-    this.#responses.expect({ kind: 'execute', plans, run, fields: () => portal.fields });
+    const limits = this.#limit.ofExecute(plans);
+    this.#responses.expect({
+      kind: 'execute',
+      plans,
+      run,
+      fields: () => portal.fields,
+      ...limits,
+    });
   }
 
   #close(body: Buffer, bytes: Buffer): void {
@@ -265,6 +278,14 @@ const boundBefore: GateRefusal = {
   message: 'countersign: the rules changed since this statement was bound, so it is not run',
   detail: 'Refused by rule countersign/bound-before.',
   hint: 'Bind it again: it is then judged by the rules as they are now.',
+};
+
+const inPieces: GateRefusal = {
+  code: 'refused',
+  message:
+    'countersign: a rule limits the rows that this may change, and it was executed in pieces',
+  detail: 'Refused by rule countersign/changes-uncounted.',
+  hint: 'Execute it without a limit on its rows.',
 };
 
 const preparedBefore: GateRefusal = {

@@ -14,6 +14,10 @@ export type ResultPlan = {
   /** The text of errors and notices is withheld: it may carry a value that some rule hides. */
   readonly withhold: boolean;
   readonly rowLimit: number | undefined;
+  /** The most rows that it may change, together with the other statements of its string. */
+  readonly changeLimit: number | undefined;
+  /** The rules that set these limits. */
+  readonly limitedBy: readonly string[];
 };
 
 const NULL: Mask = { kind: 'null' };
@@ -39,13 +43,44 @@ export function planOf(part: Part, obligations: Obligations, withhold: boolean):
     masks: columns?.some((mask) => mask !== undefined) ? columns : undefined,
     withhold,
     rowLimit: part.returnsRows ? obligations.rows : undefined,
+    changeLimit: countOf(part) === 'counted' ? obligations.changes : undefined,
+    limitedBy: obligations.limitedBy ?? none,
   };
 }
+const none: readonly string[] = [];
 
-/** What cannot be done to a result on its way: COPY is not masked cell by cell, a cursor's rows are not counted together. */
+const QUERIES = new Set(['select', 'insert', 'update', 'delete', 'merge', 'fetch', 'lock']);
+
+/** Does the tag say how many rows a statement changes? Code that cannot be seen may change any number. */
+function countOf(part: Part): 'nothing' | 'counted' | 'uncounted' {
+  if (part.effect.opaque) return 'uncounted';
+  if (part.copy === 'in') return 'counted';
+  const plain = QUERIES.has(part.class);
+  if (plain && part.changes === 'counted') return 'counted';
+  const writes = part.effect.accesses.some(
+    ({ action }) => action === 'write' || action === 'delete',
+  );
+  const harmless = plain && (part.changes === 'none' || part.class === 'lock' || part.fetches);
+  return !writes || harmless || part.declares || part.prepares ? 'nothing' : 'uncounted';
+}
+
+/** Must what this did be undone when it goes beyond its limit? */
+export function isUndone(plan: ResultPlan): boolean {
+  if (plan.changeLimit !== undefined) return true;
+  const { part, rowLimit } = plan;
+  return rowLimit !== undefined && (part.changes === 'counted' || part.effect.opaque === true);
+}
+
+/** What cannot be done to a result on its way: COPY is not masked cell by cell. */
 export function unfit(parts: readonly Part[], obligations: Obligations): Refused | undefined {
+  const { changes } = obligations;
+  if (changes !== undefined && parts.some((part) => countOf(part) === 'uncounted'))
+    return uncounted(changes, obligations);
+  const controlled = parts.some(({ control }) => control !== undefined);
+  if (controlled && parts.some((part) => isUndone(planOf(part, obligations, false))))
+    return beyondControl;
   for (const part of parts) {
-    const limited = obligations.rows !== undefined && (part.copy === 'out' || part.declares);
+    const limited = obligations.rows !== undefined && part.copy === 'out';
     if (limited) return unlimitable;
     if (part.copy === 'out' && planOf(part, obligations, false).masks) return unmaskable;
   }
@@ -58,9 +93,24 @@ const unmaskable: Refused = {
   hint: 'Leave the masked columns out, or use SELECT.',
   code: '42501',
 };
+function uncounted(changes: number, { limitedBy }: Obligations): Refused {
+  const rule = limitedBy?.length ? `rule ${limitedBy.join(', ')}` : 'a rule';
+  return {
+    rule: 'countersign/changes-uncounted',
+    message: `${rule} lets this change at most ${changes} rows, and how many it changes cannot be counted`,
+    hint: 'Use a plain INSERT, UPDATE, DELETE, MERGE or COPY, one for each table, without functions that cannot be looked into.',
+    code: '42501',
+  };
+}
+const beyondControl: Refused = {
+  rule: 'countersign/limited-control',
+  message: 'a rule limits the rows of this, and it begins or ends a transaction in the same string',
+  hint: 'Send BEGIN, COMMIT and the like by themselves.',
+  code: '42501',
+};
 const unlimitable: Refused = {
   rule: 'countersign/rows-uncounted',
-  message: 'a rule limits the rows of this result, and COPY and cursors cannot be limited',
+  message: 'a rule limits the rows of this result, and COPY cannot be limited',
   hint: 'Use SELECT.',
   code: '42501',
 };

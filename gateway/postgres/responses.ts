@@ -4,34 +4,28 @@ import {
   parseCommandComplete,
   parseError,
   parseReadyForQuery,
-  ProtocolViolation,
   ServerMessage as M,
   StreamFramer,
   type ErrorFields,
   type Field,
   type TransactionStatus,
 } from './codec.ts';
-import { described, type Expected, overLimit, owes, quotesNothing, withheld } from './expected.ts';
+import { Counts } from './counts.ts';
+import {
+  described,
+  ends,
+  type Expected,
+  overLimit,
+  owes,
+  quotesNothing,
+  type ResponsesHooks,
+  unasked,
+  withheld,
+} from './expected.ts';
 import { cellMasks, Masker, type Masking, type Piece } from './masker.ts';
 import type { ResultPlan } from './plan.ts';
 import type { Run } from './recorder.ts';
 import { ToClient, whole } from './to-client.ts';
-
-export type ResponsesHooks = {
-  /** A statement is complete: its names exist, its settings hold. */
-  completed(plan: ResultPlan): void;
-  /** An error came inside an extended pipeline: the target skips everything until Sync. */
-  failing(): void;
-  ready(status: TransactionStatus): void;
-  /** The target reported the value of a setting. */
-  reported(): void;
-  /** A Sync that was sent does not count: the pipeline goes on. */
-  reopened(): void;
-  /** Ends what runs on the target now. */
-  cancel(): void;
-  /** What came cannot be let through; the session must end. */
-  broken(error: Error): void;
-};
 
 /** The way back: the target's bytes to the client, masked, each answer counted against what was asked. */
 export class Responses {
@@ -44,7 +38,7 @@ export class Responses {
   /** Which result of the head's plans comes now. */
   #result = 0;
   #masker: Masker | undefined;
-  #rows = 0;
+  readonly #counts = new Counts();
   #failed = false;
   /** After an error of our own that the target does not know of: nothing goes out until it is ready. */
   #mute = false;
@@ -75,6 +69,11 @@ export class Responses {
     if (expected.run) this.#runs.add(expected.run);
     this.#queue.push(expected);
     if (this.#queue.length === 1) this.#begin();
+  }
+
+  /** It belongs to what was expected already. */
+  began(run: Run): void {
+    this.#runs.add(run);
   }
 
   /** Bytes of our own, at the next border between messages. */
@@ -136,9 +135,8 @@ export class Responses {
 
   #nextResult(): void {
     this.#masker = undefined;
-    const run = this.#queue[0]?.kind === 'execute' ? this.#queue[0].run : undefined;
-    this.#rows = run?.passed ?? 0;
     const plan = this.#plan;
+    this.#counts.begin(this.#queue[0], plan);
     const plain = plan !== undefined && !plan.masks && plan.rowLimit === undefined;
     this.#framer.stream('D', plain && this.#queue[0]?.quiet !== true);
   }
@@ -206,14 +204,11 @@ export class Responses {
   }
 
   #row(head: Expected, piece: Piece): void {
-    const plan = this.#plan;
     if (head.quiet) return;
-    this.#rows += 1;
-    if (head.run) head.run.passed = this.#rows;
-    if (plan?.rowLimit !== undefined && this.#rows > plan.rowLimit) {
-      if (this.#rows === plan.rowLimit + 1) this.#hooks.cancel();
-      return;
-    }
+    const counted = this.#counts.row();
+    if (counted === 'first') this.#hooks.cancel();
+    if (counted !== 'within') return;
+    const plan = this.#plan;
     if (!plan?.masks) return this.#pass(piece);
     if (!this.#masker) throw unasked('rows that it did not describe');
     this.#pass(this.#masker.row(piece.buffer, piece.start, piece.end));
@@ -227,19 +222,18 @@ export class Responses {
 
   #completed(head: Expected, type: number, piece: Piece): void {
     const plan = this.#plan;
-    const over = this.#overLimit;
-    if (type === M.CommandComplete) {
-      const { tag, rows } = parseCommandComplete(bodyOf(frame(piece)));
-      head.run?.completed(tag, rows);
-    }
+    const over = this.#counted(head, type, piece);
     if (plan?.withhold) this.#tainted = true;
     if (plan) this.#hooks.completed(plan);
-    if (over && plan) {
+    if (over) {
       head.run?.failed('54000');
-      this.#write(overLimit(plan));
+      this.#write(over);
       this.#mute = true;
-      if (head.kind === 'execute') this.#hooks.failing();
-    } else if (!head.quiet) this.#pass(piece);
+      if (head.kind === 'execute') {
+        this.#hooks.exceeded();
+        this.#hooks.failing();
+      }
+    } else this.#tell(head, piece);
     if (ends(head, type)) this.#shift(head);
     else {
       this.#result += 1;
@@ -247,16 +241,36 @@ export class Responses {
     }
   }
 
+  /** The error to say in place of what is complete, when it went beyond a limit. */
+  #counted(head: Expected, type: number, piece: Piece): Buffer | undefined {
+    if (type !== M.CommandComplete) return undefined;
+    const { tag, rows } = parseCommandComplete(bodyOf(frame(piece)));
+    head.run?.completed(tag, rows);
+    return this.#counts.completed(rows);
+  }
+
+  /** The client's CommandComplete: at once, later, or of what it asked for in place of our own. */
+  #tell(head: Expected, piece: Piece): void {
+    const isLast = this.#result + 1 === head.plans?.length;
+    if (head.answer) this.#write(head.answer);
+    else if (head.keepTag && isLast)
+      head.keepTag(Buffer.from(piece.buffer.subarray(piece.start, piece.end)));
+    else if (!head.quiet) this.#pass(piece);
+  }
+
   #error(piece: Piece): void {
     const fields = parseError(bodyOf(frame(piece)));
     const head = this.#queue[0];
-    const limited = this.#overLimit;
+    const limited = this.#counts.over;
     this.#tellError(piece, fields);
     if (!head) return;
     const code = limited ? '54000' : (fields.get('C') ?? 'XX000');
     this.#failed = true;
     head.run?.failed(code);
-    if (head.kind === 'query') return;
+    if (head.kind === 'query') {
+      if (head.readies) this.#rolledBack(code, true);
+      return;
+    }
     this.#rolledBack(head.kind === 'sync' ? code : 'rolled-back');
     if (head.kind === 'sync') return;
     head.failed?.();
@@ -268,21 +282,16 @@ export class Responses {
   #tellError(piece: Piece, fields: ErrorFields): void {
     const head = this.#queue[0];
     const plan = this.#plan;
-    if (plan && this.#overLimit) return this.#write(overLimit(plan));
+    if (plan && this.#counts.over) return this.#write(overLimit(plan));
     if (head?.instead) return this.#write(head.instead);
     if (head?.quiet && !head.loud) return undefined;
     if (!this.#withholds || quotesNothing(fields)) return this.#pass(piece);
     return this.#write(withheld(fields, 'error'));
   }
 
-  get #overLimit(): boolean {
-    const limit = this.#plan?.rowLimit;
-    return limit !== undefined && this.#rows > limit;
-  }
-
   /** Outside an explicit transaction, one error undoes the whole pipeline up to it. */
-  #rolledBack(code: string): void {
-    if (this.#status !== 'I') return;
+  #rolledBack(code: string, all = this.#status === 'I'): void {
+    if (!all) return;
     for (const run of this.#runs) run.failed(code);
   }
 
@@ -302,18 +311,23 @@ export class Responses {
     const head = this.#queue[0];
     if (!head || !ends(head, M.ReadyForQuery)) throw unasked('ReadyForQuery');
     this.#status = parseReadyForQuery(bodyOf(frame(piece)));
+    if (head.settle?.(this.#status, this.#mute)) return this.#shift(head);
     this.#mute = false;
     if (this.#status === 'I') this.#tainted = false;
-    if (!head.quiet) this.#pass(piece);
+    if (!head.quiet || head.readies) this.#pass(piece);
     // The client goes on while the outcome is written down.
     if (piece.end === piece.buffer.length) this.#client.flush();
+    this.#endRuns(head);
+    this.#shift(head);
+    this.#hooks.ready(this.#status);
+  }
+
+  #endRuns(head: Expected): void {
     for (const run of this.#runs)
       if (this.#status !== 'T' || run.answered || run === head.run) {
         run.end();
         this.#runs.delete(run);
       }
-    this.#shift(head);
-    this.#hooks.ready(this.#status);
   }
 
   #shift(head: Expected): void {
@@ -333,9 +347,4 @@ export class Responses {
   }
 }
 
-const unasked = (what: string): ProtocolViolation =>
-  new ProtocolViolation(`the target sent ${what}, which was not asked for`, '08P01', true);
-
 const frame = (piece: Piece) => ({ ...piece, type: 0, first: true, last: true });
-
-const ends = (head: Expected, type: number): boolean => owes(head.kind, type, true);

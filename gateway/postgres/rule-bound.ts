@@ -4,6 +4,7 @@ import type { ConversationParts } from './deps.ts';
 import type { Engine, EngineHooks } from './engine.ts';
 import { Extended } from './extended.ts';
 import { Judge } from './judge.ts';
+import { Limit } from './limit.ts';
 import { Responses } from './responses.ts';
 import { Simple } from './simple.ts';
 
@@ -17,6 +18,7 @@ export class RuleBound implements Engine {
   readonly #judge: Judge;
   readonly #simple: Simple;
   readonly #extended: Extended;
+  readonly #limit: Limit;
 
   constructor(parts: ConversationParts, hooks: EngineHooks) {
     this.#parts = parts;
@@ -28,6 +30,7 @@ export class RuleBound implements Engine {
         failing: () => this.#extended.failing(),
         ready: (status) => {
           this.#extended.ready();
+          this.#limit.ready();
           this.#judge.ready(status);
           hooks.ready();
         },
@@ -36,15 +39,17 @@ export class RuleBound implements Engine {
           this.#judge.busy = false;
           hooks.pump();
         },
-        cancel: () => hooks.cancel(),
+        exceeded: () => this.#limit.exceeded(),
+        cancel: () => this.#limit.cancelling(hooks.cancel()),
         broken: (error) => hooks.broken(error),
       },
       { key: deps.maskKey, tally: deps.telemetry.metrics.target(parts.facts.target.name) },
     );
     this.#judge = new Judge(parts, this.#responses);
     this.#judge.whenHeld(() => hooks.held());
-    this.#simple = new Simple(this.#judge, this.#responses, target);
-    this.#extended = new Extended(this.#judge, this.#responses, target);
+    this.#limit = new Limit(parts, this.#responses, this.#judge, hooks);
+    this.#simple = new Simple(this.#judge, this.#responses, target, this.#limit);
+    this.#extended = new Extended(this.#judge, this.#responses, target, this.#limit);
   }
 
   get holding(): boolean {
@@ -68,6 +73,7 @@ export class RuleBound implements Engine {
   }
 
   handle(frame: Frame): Promise<void> | void {
+    if (this.#limit.drops(frame.type)) return undefined;
     switch (frame.type) {
       case M.Query:
         return this.#extended.skipping ? undefined : this.#simple.query(frame);
@@ -77,6 +83,7 @@ export class RuleBound implements Engine {
       case M.CopyDone:
       case M.CopyFail:
         if (!this.#extended.skipping) this.#parts.target.prepare(bytesOf(frame));
+        if (frame.type !== M.CopyData) this.#limit.copied();
         return undefined;
       default:
         return this.#extended.handle(frame.type, bodyOf(frame), bytesOf(frame));
@@ -84,7 +91,8 @@ export class RuleBound implements Engine {
   }
 
   waits(frame: Frame): boolean {
-    return this.#judge.busy && !WHILE_BUSY.has(frame.type);
+    const busy = this.#judge.busy && !WHILE_BUSY.has(frame.type);
+    return busy || this.#limit.waits(frame.type);
   }
   sent(): void {
     // Each message is handled to its end before the next one.

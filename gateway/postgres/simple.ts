@@ -11,6 +11,7 @@ import {
   type Frame,
 } from './codec.ts';
 import type { Judge } from './judge.ts';
+import type { Limit } from './limit.ts';
 import { errorMessage, refusalMessage } from './refusal.ts';
 import type { Responses } from './responses.ts';
 import type { TargetConnection } from './target.ts';
@@ -24,21 +25,18 @@ export class Simple {
   readonly #judge: Judge;
   readonly #responses: Responses;
   readonly #target: TargetConnection;
+  readonly #limit: Limit;
 
-  constructor(judge: Judge, responses: Responses, target: TargetConnection) {
+  constructor(judge: Judge, responses: Responses, target: TargetConnection, limit: Limit) {
+    this.#limit = limit;
     this.#judge = judge;
     this.#responses = responses;
     this.#target = target;
   }
 
   async query(frame: Frame): Promise<void> {
-    let text: string;
-    try {
-      text = parseQuery(bodyOf(frame));
-    } catch (error) {
-      if (!(error instanceof ProtocolViolation) || error.fatal) throw error;
-      return this.#answer(errorMessage(error.sqlstate, { message: error.message }));
-    }
+    const text = this.#text(frame);
+    if (text === undefined) return;
     // The frame is a view of a chunk that may be large; what waits for approval keeps only itself.
     const bytes = bytesOf(frame);
     const analysis = await this.#judge.analyse(text);
@@ -46,9 +44,16 @@ export class Simple {
     if (this.#judge.status === 'E' && !endsTransaction(analysis)) return this.#answer(ABORTED);
     const admission = await this.#judge.admit(analysis, { exact: text, bytes });
     if (!admission.ok) return this.#answer(refusalMessage(admission.refusal), true);
-    const { permit, run, plans } = admission;
+    const { run, plans } = admission;
+    const begins = this.#limit.begins(plans);
+    if (begins && this.#judge.pipeline) {
+      run.failed('0A000');
+      run.end();
+      return this.#answer(refusalMessage(behindPipeline), true);
+    }
     try {
-      this.#target.run(permit, bytes);
+      if (begins) await this.#limit.begin();
+      this.#target.run(admission.permit, bytes);
     } catch (error) {
       run.failed('08006');
       run.end();
@@ -56,7 +61,17 @@ export class Simple {
     }
     this.#judge.busy = true;
     for (const part of analysis.parts) this.#judge.sent(part);
-    this.#responses.expect({ kind: 'query', run, plans });
+    this.#responses.expect({ kind: 'query', run, plans, ...this.#limit.ofQuery(plans, begins) });
+  }
+
+  #text(frame: Frame): string | undefined {
+    try {
+      return parseQuery(bodyOf(frame));
+    } catch (error) {
+      if (!(error instanceof ProtocolViolation) || error.fatal) throw error;
+      this.#answer(errorMessage(error.sqlstate, { message: error.message }));
+      return undefined;
+    }
   }
 
   /** The fast-path call names a function by its number and says nothing else that could be judged. */
@@ -85,6 +100,15 @@ export class Simple {
     this.#target.prepare(sync());
   }
 }
+
+/** Whether that pipeline has begun a transaction is not known yet. */
+const behindPipeline: GateRefusal = {
+  code: 'refused',
+  message:
+    'countersign: a rule limits the rows of this, and it came behind a pipeline without Sync',
+  detail: 'Refused by rule countersign/limited-control.',
+  hint: 'Send Sync first.',
+};
 
 function endsTransaction(analysis: Analysis): boolean {
   const control = analysis.parts[0]?.control;
