@@ -1,0 +1,89 @@
+import { createRequire } from 'node:module';
+import { RE2JS } from 're2js';
+
+/** Where group 1, or all where there is none, lies in the text. */
+export type Match = { readonly start: number; readonly end: number };
+
+/** Tries a pattern at the very start of a text, in time linear in it. */
+export type Matcher = (text: string) => Match | undefined;
+
+/**
+ * A regular expression engine with RE2's semantics: no look-around, no back-references, and time in proportion to the
+ * text for each pattern by construction, whatever the text.
+ */
+export type Engine = {
+  readonly name: 're2' | 're2js';
+  compile(pattern: string): Matcher;
+};
+
+/** In JavaScript, always there. */
+export const portable: Engine = {
+  name: 're2js',
+  compile(pattern) {
+    const compiled = RE2JS.compile(pattern);
+    const group = compiled.groupCount();
+    if (group > 1) throw new Error(`${pattern} has more than one group`);
+    return (text) => {
+      const matcher = compiled.matcher(text);
+      return matcher.lookingAt()
+        ? { start: matcher.start(group), end: matcher.end(group) }
+        : undefined;
+    };
+  },
+};
+
+type Native = new (
+  pattern: string,
+  flags: string,
+) => { lastIndex: number; exec(text: string): RegExpExecArray | null };
+
+/** Google's RE2 in C++, where the operator has installed the package `re2`; undefined otherwise. */
+export function native(): Engine | undefined {
+  const RE2 = load();
+  return (
+    RE2 && {
+      name: 're2',
+      compile(pattern) {
+        const group = RE2JS.compile(pattern).groupCount();
+        // Where groups lie costs more than whether all of it matches.
+        const compiled = new RE2(pattern, group > 0 ? 'yud' : 'yu');
+        return (text) => {
+          compiled.lastIndex = 0;
+          const match = compiled.exec(text);
+          if (!match) return undefined;
+          const indices = group > 0 ? match.indices?.[group] : undefined;
+          return indices
+            ? { start: indices[0], end: indices[1] }
+            : { start: 0, end: match[0].length };
+        };
+      },
+    }
+  );
+}
+
+function load(): Native | undefined {
+  const require = createRequire(import.meta.url);
+  try {
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- its types are there only where it is installed
+    return require('re2') as Native;
+  } catch (error) {
+    // Not installed is what most are; anything else (another Node, a broken build) is told by `countersign doctor`.
+    loadFailure =
+      error instanceof Error && !/Cannot find module/.test(error.message)
+        ? error.message
+        : undefined;
+    return undefined;
+  }
+}
+
+let loadFailure: string | undefined;
+
+/** Why an installed `re2` could not be used. */
+export const nativeFailure = (): string | undefined => loadFailure;
+
+let chosen: Engine | undefined;
+
+/** The faster one that is there, chosen once. */
+export function engine(): Engine {
+  return (chosen ??= native() ?? portable);
+}
