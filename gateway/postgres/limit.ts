@@ -117,6 +117,8 @@ export class Limit {
   copied(): void {
     this.#copied = true;
     this.#copying = false;
+    // While it waited for data it did not listen to Flush.
+    this.#flushed = false;
   }
 
   /** A limited statement of the pipeline went too far: the target must fail too, before it is asked to commit. */

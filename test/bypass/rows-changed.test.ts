@@ -1,0 +1,371 @@
+import assert from 'node:assert/strict';
+import { after, before, beforeEach, describe, test } from 'node:test';
+import { eventually, outcome, startGateway, type TestGateway } from '../fakes/gateway.ts';
+import { B, codes, D, E, F, P, Q, RawClient, run, S, told } from '../fakes/raw-client.ts';
+
+const SCHEMA = `
+  create table few (id int primary key, v int not null default 0);
+  create table two (id int primary key, v int not null default 0);
+  create table late (id int primary key, other int references few deferrable initially deferred);
+  create function touch() returns int language sql volatile as 'update few set v = v + 1 returning 1';
+  create procedure commits() language plpgsql as 'begin commit; end';
+`;
+const RULES = `
+  @id("connect") permit (principal in Group::"engineering", action == Action::"connect", resource == Target::"shop");
+  @id("all") permit (principal in Group::"engineering", action, resource in Target::"shop");
+  @id("at-most-three") @rows("3")
+  permit (principal in Group::"engineering", action in [Action::"write", Action::"delete"], resource in Target::"shop");
+`;
+
+describe('a limit on the rows that a statement changes', () => {
+  let gateway: TestGateway;
+  before(async () => {
+    gateway = await startGateway({ schema: SCHEMA, onlyRules: RULES });
+  });
+  after(() => gateway.stop());
+  beforeEach(async () => {
+    await gateway.targetSql.query(
+      'truncate few, two, late; insert into few select n, 0 from generate_series(1, 20) n',
+    );
+  });
+
+  const changed = async (): Promise<number> => {
+    const { rows } = await gateway.targetSql.query('select count(*)::int n from few where v <> 0');
+    return rows[0].n;
+  };
+  const all = async (table = 'few'): Promise<number> => {
+    const { rows } = await gateway.targetSql.query(`select count(*)::int n from ${table}`);
+    return rows[0].n;
+  };
+  async function raw<T>(use: (client: RawClient) => Promise<T>): Promise<T> {
+    const client = await RawClient.connect(gateway);
+    try {
+      return await use(client);
+    } finally {
+      client.end();
+    }
+  }
+  const status = (heard: readonly any[]): string => heard.at(-1)?.['status'];
+
+  test('lets what keeps to it through, whatever it is', async () => {
+    const client = await gateway.open();
+    const tags: [string, number | null][] = [];
+    for (const sql of [
+      'update few set v = 1 where id <= 3',
+      'delete from few where id <= 3',
+      'insert into few values (1), (2), (3)',
+      'insert into few values (1), (2), (30) on conflict (id) do update set v = 2',
+      'merge into few using (values (1), (2)) x (id) on few.id = x.id when matched then update set v = 3',
+      'update few set v = 4 where id <= 3 returning id',
+      'select id from few for update',
+    ]) {
+      // oxlint-disable-next-line no-await-in-loop
+      const { command, rowCount } = await client.query(sql);
+      tags.push([command, rowCount]);
+    }
+    assert.deepEqual(tags, [
+      ['UPDATE', 3],
+      ['DELETE', 3],
+      ['INSERT', 3],
+      ['INSERT', 3],
+      ['MERGE', 2],
+      ['UPDATE', 3],
+      ['SELECT', 21],
+    ]);
+    assert.equal(await changed(), 3);
+  });
+
+  test('the answer of a simple query is what the target alone would answer', async () => {
+    const heard = await raw((client) =>
+      client.ask(Q('update few set v = 1 where id = 1 returning v')),
+    );
+    assert.deepEqual(
+      heard.map((h) => h.name),
+      ['rowDescription', 'dataRow', 'commandComplete', 'readyForQuery'],
+    );
+    assert.equal(status(heard), 'I');
+  });
+
+  const TOO_MANY: Readonly<Record<string, string>> = {
+    update: 'update few set v = 1',
+    'update with RETURNING': 'update few set v = 1 returning id',
+    delete: 'delete from few',
+    insert: 'insert into few select n from generate_series(100, 103) n',
+    'on conflict':
+      'insert into few select n from generate_series(1, 4) n on conflict (id) do update set v = 1',
+    merge:
+      'merge into few using generate_series(1, 40) n on few.id = n when matched and n < 3 then update set v = 1 when matched then delete when not matched then insert values (n)',
+    'two that keep to it, in one string':
+      'update few set v = 1 where id <= 2; update few set v = 1 where id in (3, 4)',
+    'one among others, in one string':
+      'select 1; update few set v = 1; select 2; insert into two values (1)',
+  };
+  for (const [name, sql] of Object.entries(TOO_MANY)) {
+    test(`${name}: undone in a simple query, and nothing of it is said`, async () => {
+      const heard = await raw((client) => client.ask(Q(sql)));
+      assert.deepEqual(codes(heard), ['54000'], told(heard));
+      assert.match(told(heard), /at-most-three/);
+      assert.equal(status(heard), 'I');
+      assert.deepEqual([await changed(), await all(), await all('two')], [0, 20, 0]);
+    });
+
+    test(`${name}: a transaction fails with it`, async () => {
+      await raw(async (client) => {
+        await client.ask(Q('begin'));
+        const heard = await client.ask(Q(sql));
+        assert.deepEqual(codes(heard), ['54000'], told(heard));
+        assert.equal(status(heard), 'E');
+        assert.deepEqual(codes(await client.ask(Q('select 1'))), ['25P02']);
+        const end = await client.ask(Q('commit'));
+        assert.match(told(end), /ROLLBACK/);
+      });
+      assert.deepEqual([await changed(), await all(), await all('two')], [0, 20, 0]);
+    });
+
+    if (sql.includes(';')) continue;
+    test(`${name}: undone in a pipeline with what came before and behind`, async () => {
+      await raw(async (client) => {
+        const heard = await client.ask(
+          run('insert into two values (1)'),
+          run(sql),
+          run('insert into two values (2)'),
+          S(),
+        );
+        assert.deepEqual(codes(heard), ['54000'], told(heard));
+        assert.equal(status(heard), 'I');
+        assert.deepEqual(codes(await client.ask(run('select 1'), S())), []);
+      });
+      assert.deepEqual([await changed(), await all(), await all('two')], [0, 20, 0]);
+    });
+
+    test(`${name}: EXECUTE of a prepared statement is counted too`, async () => {
+      await raw(async (client) => {
+        assert.deepEqual(codes(await client.ask(Q(`prepare p as ${sql}`))), []);
+        const heard = await client.ask(Q('execute p'));
+        assert.deepEqual(codes(heard), ['54000'], told(heard));
+      });
+      assert.deepEqual([await changed(), await all()], [0, 20]);
+    });
+  }
+
+  test('a savepoint takes it back, and the transaction goes on', async () => {
+    await raw(async (client) => {
+      await client.ask(Q('begin'));
+      await client.ask(Q('update few set v = 1 where id = 1'));
+      await client.ask(Q('savepoint a'));
+      assert.equal(status(await client.ask(Q('update few set v = 2'))), 'E');
+      assert.equal(status(await client.ask(Q('rollback to a'))), 'T');
+      assert.equal(status(await client.ask(Q('commit'))), 'I');
+    });
+    assert.equal(await changed(), 1);
+  });
+
+  test('COMMIT in the same string, or sent ahead, comes too late', async () => {
+    await raw(async (client) => {
+      const strings = ['begin; update few set v = 1; commit', 'update few set v = 1; commit'];
+      for (const sql of strings) {
+        // oxlint-disable-next-line no-await-in-loop
+        const heard = await client.ask(Q(sql));
+        assert.match(told(heard), /limited-control/);
+      }
+      await client.ask(Q('begin'));
+      client.send(Q('update few set v = 1'), Q('commit'), Q('select 7'));
+      const [update, commit, last] = [
+        await client.until('readyForQuery'),
+        await client.until('readyForQuery'),
+        await client.until('readyForQuery'),
+      ];
+      assert.deepEqual(codes(update), ['54000']);
+      assert.match(told(commit), /ROLLBACK/);
+      assert.match(told(last), /7/);
+    });
+    assert.equal(await changed(), 0);
+  });
+
+  test('COMMIT in the same pipeline, and behind one Sync after another', async () => {
+    await raw(async (client) => {
+      client.send(
+        run('begin'),
+        run('update few set v = 1'),
+        run('commit'),
+        S(),
+        run('commit'),
+        S(),
+      );
+      const first = await client.until('readyForQuery');
+      assert.deepEqual(codes(first), ['54000'], told(first));
+      await client.until('readyForQuery');
+      const procedure = await client.ask(run('update few set v = 1'), run('call commits()'), S());
+      assert.ok(codes(procedure).length > 0);
+    });
+    assert.equal(await changed(), 0);
+  });
+
+  test('a simple query behind a pipeline without Sync commits nothing', async () => {
+    await raw(async (client) => {
+      const heard = await client.ask(run('update few set v = 1'), Q('commit'), S());
+      assert.ok(codes(heard).includes('54000'), told(heard));
+      assert.equal(status(heard), 'I');
+      const guarded = await client.ask(P('select 1'), B(), E(), Q('update few set v = 1'));
+      assert.match(told(guarded), /limited-control/);
+    });
+    assert.equal(await changed(), 0);
+  });
+
+  test('pieces of a portal are not executed, and Flush shows no more than Sync', async () => {
+    await raw(async (client) => {
+      const pieces = await client.ask(
+        P('update few set v = 1 returning id'),
+        B(),
+        E({ rows: 1 }),
+        S(),
+      );
+      assert.match(told(pieces), /changes-uncounted/);
+      client.send(run('update few set v = 1 returning id'), F());
+      assert.deepEqual(codes(await client.until('error')), ['54000']);
+      await client.ask(S());
+      const described = await client.ask(P('delete from few'), B(), D('P'), E(), E(), S());
+      assert.deepEqual(codes(described), ['54000']);
+    });
+    assert.equal(await changed(), 0);
+    assert.equal(await all(), 20);
+  });
+
+  test('many statements that keep to it make a pipeline that keeps to it', async () => {
+    await raw(async (client) => {
+      const heard = await client.ask(
+        ...[1, 2, 3, 4, 5, 6].map((n) => run(`update few set v = 1 where id = ${n}`)),
+        S(),
+      );
+      assert.deepEqual(codes(heard), []);
+      assert.equal(heard.filter((h) => h.name === 'commandComplete').length, 6);
+    });
+    assert.equal(await changed(), 6);
+  });
+
+  test('COPY FROM STDIN is counted in both protocols', async () => {
+    const rows = (count: number): string =>
+      Array.from({ length: count }, (_, n) => `${100 + n}\t1\n`).join('');
+    const data = (text: string): Buffer => Buffer.from(serializeCopy(text));
+    await raw(async (client) => {
+      for (const [count, expected] of [
+        [4, '54000'],
+        [3, undefined],
+      ] as const) {
+        client.send(Q('copy few from stdin'));
+        // oxlint-disable-next-line no-await-in-loop
+        await client.until('copyInResponse');
+        client.send(data(rows(count)), copyDone());
+        // oxlint-disable-next-line no-await-in-loop
+        const heard = await client.until('readyForQuery');
+        assert.equal(codes(heard)[0], expected, told(heard));
+      }
+      assert.equal(await all(), 23);
+      await gateway.targetSql.query('delete from few where id >= 100');
+      // With a Sync that the target ignores, as drivers send it, and blindly in one write.
+      client.send(run('copy few from stdin'), S());
+      await client.until('copyInResponse');
+      client.send(data(rows(4)), copyDone(), S());
+      assert.deepEqual(codes(await client.until('readyForQuery')), ['54000']);
+      client.send(run('copy few from stdin'), data(rows(4)), copyDone(), S());
+      assert.deepEqual(codes(await client.until('readyForQuery')), ['54000']);
+      client.send(run('copy few from stdin'), data(rows(2)), copyDone(), S());
+      assert.deepEqual(codes(await client.until('readyForQuery')), []);
+    });
+    assert.equal(await all(), 22);
+  });
+
+  const UNCOUNTED: Readonly<Record<string, string>> = {
+    'a data-modifying expression':
+      'with a as (update few set v = 1 returning id) select count(*) from a',
+    'two of them': 'with a as (delete from two returning id) update few set v = 1 where id = 1',
+    'EXPLAIN ANALYZE': 'explain analyze update few set v = 1',
+    TRUNCATE: 'truncate few',
+    'a function that writes': 'insert into two select touch()',
+    'COPY of a write': 'copy (update few set v = 1 returning id) to stdout',
+  };
+  for (const [name, sql] of Object.entries(UNCOUNTED))
+    test(`${name} cannot be counted, and is refused`, async () => {
+      const heard = await raw((client) => client.ask(Q(sql)));
+      assert.match(told(heard), /changes-uncounted/);
+      assert.equal(await changed(), 0);
+      assert.equal(await all(), 20);
+    });
+
+  test('an error at the end undoes it, and the tag is not said', async () => {
+    const heard = await raw((client) => client.ask(Q('insert into late values (1, 999)')));
+    assert.deepEqual(codes(heard), ['23503']);
+    assert.ok(!heard.some((h) => h.name === 'commandComplete'));
+    assert.equal(status(heard), 'I');
+    assert.equal(await all('late'), 0);
+  });
+
+  test('an error of the statement itself ends the transaction of the gateway too', async () => {
+    await raw(async (client) => {
+      const heard = await client.ask(Q('insert into few values (1)'));
+      assert.deepEqual([codes(heard), status(heard)], [['23505'], 'I']);
+      assert.equal(status(await client.ask(Q('update few set v = 1 where id = 1'))), 'I');
+    });
+    assert.equal(await changed(), 1);
+  });
+
+  test("the gateway's own BEGIN and COMMIT are recorded, and what they framed too", async () => {
+    const client = await gateway.open();
+    await outcome(client.query('update few set v = 1 where id = 17'));
+    await outcome(client.query('update few set v = 17'));
+    const texts = async (): Promise<string[]> =>
+      (await gateway.records('statement')).map(({ json }) => json.body.text);
+    const seen = await texts();
+    const at = seen.lastIndexOf('update few set v = 1 where id = 17');
+    assert.deepEqual(seen.slice(at + 1, at + 3), ['BEGIN', 'COMMIT']);
+    assert.deepEqual(seen.slice(at + 4, at + 6), ['BEGIN', 'ROLLBACK']);
+    const outcomes = await eventually('the outcome', async () => {
+      const found = await gateway.records('outcome');
+      return found.some(({ json }) => json.body.code === '54000') ? found : undefined;
+    });
+    assert.ok(outcomes.length > 0);
+    await gateway.verify();
+  });
+
+  test('a client that goes away before the end leaves nothing half done', async () => {
+    for (let i = 0; i < 5; i += 1) {
+      // oxlint-disable-next-line no-await-in-loop
+      await raw((client) => {
+        client.send(Q('update few set v = 1'));
+        return new Promise((resolve) => setTimeout(resolve, 3 * i));
+      });
+    }
+    await eventually('quiet', async () => {
+      const { rows } = await gateway.targetSql.query(
+        "select 1 from pg_stat_activity where usename = 'gateway' and (state <> 'idle' or xact_start is not null)",
+      );
+      return rows.length === 0;
+    });
+    assert.equal(await changed(), 0);
+  });
+
+  test('a target that goes away between the tag and the end commits nothing', async () => {
+    await gateway.targetSql.query(`
+      create or replace function die() returns trigger language plpgsql as
+        'begin perform pg_terminate_backend(pg_backend_pid()); return null; end';
+      create constraint trigger dies after update on few deferrable initially deferred for each row execute function die()`);
+    try {
+      const heard = await raw((client) => client.ask(Q('update few set v = 1 where id = 1')));
+      assert.ok(!heard.some((h) => h.name === 'commandComplete'), told(heard));
+      assert.equal(await changed(), 0);
+    } finally {
+      await gateway.targetSql.query('drop trigger dies on few');
+    }
+  });
+});
+
+function serializeCopy(text: string): Buffer {
+  const body = Buffer.from(text);
+  const head = Buffer.alloc(5);
+  head.write('d');
+  head.writeInt32BE(body.length + 4, 1);
+  return Buffer.concat([head, body]);
+}
+function copyDone(): Buffer {
+  return Buffer.from([0x63, 0, 0, 0, 4]);
+}
