@@ -72,7 +72,10 @@ export async function serve(
 ): Promise<Running> {
   await using opened = new AsyncDisposableStack();
   const there = await namesOfAll(config.targets.values(), (target, err) =>
-    options.log.warn({ target, err }, 'cannot be asked yet, so its tables in rules are not checked'),
+    options.log.warn(
+      { target, err },
+      'cannot be asked yet, so its tables in rules are not checked',
+    ),
   );
   const core = await openCore(config, { ...options, there }, opened);
   const bot = withBot ? opened.adopt(await openBot(core), (open) => open.close()) : undefined;
@@ -182,6 +185,7 @@ async function openGateway(
     generation: () => reload.generation,
     analyser: (target, database) => analysers.of(target, database),
     db,
+    configured: () => directory.configured(),
     gateway: { gateway: lease.gateway, epoch: lease.epoch },
     cancels,
     maskKey: createHmac('sha256', secret).update('mask').digest(),

@@ -9,7 +9,7 @@ import { clock } from './clock.ts';
 export async function checkTarget(target: TargetConfig): Promise<readonly Check[]> {
   const { name, tls } = target;
   const checks = [
-    ...(await gatewayRole(target)),
+    ...(target.personal ? await personalRoles(target) : await gatewayRole(target)),
     await analyserRole(target),
     await demandsPassword(target),
   ];
@@ -85,6 +85,24 @@ async function gatewayRole(target: TargetConfig): Promise<readonly Check[]> {
   }
 }
 
+/** Each person's role is looked at when they connect; here the server is asked as the analyser. */
+async function personalRoles(target: TargetConfig): Promise<readonly Check[]> {
+  const { name, analyser } = target;
+  const what = `${name}: people’s roles`;
+  const own = { what, state: 'ok' as const, found: `each person logs in as ${target.user}` };
+  try {
+    const password = await analyser.password();
+    return await withClient(target, analyser.user, password, async (client) => {
+      const asked = Date.now();
+      const role = await attributes(client);
+      return [own, version(name, role), clock(name, role.now.getTime(), asked, Date.now())];
+    });
+  } catch {
+    // The check of the analyser's role says why.
+    return [own];
+  }
+}
+
 export function powers(what: string, user: string, role: Record<Power, boolean>): Check {
   const has = POWERS.filter(({ name }) => role[name]);
   if (has.length === 0)
@@ -142,7 +160,8 @@ async function demandsPassword(target: TargetConfig): Promise<Check> {
   const what = `${target.name}: password`;
   const wrong = randomBytes(16).toString('hex');
   try {
-    await withClient(target, target.user, wrong, () => Promise.resolve());
+    const user = target.personal ? target.analyser.user : target.user;
+    await withClient(target, user, wrong, () => Promise.resolve());
     return {
       what,
       state: 'fail',

@@ -11,6 +11,7 @@ import { Definitions } from './analyser/definitions.ts';
 import { Judge } from './analyser/judge.ts';
 import { Parser } from './analyser/parser.ts';
 import { SidecarPool } from './analyser/pool.ts';
+import { roleAt, schemasOfRole, type Role } from './analyser/roles.ts';
 import { CatalogReader } from './catalog.ts';
 
 export type AnalyseOptions = {
@@ -33,6 +34,8 @@ export interface Analyser {
   bumpEpoch(): void;
   /** What rules can name of this database. */
   names(): Promise<CatalogNames>;
+  /** What a role of the target may do; undefined when there is none of this name. `own` are the gateway's roles there. */
+  role(name: string, own: readonly string[]): Promise<Role | undefined>;
   /** Rejects when the target cannot be asked as the analyser's role. */
   ready(): Promise<void>;
   close(): Promise<void>;
@@ -117,6 +120,11 @@ class TargetAnalyser implements Analyser {
       if (parsed.refused) return { analysis: refusedAnalysis(parsed.refused), keep: false };
       const attempt = async (now: boolean): Promise<{ analysis: Analysis; keep: boolean }> => {
         const catalog = await this.#definitions.current(now);
+        if (!catalog.knows(settings.user))
+          catalog.roles.set(
+            settings.user,
+            await schemasOfRole(await this.#reader.connect(), settings.user),
+          );
         const judge = new Judge({
           catalog,
           settings,
@@ -168,6 +176,10 @@ class TargetAnalyser implements Analyser {
 
   async names(): Promise<CatalogNames> {
     return (await this.#definitions.current()).names();
+  }
+
+  async role(name: string, own: readonly string[]): Promise<Role | undefined> {
+    return roleAt(await this.#reader.connect(), name, own);
   }
 
   async ready(): Promise<void> {

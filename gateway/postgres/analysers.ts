@@ -10,7 +10,9 @@ export class Analysers {
     this.#onError = onError;
   }
 
-  of(target: TargetConfig, database: string): Analyser {
+  /** However somebody logs in to the target: its definitions are the same for all. */
+  of(config: TargetConfig, database: string): Analyser {
+    const target = config.shared ?? config;
     const known = this.#open.get(target) ?? new Map<string, Analyser>();
     this.#open.set(target, known);
     const analyser =

@@ -15,6 +15,8 @@ export type SessionDeps = GateDeps & {
   /** The analyser of a target's database; shared by all its sessions. */
   readonly analyser: (target: TargetConfig, database: string) => Analyser;
   readonly db: Database;
+  /** Keys of the people and machines of the configuration. */
+  readonly configured: () => readonly string[];
   readonly log: { info(facts: object, message: string): void };
   readonly gateway: { readonly gateway: string; readonly epoch: number };
   readonly cancels: Cancels;

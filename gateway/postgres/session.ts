@@ -10,6 +10,7 @@ import type { SessionDeps } from './deps.ts';
 import { parameterStatus, readyForQuery } from './codec.ts';
 import { Fatal } from './fatal.ts';
 import type { Client, Greeted } from './listener.ts';
+import { roleOf, targetOf } from './personal.ts';
 import { RuleBound } from './rule-bound.ts';
 import { asksReplication, noReplication } from './settings.ts';
 import { openTarget, TargetUnavailable, type TargetConnection } from './target.ts';
@@ -70,7 +71,8 @@ export class Sessions {
     let done: Promise<void> | undefined;
     try {
       if (!config) throw unknownTarget(client.target);
-      const target = await open(config, client, free).catch((error: unknown) => {
+      const theirs = await targetOf(this.#deps, config, facts);
+      const target = await open(theirs, client, free).catch((error: unknown) => {
         tally.errors.connect += 1;
         throw error;
       });
@@ -79,7 +81,7 @@ export class Sessions {
         throw error;
       });
       const conversation = new Conversation(
-        { deps, config, facts, client, target },
+        { deps, config: theirs, facts, client, target },
         (parts, hooks) => (free ? new Unrestricted(parts, hooks) : new RuleBound(parts, hooks)),
       );
       const { greeted } = client;
@@ -198,8 +200,10 @@ async function begin(
   const verdict = policy.connect(subject, facts.target, { inTransaction: false, now: Date.now() });
   // An unknown target and a forbidden one look the same to whoever has no right to know.
   const allowed = config !== undefined && verdict.kind === 'allow';
+  const role = config && roleOf(config, facts.person);
   const body = {
     database: facts.database,
+    ...(role !== undefined && { role }),
     client: facts.client,
     application: facts.application,
     token: client.token,

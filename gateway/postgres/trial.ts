@@ -9,6 +9,7 @@ import type { NamedThings } from '#src/statement/sql/analysis.ts';
 import { judge } from '../gate/judge.ts';
 import { openAnalyser, type Analyser } from './analyser.ts';
 import { searchPathOf } from './analyser/path.ts';
+import { roleOf } from './personal.ts';
 import { unfit } from './plan.ts';
 
 /** A statement that was judged and not run. */
@@ -36,29 +37,41 @@ export class Trials implements AsyncDisposable {
   readonly #target: TargetConfig;
   readonly #database: string;
   readonly #analyser: Analyser;
-  #path: string | undefined;
+  readonly #given: string | undefined;
+  /** By role: each may have one of its own. */
+  readonly #paths = new Map<string, string>();
   #failure: Error | undefined;
 
   /** `database` instead of the target's default one, and `searchPath` instead of the one that a new session has. */
   constructor(target: TargetConfig, { database = target.database, searchPath }: Place = {}) {
     this.#target = target;
     this.#database = database;
-    this.#path = searchPath;
+    this.#given = searchPath;
     this.#analyser = openAnalyser(target, database, {
       onError: (error) => (this.#failure = error),
     });
   }
 
+  async #pathOf(role: string): Promise<string> {
+    const known = this.#given ?? this.#paths.get(role);
+    if (known !== undefined) return known;
+    const path = await searchPathOf(this.#target, this.#database, role);
+    this.#paths.set(role, path);
+    return path;
+  }
+
   /** Rejects when the target cannot be asked. */
   async try({ policy, subject, text, context }: Trial): Promise<Tried> {
-    this.#path ??= await searchPathOf(this.#target, this.#database);
-    const settings = { searchPath: this.#path, user: this.#target.user };
+    const user = roleOf(this.#target, subject.person.email) ?? this.#target.user;
+    const settings = { searchPath: await this.#pathOf(user), user };
     const analysis = await this.#analyser.analyse(text, settings, NOTHING_NAMED, {});
     if (analysis.refused?.rule === 'countersign/analyser' && this.#failure) throw this.#failure;
     const effects = analysis.parts.map((part) => part.effect);
-    const { words, text: masked, hidesWrite } = analysis.masker((column) =>
-      policy.isRuled(this.#target, column),
-    )();
+    const {
+      words,
+      text: masked,
+      hidesWrite,
+    } = analysis.masker((column) => policy.isRuled(this.#target, column))();
     const asked = {
       session: { target: this.#target },
       context,

@@ -1,6 +1,13 @@
 import { access, constants, stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import { readSecretFile, secretProblem, type Surroundings } from './secrets.ts';
+import {
+  anybodys,
+  isPersonal,
+  personalFileProblems,
+  personalSecretProblem,
+} from './check-personal.ts';
+import { LOGIN } from './person-login.ts';
+import { readSecretFile, type Surroundings } from './secrets.ts';
 import { checkIdentity } from './check-identity.ts';
 import { at, keysOf, pathText, type ConfigProblem, type Path } from './node.ts';
 import { parseAddress } from './units.ts';
@@ -80,8 +87,11 @@ function checkTargets(raw: unknown): ConfigProblem[] {
     const found: ConfigProblem[] = [];
     if (url.password !== '')
       found.push({ path, message: 'holds a password: put it under password:' });
-    if (url.username === '')
+    const personal = isPersonal(raw, name);
+    if (url.username === '' && !personal)
       found.push({ path, message: 'names no user: write postgres://user@host…' });
+    if (url.username !== '' && personal)
+      found.push({ path, message: 'names a user, and so does user: keep one' });
     if (url.hostname === '')
       found.push({ path, message: 'names no host: write postgres://user@host…' });
     if (url.pathname.length < 2)
@@ -98,7 +108,7 @@ function checkCredentials(raw: unknown): ConfigProblem[] {
     [['password'], ['analyser', 'password']].flatMap((keys) => {
       const path = ['targets', name, ...keys];
       const value = at(raw, ...path);
-      if (typeof value !== 'string' || /^\$\{[^}]+\}$/.test(value)) return [];
+      if (typeof value !== 'string' || /^\$\{[^}]+\}$/.test(anybodys(value))) return [];
       const message =
         'stands here in clear: put it into a file with mode 0600 and write ${file:path}, or use ${env:NAME} or ${command:…}';
       return [{ path: pathText(path), message }];
@@ -132,7 +142,7 @@ async function checkSecrets(raw: unknown, around: Surroundings): Promise<ConfigP
     if (!value.includes('${')) continue;
     const place = pathText(path);
     const message = secretPaths.some((pattern) => pattern.test(place))
-      ? await secretProblem(value, around)
+      ? await personalSecretProblem(raw, path, value, around)
       : 'only a secret may be a reference ${…}: write the value itself';
     if (message !== undefined) found.push({ path: place, message });
   }
@@ -178,7 +188,10 @@ async function checkPaths(raw: unknown, base: string): Promise<ConfigProblem[]> 
       ['key', keyProblem],
     ] as const) {
       const path = ['targets', name, 'tls', part];
-      await check(path, at(raw, ...path), test);
+      const value = at(raw, ...path);
+      if (typeof value === 'string' && value.includes(LOGIN))
+        found.push(...personalFileProblems(raw, path));
+      else await check(path, value, test);
     }
   return found;
 }

@@ -48,6 +48,14 @@ export type RedisConfig = {
     }
 );
 
+/** A target as the person of this name logs in to it. */
+export type Personal = ((login: string) => TargetConfig) & {
+  /** Their role, whether it is there or not; undefined for a name that can be none. */
+  readonly roleOf: (login: string) => string | undefined;
+  /** What was written, so that two readings of a file can be compared. */
+  readonly reference: string;
+};
+
 export type TargetConfig = {
   readonly name: string;
   readonly protocol: 'postgres';
@@ -55,8 +63,13 @@ export type TargetConfig = {
   readonly timeZone: string;
   readonly host: string;
   readonly port: number;
+  /** The gateway's role; with `personal` what stands for those of people. */
   readonly user: string;
   readonly password: Secret;
+  /** Each person logs in as a role of their own, and with a credential of their own. */
+  readonly personal?: Personal;
+  /** Of a target as one person logs in to it: the one that all share. */
+  readonly shared?: TargetConfig;
   /** How long what the commands of its passwords printed is kept; the secrets know it. */
   readonly passwordCacheMs?: number;
   /** The target's default database. A client may name another: `dbname=<target>/<database>`. */

@@ -6,6 +6,8 @@ import type { Address, ChatConfig, Config, Secret, TargetConfig } from './config
 import { explain } from './explain.ts';
 import { buildIdentity } from './identity.ts';
 import type { ConfigProblem } from './node.ts';
+import { fill } from './person-login.ts';
+import { personalTarget } from './personal.ts';
 import { buildRedis } from './queue.ts';
 import { fileSchema, type File } from './schema.ts';
 import { resolveSecret, secretOf, type Surroundings } from './secrets.ts';
@@ -131,14 +133,14 @@ function buildTarget(
   const passwordCacheMs = toMs(target.passwordCache);
   const secret = (text: string): Secret => secretOf(text, around, passwordCacheMs);
   const { tls, hold, record, replication, analyser, channel } = target;
-  return {
+  const config: TargetConfig = {
     name,
     protocol: target.protocol,
     environment: target.environment,
     timeZone: target.timeZone,
     host: url.hostname.replace(/^\[|\]$/g, ''),
     port: url.port === '' ? 5432 : Number(url.port),
-    user: decodeURIComponent(url.username),
+    user: target.user ?? decodeURIComponent(url.username),
     password: secret(target.password),
     passwordCacheMs,
     database: decodeURIComponent(url.pathname.slice(1)),
@@ -156,6 +158,10 @@ function buildTarget(
     ...(replication && { replication }),
     ...(channel !== undefined && { channel }),
   };
+  const { user } = target;
+  if (user === undefined) return config;
+  const secretFor = (login: string): Secret => secret(fill(target.password, login));
+  return personalTarget(config, user, { written: target.password, secret: secretFor });
 }
 
 /** Groups that machines, agents and a provider's mapping name. */

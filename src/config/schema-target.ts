@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { LOGIN, USER_TEMPLATE } from './person-login.ts';
 import { duration, file, key, name, secret, size, timeZone, urlOf } from './keys.ts';
 
 /** The least that a target needs. */
@@ -15,12 +16,23 @@ export const target = z.strictObject({
   timeZone: key(timeZone.default('UTC'), 'Whose hour and weekday rules ask for.', 'Europe/Berlin'),
   url: key(
     urlOf(['postgres', 'postgresql']),
-    '`postgres://user@host:port/database`, without password and parameters.',
+    '`postgres://user@host:port/database`, without password and parameters; without a user where `user` says it.',
     'postgres://gateway@shop.internal:5432/shop',
+  ),
+  user: key(
+    z
+      .string()
+      .regex(
+        USER_TEMPLATE,
+        `not a template: write "${LOGIN}", or lower case letters, digits, _ and - around it`,
+      )
+      .optional(),
+    'Each person logs in as a role of their own: `{{person.login}}` stands for what is before the @ of their address.',
+    LOGIN,
   ),
   password: key(
     secret,
-    "Secret, by reference only: the password of the gateway's role at the target. Looked up at each use.",
+    "Secret, by reference only: the password of the gateway's role at the target. Looked up at each use. With `user`, `{{person.login}}` may stand in the reference, as in `tls.cert` and `tls.key`.",
     '${file:./secrets/shop}',
   ),
   passwordCache: key(

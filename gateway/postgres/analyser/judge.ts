@@ -34,7 +34,7 @@ export class Judge {
   readonly #path: string;
   constructor(parts: Parts) {
     this.#parts = parts;
-    this.#path = pathText(parts.catalog.usable(schemasOf(parts.settings)));
+    this.#path = pathText(parts.catalog.usable(schemasOf(parts.settings), parts.settings.user));
   }
 
   /** Throws Refusal or NotResolved; `keep` is false when the answer depends on more than the text. */

@@ -13,11 +13,15 @@ const SQL = `
     pg_catalog.current_setting('search_path')) as path`;
 const row = z.object({ path: z.string() });
 
-/** The search path that a new session of the gateway's role has. Rejects when the target cannot be asked. */
-export async function searchPathOf(target: TargetConfig, database: string): Promise<string> {
+/** The search path that a new session of this role has. Rejects when the target cannot be asked. */
+export async function searchPathOf(
+  target: TargetConfig,
+  database: string,
+  role: string,
+): Promise<string> {
   const client = await analyserClient(target, database, {});
   try {
-    const { rows } = await client.query(SQL, [target.user]);
+    const { rows } = await client.query(SQL, [role]);
     return row.parse(rows[0]).path;
   } finally {
     await client.end();

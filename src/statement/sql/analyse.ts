@@ -44,7 +44,7 @@ export function unitOf(
   const bytes = toBytes(text);
   const all = tokens(bytes);
   const code = all.filter(({ kind }) => kind !== 'comment');
-  const path = catalog.usable(schemasOf(settings));
+  const path = catalog.usable(schemasOf(settings), settings.user);
   let at = 0;
   const statements = outlines.map((outline) => {
     while ((code[at]?.start ?? outline.start) < outline.start) at += 1;
