@@ -54,7 +54,7 @@ export class Replay {
 
   judge(record: RecordedStatement): Replayed {
     const { body } = record;
-    if (body.class.includes('countersign')) return { kind: 'own' };
+    if (body.rules.includes('countersign/own')) return { kind: 'own' };
     if (record.verdict === 'deny' && body.rules.some(isStatic)) return { kind: 'refused' };
     const target = this.#targets.get(record.target ?? '');
     const effects = this.#effectsOf(record);

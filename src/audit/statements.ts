@@ -26,7 +26,7 @@ const body = z.object({
   purpose: z.string().optional(),
   inTransaction: z.boolean().default(false),
   masked: z.record(z.string(), z.string()).default({}),
-  requirement: z.unknown(),
+  requirement: z.unknown().optional(),
   freshSignIn: z.string().optional(),
   effects: z.string().optional(),
   subject: z.string().optional(),
