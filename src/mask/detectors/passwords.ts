@@ -5,7 +5,7 @@ import { alnum } from './samples.ts';
 
 /** What stands where a value would: parameters, variables, blanks to fill in, and what this product wrote there. */
 const placeholder =
-  /^(?:[$?%:@{<*#]|\[[a-z ]+\]$|\*+$|x+$|\.+$|(?:null|none|nil|true|false|undefined|required|optional|string|text|varchar|redacted|hidden|masked)$)/i;
+  /^(?:[$?%:@{<*#•]|\[[a-z ]+\]$|\*+$|x+$|\.+$|(?:null|none|nil|true|false|undefined|required|optional|string|text|varchar|redacted|hidden|masked)$)/i;
 
 const name =
   '(?:passwor[dt]|passwd|passphrase|pwd|kennwort|mot[ _]de[ _]passe|contrase[nñ]a|senha|passcode)';
@@ -84,7 +84,7 @@ export const passwords: readonly Rule[] = [
     literals: ['password', 'identified by'],
     pattern: "(?i)(?:password|identified by)[ \\t\\r\\n]{1,10}E?'([^']{1,200})'",
     reach: (text, start, end) =>
-      /^\[[a-z ]+\]$/.test(text.slice(start, end)) ? none : only(start, end),
+      /^(?:\[[a-z ]+\]|[•*]+)$/.test(text.slice(start, end)) ? none : only(start, end),
     hits: ["alter role app password 'x1'", "create user a identified by 'tiger'"],
     misses: ['alter role app password null', "password '[password]'", "identified by ''"],
   },

@@ -1,4 +1,3 @@
-import { isIPv6 } from 'node:net';
 import { cards } from './cards.ts';
 import { digitsOf } from './checksums.ts';
 import { iban, ibanCountries } from './iban.ts';
@@ -46,6 +45,17 @@ function widened(allowed: RegExp, most: number): NonNullable<Rule['reach']> {
 
 const month = '(?:jan|feb|m[aä]r|apr|ma[iy]|jun|jul|aug|sep|o[ck]t|nov|de[cz])[a-z]{0,6}\\.?';
 const date = `(?:[0-9]{4}[-/.][0-9]{1,2}[-/.][0-9]{1,2}|[0-9]{1,2}[-/.][0-9]{1,2}[-/.](?:[0-9]{4}|[0-9]{2})|[0-9]{1,2}\\.? ${month} [0-9]{4}|${month} [0-9]{1,2},? [0-9]{4})`;
+
+/** RFC 4291, section 2.2: eight groups, or fewer around one `::`. */
+function isIPv6(value: string): boolean {
+  const [head = '', tail, more] = value.split('::');
+  if (more !== undefined) return false;
+  const groups = [head, tail ?? ''].flatMap((part) => (part === '' ? [] : part.split(':')));
+  return (
+    groups.every((group) => /^[0-9a-f]{1,4}$/i.test(group)) &&
+    (tail === undefined ? groups.length === 8 : groups.length < 8)
+  );
+}
 
 const octets = (value: string): boolean =>
   value.split('.').every((part) => Number(part) < 256 && (part === '0' || !part.startsWith('0')));
