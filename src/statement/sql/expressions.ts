@@ -67,6 +67,11 @@ function columnsOf(
   ];
 }
 
+const json =
+  'json json_scalar json_serialize json_exists json_query json_value json_object json_array json_objectagg json_arrayagg'.split(
+    ' ',
+  );
+
 function collect(value: unknown, found: Found): void {
   if (Array.isArray(value)) for (const item of value) collect(item, found);
   if (!isObject(value) || Array.isArray(value)) return;
@@ -79,6 +84,10 @@ function collect(value: unknown, found: Found): void {
 function note(tag: string, node: Readonly<Record<string, unknown>>, found: Found): void {
   if (tag === 'ColumnRef') for (const name of texts(node['fields'])) found.columns.add(name);
   if (tag === 'FuncCall') found.functions.push(texts(node['funcname']));
+  // What newer versions have as syntax is an owner's function, or a column, to an older server.
+  if (/^Json.*(Expr|Constructor|Agg)$/.test(tag))
+    for (const name of json) found.functions.push([name]);
+  if (tag === 'SQLValueFunction') found.columns.add('system_user');
   // Operators stand in A_Expr, and as text beside sub-queries and sort orders.
   const signs = [tag === 'A_Expr' ? node['name'] : undefined, node['operName'], node['useOp']];
   for (const sign of signs) if (sign !== undefined) found.operators.add(texts(sign).at(-1) ?? '');

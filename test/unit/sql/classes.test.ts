@@ -3,20 +3,8 @@ import { readFileSync } from 'node:fs';
 import { after, before, describe, it } from 'node:test';
 import { parseSync } from 'libpg-query';
 import { inFull } from './classes-brief.ts';
+import { corpus } from './corpus.ts';
 import { type TestTarget, startTarget } from './target.ts';
-
-// By PostgreSQL's name of the node: a statement, what is asked (as in effects.txt; `^` escapes, `~` flows), what approvers read.
-const groups = readFileSync(new URL('classes.txt', import.meta.url), 'utf8')
-  .split(/^## /m)
-  .filter((group) => group !== '')
-  .map((group) => {
-    const [node = '', ...lines] = group.trimEnd().split('\n');
-    const cases: { sql: string; expected: string[] }[] = [];
-    for (const line of lines)
-      if (line.startsWith('  ')) cases.at(-1)?.expected.push(line.replace(/^ {2}(=> )?/, ''));
-      else cases.push({ sql: line, expected: [] });
-    return { node, cases };
-  });
 
 /** Nodes that are part of another statement and never stand alone. */
 const inner = new Set([
@@ -47,11 +35,11 @@ describe('every class of statement', () => {
       ([, name = '']) => name,
     );
     assert.ok(nodes.length > 110);
-    const found = groups.filter(({ cases }) => cases.length > 0).map(({ node }) => node);
+    const found = corpus.filter(({ cases }) => cases.length > 0).map(({ node }) => node);
     assert.deepEqual(nodes.filter((name) => !inner.has(name)).toSorted(), found.toSorted());
   });
 
-  for (const { node, cases } of groups)
+  for (const { node, cases } of corpus)
     for (const { sql, expected } of cases)
       it(`${node}: ${sql}`, async () => {
         const parsed = parseSync(sql).stmts ?? [];
@@ -61,7 +49,7 @@ describe('every class of statement', () => {
 
   it('docs/statements.md names each of them, and none that is not there', async () => {
     const known = new Set(['connect', 'select', 'fetch', 'prepare']);
-    for (const { expected } of groups.flatMap(({ cases }) => cases))
+    for (const { expected } of corpus.flatMap(({ cases }) => cases))
       for (const one of (expected[0] ?? '').split(' ; '))
         if (!one.startsWith('refused')) known.add(/^\S+/.exec(one)?.[0] ?? '');
     const docs = readFileSync(new URL('../../../docs/statements.md', import.meta.url), 'utf8');

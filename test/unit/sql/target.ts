@@ -6,7 +6,8 @@ import type { Analysis, NamedThings, Part, SqlSettings } from '#src/statement/sq
 import { type Analyser, openAnalyser } from '#gateway/postgres/analyser.ts';
 import { startPostgres } from '../../fakes/postgres.ts';
 
-const schema = `
+/** A small shop with one of everything. */
+export const schema = `
   create table customers (id int primary key, name text not null, email text, phone text, ssn text, card text);
   create table orders (id int primary key, customer_id int references customers, status text, total numeric);
   create table payments (id int primary key, order_id int references orders on delete cascade, amount numeric, card text);
