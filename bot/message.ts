@@ -1,9 +1,10 @@
 import type { Card, Decision, Outcome, Request } from '#src/approval/request.ts';
 import { duration, fit, oneLine, visible } from './text.ts';
+import { type Fact, toldFacts } from './told.ts';
 
 const FACT_MAX = 300;
 
-export type Fact = { readonly label: string; readonly text: string };
+export type { Fact } from './told.ts';
 
 /** What a card says, on any platform. Every text is literal: platforms escape it in their own way. */
 export type Message = {
@@ -22,6 +23,8 @@ export type Message = {
     readonly expiresAt: string;
     readonly approve: 'here' | 'console';
     readonly why: readonly string[];
+    /** Approving may also let the same run again: what, and for how long. */
+    readonly shape?: { readonly words: string; readonly time: string };
   };
   readonly reviewUrl: string;
   readonly recordUrl: string;
@@ -76,6 +79,9 @@ export function messageOf(request: Request, publicUrl: string, statementMax: num
             expiresAt: request.expiresAt,
             approve: why.length > 0 ? ('console' as const) : ('here' as const),
             why,
+            ...(card.shape && {
+              shape: { words: oneLine(card.shape.words), time: duration(card.shape.ms) },
+            }),
           },
         }
       : {}),
@@ -84,7 +90,8 @@ export function messageOf(request: Request, publicUrl: string, statementMax: num
   };
 }
 
-function factsOf({ card, requirement }: Request): readonly Fact[] {
+function factsOf(request: Request): readonly Fact[] {
+  const { card, requirement } = request;
   const { person } = card;
   const approvers = requirement.groups.map(({ group, quorum }) =>
     quorum > 1 ? `${quorum} of ${group}` : group,
@@ -101,6 +108,7 @@ function factsOf({ card, requirement }: Request): readonly Fact[] {
       text: card.application === '' ? card.client : `${card.client} (${card.application})`,
     },
     { label: 'Effect', text: card.words.join('; ') },
+    ...toldFacts(request),
     { label: 'Rule', text: `${card.rules.join(', ')}: ${card.message}` },
     { label: 'Reason given', text: card.reason ?? 'none' },
     { label: 'Decided by', text: approvers.join(' and ') },
@@ -121,7 +129,8 @@ function warningsOf(card: Card, cut: number): readonly string[] {
 }
 
 function historyLine(decision: Decision): string {
-  const verb = decision.decision === 'approve' ? 'Approved' : 'Denied';
+  const again = decision.shape ? ', and the same again' : '';
+  const verb = decision.decision === 'approve' ? `Approved${again}` : 'Denied';
   const reason = decision.reason === '' ? '' : `: ${decision.reason}`;
   const { text, cut } = fit(
     oneLine(`${verb} by ${decision.person} (${decision.group}) via ${decision.via}${reason}`),

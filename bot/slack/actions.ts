@@ -63,19 +63,21 @@ const SLOW_DIALOG = 'Slack took too long to open the dialog: click Deny again, o
 export function registerActions(app: App, parts: ActionParts): void {
   const { log } = parts;
 
-  app.action(ACTIONS.approve, async ({ ack, body, client }) => {
-    const click = onCard(parts, client, body, ({ user, request, version }) =>
-      vote(parts, client, user, request, {
-        decision: 'approve',
-        reason: '',
-        via: 'slack',
-        version,
-      }),
-    );
-    await inTime(click);
-    await ack();
-    await click;
-  });
+  for (const action of [ACTIONS.approve, ACTIONS.approveShape])
+    app.action(action, async ({ ack, body, client }) => {
+      const click = onCard(parts, client, body, ({ user, request, version }) =>
+        vote(parts, client, user, request, {
+          decision: 'approve',
+          reason: '',
+          via: 'slack',
+          version,
+          ...(action === ACTIONS.approveShape && { shape: true }),
+        }),
+      );
+      await inTime(click);
+      await ack();
+      await click;
+    });
 
   app.action(ACTIONS.deny, async ({ ack, body, client }) => {
     const click = onCard(parts, client, body, async ({ trigger, request, channel }) => {

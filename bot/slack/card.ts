@@ -7,7 +7,13 @@ type RichElement = types.RichTextSection['elements'][number];
 /** What `chat.postMessage` and `chat.update` take. */
 export type SlackCard = { readonly text: string; readonly blocks: Block[] };
 
-export const ACTIONS = { approve: 'approve', deny: 'deny', review: 'review', record: 'record' };
+export const ACTIONS = {
+  approve: 'approve',
+  approveShape: 'approve-shape',
+  deny: 'deny',
+  review: 'review',
+  record: 'record',
+};
 
 const WHEN = '{date_short_pretty} {time}';
 
@@ -121,6 +127,7 @@ function buttons(message: Message, asks: NonNullable<Message['asks']>): Block {
     block_id: 'decide',
     elements: [
       approve,
+      ...(asks.approve === 'here' ? sameAgain(asks.shape, value) : []),
       {
         type: 'button',
         action_id: ACTIONS.deny,
@@ -136,6 +143,33 @@ function buttons(message: Message, asks: NonNullable<Message['asks']>): Block {
       },
     ],
   };
+}
+
+const CONFIRM_MAX = 300;
+
+/** Says in words what may run again; what does not fit is approved in the console. */
+function sameAgain(
+  shape: NonNullable<Message['asks']>['shape'],
+  value: string,
+): readonly types.Button[] {
+  if (!shape) return [];
+  const { words, time } = shape;
+  const text = `For ${time} the same person runs it again without asking: ${words}.`;
+  if (text.length > CONFIRM_MAX) return [];
+  return [
+    {
+      type: 'button',
+      action_id: ACTIONS.approveShape,
+      text: { type: 'plain_text', text: `Approve this and the same for ${time}` },
+      value,
+      confirm: {
+        title: { type: 'plain_text', text: 'Let it run, now and again?' },
+        text: { type: 'plain_text', text },
+        confirm: { type: 'plain_text', text: 'Approve both' },
+        deny: { type: 'plain_text', text: 'Back' },
+      },
+    },
+  ];
 }
 
 function section(elements: RichElement[]): types.RichTextSection {

@@ -3,8 +3,8 @@ import { NOT_FOUND } from '#src/approval/refusal.ts';
 import type { Request } from '#src/approval/request.ts';
 import type { Person } from '#src/identity/person.ts';
 import type { HttpDeps, Review } from './deps.ts';
-import { refused } from './problem.ts';
-import { maySeeRequest } from './rights.ts';
+import { Problem, refused } from './problem.ts';
+import { ADMINISTER, maySeeRequest } from './rights.ts';
 
 function mustReview(review: Review): string | undefined {
   if (review.kind === 'whole') return undefined;
@@ -40,4 +40,23 @@ export async function decide(
     code,
     message: where ? `${message} It is at ${deps.publicUrl}/requests/${id}` : message,
   });
+}
+
+/** Revokes an approved shape; throws the problem that says why it was not. */
+export async function endShape(deps: HttpDeps, person: Person, id: string): Promise<void> {
+  const request = await deps.requests.get(id);
+  if (!request || !maySeeRequest(person, request)) throw refused(NOT_FOUND);
+  const done = await deps.requests.revokeShape(id, person.email, ADMINISTER);
+  if (done === 'not-yours')
+    throw new Problem(
+      403,
+      'not-yours',
+      'Only who asked for it, who could approve it, and members of security end it.',
+    );
+  if (done === 'none')
+    throw new Problem(
+      409,
+      'no-shape',
+      'Nothing of this request can run again: it has ended already.',
+    );
 }

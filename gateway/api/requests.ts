@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { decide } from './deciding.ts';
+import { decide, endShape } from './deciding.ts';
 import type { HttpDeps } from './deps.ts';
 import { listRequests, readRequest } from './reading.ts';
 import { noBody, nothing, route, type Route } from './route.ts';
@@ -10,6 +10,8 @@ const decisionBody = z.discriminatedUnion('decision', [
     decision: z.literal('approve'),
     reason: reasonText.default(''),
     version: z.int().min(1).optional(),
+    /** Also lets the same run again, as `card.shape` says. */
+    shape: z.boolean().optional(),
   }),
   z.strictObject({
     decision: z.literal('deny'),
@@ -65,8 +67,30 @@ export function requestRoutes(deps: HttpDeps): readonly Route[] {
       problems: [404, 409],
       async run({ params, body, caller }) {
         const { decision, reason, version } = body;
-        const vote = { decision, reason, via: 'api', ...(version && { version }) } as const;
+        const shape = body.decision === 'approve' && body.shape === true;
+        const vote = {
+          decision,
+          reason,
+          via: 'api',
+          ...(version && { version }),
+          ...(shape && { shape }),
+        } as const;
         return decide(deps, caller.person, params.id, vote);
+      },
+    }),
+    route({
+      method: 'DELETE',
+      path: '/requests/{id}/shape',
+      summary: 'Ends what was approved to run again; it is at most for the time that was shown',
+      scope: 'decide',
+      params: idParams,
+      query: nothing,
+      body: noBody,
+      reply: requestReply,
+      problems: [404, 409],
+      async run({ params, caller }) {
+        await endShape(deps, caller.person, params.id);
+        return readRequest(deps, caller.person, params.id);
       },
     }),
   ];

@@ -4,7 +4,7 @@ import type { RecordView } from '#src/audit/reader.ts';
 import type { Person } from '#src/identity/person.ts';
 
 const WATCH_REQUESTS = ['security', 'oncall'];
-const ADMINISTER = ['security'];
+export const ADMINISTER: readonly string[] = ['security'];
 const READ_ALL_RECORDS = ['dba', 'security', 'oncall'];
 
 const inOneOf = (person: Person, groups: readonly string[]): boolean =>
@@ -47,3 +47,12 @@ export function maySeeRecord(person: Person, record: RecordView): boolean {
 
 /** Members of `security` see what opens something for anybody, and end it. */
 export const mayAdminister = (person: Person): boolean => inOneOf(person, ADMINISTER);
+
+/** What the console offers; the revocation itself is judged again. */
+export function mayEndShape(person: Person, request: Request): boolean {
+  return (
+    request.card.person.email === person.email ||
+    inOneOf(person, approverGroups(request)) ||
+    inOneOf(person, ADMINISTER)
+  );
+}

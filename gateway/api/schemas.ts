@@ -28,6 +28,40 @@ const requirement = z.object({
   channels: texts,
   resendMs: z.number().optional(),
   reactionsVote: z.boolean(),
+  shapeMs: z.number().optional(),
+  count: z.literal(true).optional(),
+  sample: z.int().optional(),
+});
+
+const ran = z.object({
+  text: z.string(),
+  verdict: z.string(),
+  ok: z.boolean().optional(),
+  rows: z.number().optional(),
+  code: z.string().optional(),
+});
+
+const last = z.object({ by: texts, at: z.string() });
+const same = z.object({
+  approved: z.int(),
+  denied: z.int(),
+  lastApproved: last.optional(),
+  lastDenied: last.optional(),
+});
+
+const rows = z.object({
+  state: z.enum(['estimating', 'known', 'unknown']),
+  why: z.string().optional(),
+  estimated: z.number().optional(),
+  counted: z.number().optional(),
+  sample: z.object({ columns: texts, keys: z.array(texts).readonly() }).optional(),
+});
+
+const shape = z.object({
+  until: z.string(),
+  approvers: texts,
+  revokedAt: z.string().optional(),
+  revokedBy: z.string().optional(),
 });
 
 const card = z.object({
@@ -45,6 +79,9 @@ const card = z.object({
   transactionOpenMs: z.number().optional(),
   client: z.string(),
   application: z.string(),
+  before: z.array(ran).readonly().optional(),
+  same: same.optional(),
+  shape: z.object({ words: z.string(), ms: z.number() }).optional(),
 });
 
 const decision = z.object({
@@ -54,6 +91,7 @@ const decision = z.object({
   reason: z.string(),
   via: z.enum(['api', 'console', 'slack', 'teams']),
   at: z.string(),
+  shape: z.literal(true).optional(),
 });
 
 const outcome = z.object({
@@ -74,6 +112,8 @@ export const requestReply = z
     requirement,
     card,
     decisions: z.array(decision).readonly(),
+    rows: rows.optional(),
+    shape: shape.optional(),
     outcome: outcome.optional(),
     record: z.string(),
     createdAt: z.string(),

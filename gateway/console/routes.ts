@@ -3,7 +3,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import type { Person } from '#src/identity/person.ts';
 import { demandScope, type Caller } from '../api/authenticate.ts';
-import { decide } from '../api/deciding.ts';
+import { decide, endShape } from '../api/deciding.ts';
 import type { HttpDeps } from '../api/deps.ts';
 import { causeOf, Problem, toProblem } from '../api/problem.ts';
 import {
@@ -55,7 +55,7 @@ const LATELY = 8;
 const decisionForm = z.strictObject({
   csrf: z.string(),
   version: z.coerce.number().int().min(1),
-  decision: z.enum(['approve', 'deny']),
+  decision: z.enum(['approve', 'approve-shape', 'deny']),
   reason: reasonText.default(''),
 });
 
@@ -126,6 +126,7 @@ export async function registerConsole(app: FastifyInstance, parts: ConsoleParts)
     return sessionPage(await readSession(deps, { person, via: 'console' }, id, part), before);
   });
 
+  app.post('/requests/:id/shape', (request, reply) => shapeRoute(parts, request, reply));
   app.post('/requests/:id/decision', (request, reply) => decisionRoute(parts, request, reply));
 
   const live = new Live(deps, parts.signIns, guard, (error) =>
@@ -185,6 +186,30 @@ async function requestView(
   });
 }
 
+/** Ends what was approved to run again. */
+async function shapeRoute(
+  parts: ConsoleParts,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Promise<FastifyReply> {
+  const { deps, guard, render } = parts;
+  const { id } = parse(idParams, request.params, 'path');
+  const caller = await guard.signedIn(request);
+  if (!caller) return reply.redirect(`/sign-in?next=${encodeURIComponent(`/requests/${id}`)}`, 303);
+  const { csrf } = parse(z.strictObject({ csrf: z.string() }), request.body, 'form');
+  guard.demandOwnForm(request, csrf);
+  try {
+    demandScope(caller.scopes, 'decide');
+    await endShape(deps, caller.person, id);
+    return await reply.redirect(`/requests/${id}`, 303);
+  } catch (error) {
+    if (!(error instanceof Problem) || error.status >= 500) throw error;
+    const said = { problem: error.message, typed: '' };
+    const page = await requestView(parts, caller, { request, reply }, said);
+    return render.page(request, reply, page, { status: error.status, caller });
+  }
+}
+
 async function decisionRoute(
   parts: ConsoleParts,
   request: FastifyRequest,
@@ -198,7 +223,8 @@ async function decisionRoute(
   guard.demandOwnForm(request, form.csrf);
   try {
     demandScope(caller.scopes, 'decide');
-    const { decision, reason, version } = form;
+    const { reason, version } = form;
+    const decision = form.decision === 'deny' ? 'deny' : 'approve';
     if (decision === 'deny' && reason === '')
       throw new Problem(
         422,
@@ -212,6 +238,7 @@ async function decisionRoute(
       version,
       via: 'console',
       ...(stepUp && { stepUp }),
+      ...(form.decision === 'approve-shape' && { shape: true }),
     });
     return await reply.redirect(`/requests/${id}`, 303);
   } catch (error) {

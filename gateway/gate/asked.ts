@@ -56,7 +56,6 @@ export type RowsAsked = {
   readonly count?: boolean;
   readonly sample?: number;
   readonly request?: string;
-  readonly inTransaction: boolean;
   /** What is known already. */
   readonly known?: Rows | undefined;
 };

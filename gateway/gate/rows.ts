@@ -4,12 +4,8 @@ import type { Held } from './again.ts';
 import type { Asked, GateDeps } from './asked.ts';
 
 /** For rules that ask how many rows a statement would touch: known before the verdict, or not at all. */
-export async function estimateFirst({
-  particulars,
-  look,
-  context,
-}: Asked): Promise<Rows | undefined> {
-  return await particulars?.rows(look, { inTransaction: context.inTransaction });
+export async function estimateFirst({ particulars, look }: Asked): Promise<Rows | undefined> {
+  return await particulars?.rows(look, {});
 }
 
 const wants = ({ count, sample }: Requirement): boolean => count === true || sample !== undefined;
@@ -30,7 +26,6 @@ export function tellRows(deps: GateDeps, held: Held, request: Request): void {
   asked.particulars
     .rows(asked.look, {
       request: request.id,
-      inTransaction: asked.context.inTransaction,
       known: rows,
       ...(count && { count }),
       ...(sample !== undefined && { sample }),

@@ -4,6 +4,7 @@ import { refusedAnalysis } from '#src/statement/sql/analyse.ts';
 import { NotInCatalog, type CatalogNames } from '#src/statement/sql/catalog.ts';
 import { NotResolved } from '#src/statement/sql/nodetree.ts';
 import { Refusal } from '#src/statement/sql/part.ts';
+import type { Tables } from '#src/statement/sql/closely.ts';
 import { tooDeep } from '#src/statement/sql/parse.ts';
 import type { Refused } from '#src/statement/statement.ts';
 import { StatementCache } from './analyser/cache.ts';
@@ -12,6 +13,7 @@ import { Judge } from './analyser/judge.ts';
 import { Parser } from './analyser/parser.ts';
 import { SidecarPool } from './analyser/pool.ts';
 import { roleAt, schemasOfRole, type Role } from './analyser/roles.ts';
+import { readTables } from './analyser/tables.ts';
 import { CatalogReader } from './catalog.ts';
 
 export type AnalyseOptions = {
@@ -30,6 +32,8 @@ export interface Analyser {
     named: NamedThings,
     options: AnalyseOptions,
   ): Promise<Analysis>;
+  /** What the rows of these relations are kept by, as it is now. Rejects when the target cannot be asked. */
+  tables(relations: readonly number[]): Promise<Tables>;
   /** DDL went through the gateway: nothing that was judged before counts any more. */
   bumpEpoch(): void;
   /** What rules can name of this database. */
@@ -162,6 +166,10 @@ class TargetAnalyser implements Analyser {
           hint: 'Try again; if it stays so, tell the operator to look at the analyser of this target.',
           code: '08006',
         };
+  }
+
+  async tables(relations: readonly number[]): Promise<Tables> {
+    return readTables(await this.#reader.connect(), relations);
   }
 
   bumpEpoch(): void {

@@ -11,6 +11,7 @@ import type { ConversationParts } from './deps.ts';
 import { Looks, type Moment, type Sent } from './look.ts';
 import { SessionNames } from './named.ts';
 import { readSettings, SETTINGS_STATEMENT, type SessionSettings } from './own.ts';
+import { SqlParticulars } from './particulars.ts';
 import { type Part, type ResultPlan, unfit } from './plan.ts';
 import { Run } from './recorder.ts';
 import { heldMessage } from './refusal.ts';
@@ -40,6 +41,7 @@ export class Judge {
   readonly #responses: Responses;
   readonly #analyser: Analyser;
   readonly #looks: Looks;
+  readonly #particulars: SqlParticulars;
   #settings: SessionSettings | undefined;
   #status: TransactionStatus = 'I';
   #since: number | undefined;
@@ -71,6 +73,12 @@ export class Judge {
       database: facts.database,
       role: config.user,
     });
+    this.#particulars = new SqlParticulars(
+      parts,
+      this.#analyser,
+      this.#looks,
+      () => this.#since !== undefined,
+    );
   }
 
   get status(): TransactionStatus {
@@ -144,6 +152,7 @@ export class Judge {
           ...(settings?.purpose !== undefined && { purpose: settings.purpose }),
         },
         ...(this.inTransaction && { transactionSince: this.#since ?? Date.now() }),
+        particulars: this.#particulars,
         unfit: (obligations) => unfit(analysis.parts, obligations),
         get signal() {
           return waiting.signal;

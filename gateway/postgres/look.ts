@@ -26,6 +26,13 @@ export type Sent = {
   readonly params?: readonly (string | null | undefined)[];
 };
 
+/** A look with what it was taken from. */
+export type SqlLook = Look & {
+  readonly analysis: Analysis;
+  readonly sent: Sent;
+  readonly moment: Moment;
+};
+
 type Params = NonNullable<Sent['params']>;
 /** What is the same whatever the parameters are. */
 type Shown = {
@@ -54,7 +61,7 @@ export class Looks {
 
   isRuled: IsRuled = (column: Resource) => this.#policy().isRuled(this.#around.target, column);
 
-  at(analysis: Analysis, sent: Sent, moment: Moment): Look {
+  at(analysis: Analysis, sent: Sent, moment: Moment): SqlLook {
     const { effects, meaning, mask } = this.#show(analysis);
     const { text, words, hidesWrite } = mask(sent.params);
     return {
@@ -64,7 +71,14 @@ export class Looks {
       hidesWrite,
       digest: bind(['postgres', sent.bytes, sent.prepared, this.#bound(moment), meaning]),
       ...(analysis.refused && { refused: analysis.refused }),
+      analysis,
+      sent,
+      moment,
     };
+  }
+
+  isOwn(look: Look): look is SqlLook {
+    return 'analysis' in look && 'moment' in look;
   }
 
   /** What must be done to the results, part by part. */

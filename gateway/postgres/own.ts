@@ -76,3 +76,26 @@ function settingsOf(row: readonly (Buffer | null)[]): SessionSettings | undefine
     meaning,
   };
 }
+
+const MEANING = 11;
+
+/**
+ * The session's settings of `meaning` as parameters of a startup message; undefined when they cannot be told apart, or
+ * when the session acts as another role than it logged in with.
+ */
+export function sessionParameters(
+  meaning: string,
+  user: string,
+): ReadonlyMap<string, string> | undefined {
+  const values = meaning.split('|');
+  const [searchPath, role, authorization, dateStyle, intervalStyle, timeZone] = values;
+  const rowSecurity = values[8];
+  if (values.length !== MEANING || role !== 'none' || authorization !== user) return undefined;
+  return new Map([
+    ['search_path', searchPath ?? ''],
+    ['DateStyle', dateStyle ?? ''],
+    ['IntervalStyle', intervalStyle ?? ''],
+    ['TimeZone', timeZone ?? ''],
+    ['row_security', rowSecurity ?? ''],
+  ]);
+}

@@ -78,14 +78,17 @@ export async function runOnShape(
 ): Promise<Receipt> {
   try {
     return await audit.append({ ...entry, request: request.id }, async (sql) => {
-      const { rows } = await sql.query<{ approvers: string[]; person: string }>(
-        `select s.approvers, s.person from countersign.shape s join countersign.request r on r.id = s.request
+      // People before shapes, as when somebody is let go.
+      await demandActive(sql, [
+        sameKey(request.card.person.email),
+        ...(request.shape?.approvers ?? []),
+      ]);
+      const { rowCount } = await sql.query(
+        `select from countersign.shape s join countersign.request r on r.id = s.request
          where s.request = $1 and ${LIVE} for share of s`,
         [request.id],
       );
-      const [row] = rows;
-      if (!row) throw new NotClaimed('expired');
-      await demandActive(sql, [row.person, ...row.approvers]);
+      if (rowCount !== 1) throw new NotClaimed('expired');
     });
   } catch (error) {
     if (error instanceof Gone) throw new NotClaimed('abandoned');

@@ -22,6 +22,9 @@ const ENDINGS = [
   `update countersign.confirmation set state = 'ended' where person = $1 and state in ('pending', 'confirmed', 'used')`,
   // A terminal that was confirmed.
   `update countersign.device_login set state = 'denied' where person = $1 and state in ('approved', 'used')`,
+  // What they could run again, and what others could on their word.
+  `update countersign.shape set revoked_at = clock_timestamp()
+   where (person = $1 or $1 = any (approvers)) and revoked_at is null and ends_at > clock_timestamp()`,
   `update countersign.token set revoked_at = clock_timestamp()
    where person = $1 and revoked_at is null and expires_at > clock_timestamp()`,
 ];

@@ -20,9 +20,13 @@ export async function ranForGateway({ target }: TestGateway): Promise<string[]> 
   const log = await readFile(target.logFile, 'utf8');
   return log.split(/^(?=\d{4}-\d\d-\d\d )/m).flatMap((entry) => {
     const text = LOGGED.exec(entry)?.[1];
-    return text === undefined ? [] : [text.trim().replaceAll('\n\t', '\n')];
+    return text === undefined ? [] : [told(text.trim().replaceAll('\n\t', '\n'))];
   });
 }
+
+const ESTIMATE = '/* countersign estimate */';
+/** Estimates are made of people's statements, whose literals a record may hide: they are counted together. */
+const told = (text: string): string => (text.startsWith(ESTIMATE) ? ESTIMATE : text);
 
 type Judged = {
   text: string;
@@ -64,7 +68,8 @@ function allowances(judged: ReadonlyMap<string, Judged>): Map<string, Allowance>
   for (const [id, one] of judged) {
     const { text, verdicts, outcomes } = one;
     const said = verdicts.join(' ');
-    assert.ok(['allow', 'deny', 'hold', 'hold approved'].includes(said), `${id} ${text}: ${said}`);
+    const known = ['allow', 'deny', 'hold', 'hold approved', 'on a shape'];
+    assert.ok(known.includes(said), `${id} ${text}: ${said}`);
     if (permitted(one)) {
       assert.equal(outcomes.length, 1, `${text} has ${outcomes.length} outcomes`);
       const { sure, most } = may.get(text) ?? { sure: 0, most: 0 };
@@ -75,7 +80,7 @@ function allowances(judged: ReadonlyMap<string, Judged>): Map<string, Allowance>
 }
 
 const permitted = ({ verdicts }: Judged): boolean =>
-  verdicts.some((verdict) => verdict === 'allow' || verdict === 'approved');
+  verdicts.some((verdict) => ['allow', 'approved', 'on a shape'].includes(verdict));
 
 async function statements(gateway: TestGateway): Promise<Map<string, Judged>> {
   const found = new Map<string, Judged>();
@@ -83,8 +88,11 @@ async function statements(gateway: TestGateway): Promise<Map<string, Judged>> {
   for (const { statement, kind, verdict, json } of rows) {
     const one = found.get(statement) ?? { text: '', verdicts: [], outcomes: [] };
     found.set(statement, one);
-    if (json.body.text !== undefined) one.text = json.body.text.replace(/\n-- \$1 = [\s\S]*$/, '');
-    if (kind === 'statement') one.verdicts.unshift(verdict);
+    if (json.body.text !== undefined)
+      one.text = told(json.body.text.replace(/\n-- \$1 = [\s\S]*$/, ''));
+    // It names the request whose approval it rests on, and has no claim of its own.
+    const rests = verdict === 'approved' && json.body.approval !== undefined;
+    if (kind === 'statement') one.verdicts.unshift(rests ? 'on a shape' : verdict);
     if (kind === 'claim') one.verdicts.push(verdict);
     if (kind === 'outcome') one.outcomes.push(json.body);
   }

@@ -23,6 +23,7 @@ test('health, readiness and the description need no token, and readiness says wh
     '/requests',
     '/requests/{id}',
     '/requests/{id}/decision',
+    '/requests/{id}/shape',
     '/records',
     '/records/{id}',
     '/sessions/{id}',

@@ -2,12 +2,21 @@ import type { Request, RequestState } from '#src/approval/request.ts';
 import type { Caller } from '../../api/authenticate.ts';
 import type { Review } from '../../api/deps.ts';
 import type { RulesState } from '../../reload.ts';
-import { mayDecide } from '../../api/rights.ts';
+import { mayDecide, mayEndShape } from '../../api/rights.ts';
 import { html, lookalikes, type Html } from '../html.ts';
 import { alert, type Page } from '../layout.ts';
 import type { StepUpView } from '../step-up.ts';
 import { rulesBanner } from './rules.ts';
-import { approvers, duration, stateBadge, STATES, timeLeft, when } from '../words.ts';
+import { sameFor, shapeTold, told } from './told.ts';
+import {
+  approvers,
+  duration,
+  stateBadge,
+  STATES,
+  timeLeft,
+  when,
+  wholeDuration,
+} from '../words.ts';
 
 export type RequestView = {
   readonly request: Request;
@@ -47,6 +56,7 @@ function statement({ request, review }: RequestView): Html {
     <ul class="words">
       ${request.card.words.map((words) => html`<li>${words}</li>`)}
     </ul>
+    ${told(request)}
   </section>`;
 }
 
@@ -88,7 +98,8 @@ function decisions({ request }: RequestView): Html {
         (each) =>
           html`<li>
             <strong>${each.decision === 'approve' ? 'Approved' : 'Denied'}</strong> by
-            ${each.person} for ${each.group}, ${when(each.at)}, in ${each.via}
+            ${each.person} for ${each.group}, ${when(each.at)}, in
+            ${each.via}${each.shape ? ', and the same again' : undefined}
             ${each.reason === '' ? undefined : html`<q>${each.reason}</q>`}
           </li>`,
       )}
@@ -142,14 +153,38 @@ ${view.typed ?? ''}</textarea>
       ${needed ? 'Needed to approve and to deny' : 'Needed to deny'}; it is recorded, and the
       requester reads it.
     </p>
+    ${
+      request.card.shape
+        ? html`<p id="shape-help" class="help">
+            “The same” lets ${request.card.person.name} run it again without asking,
+            ${sameFor(request.card.shape)}. It counts from the first run, and can be revoked here.
+          </p>`
+        : undefined
+    }
     <div class="buttons">
       ${
         cannot === undefined
           ? html`<button class="primary" name="decision" value="approve">Approve</button>`
           : undefined
       }
+      ${
+        cannot === undefined && request.card.shape
+          ? html`<button name="decision" value="approve-shape" aria-describedby="shape-help">
+              Approve this and the same for ${wholeDuration(request.card.shape.ms)}
+            </button>`
+          : undefined
+      }
       <button class="danger" name="decision" value="deny">Deny</button>
     </div>
+  </form>`;
+}
+
+/** Revokes what may run again; for who may. */
+function revoking({ request, caller, formToken }: RequestView): Html | undefined {
+  if (!mayEndShape(caller.person, request) || !caller.scopes.includes('decide')) return undefined;
+  return html`<form method="post" action="/requests/${request.id}/shape">
+    <input type="hidden" name="csrf" value="${formToken}" />
+    <div class="buttons"><button class="danger">Revoke: ask again next time</button></div>
   </form>`;
 }
 
@@ -193,7 +228,8 @@ function panel(view: RequestView): Html {
           </p>`
         : undefined
     }
-    ${outcome(view)} ${decisions(view)} ${alert(view.problem)} ${waiting(view)}
+    ${outcome(view)} ${decisions(view)} ${shapeTold(request, revoking(view))} ${alert(view.problem)}
+    ${waiting(view)}
   </aside>`;
 }
 
