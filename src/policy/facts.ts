@@ -11,7 +11,7 @@ export type Facts = Readonly<
 /** Most answers depend on no fact, so facts are gathered only when one is asked for. */
 export type AskFacts = (() => Facts) & { readonly asked: boolean };
 
-type Doing = Pick<Effect, 'class' | 'bounded' | 'estimatedRows' | 'escapes'>;
+type Doing = Pick<Effect, 'class' | 'bounded' | 'estimatedRows' | 'escapes' | 'upsert'>;
 
 export function factsOf(
   doing: Doing,
@@ -34,6 +34,7 @@ function gather(doing: Doing, context: Context, agent: boolean, timeZone: string
   return {
     statement: doing.class,
     bounded: doing.bounded,
+    appends: (doing.class === 'insert' || doing.class === 'copy') && doing.upsert !== true,
     escape: doing.escapes,
     // Cedar's Long is whole; an estimate that is not a number is no estimate.
     rows:

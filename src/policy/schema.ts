@@ -16,6 +16,7 @@ entity Column in [Table];
 type Facts = {
   statement: String,                           // class, e.g. "update"
   bounded: Bool,                               // every write has a predicate
+  appends: Bool,                               // an INSERT or COPY, and every row that it writes is a new one
   escape?: Set<String>,                        // ways out of the tables that rules speak of: "program", "code", …
   rows?: Long,                                 // estimate, where there is one
   reason?: String,
@@ -39,6 +40,7 @@ action reveal, filter, join, assign appliesTo { principal: [Person, Agent], reso
 export const factNames = [
   'statement',
   'bounded',
+  'appends',
   'escape',
   'rows',
   'reason',
