@@ -15,16 +15,18 @@ export function adviceFor({ questions }: Pick<Explanation, 'questions'>): readon
 function adviceOn({ answer, rules, action, object }: QuestionNote): Advice[] {
   if (answer === 'permit') return [];
   const forbids = rules.filter((rule) => rule.effect === 'forbid' && rule.applies);
-  const permitted = rules.some((rule) => rule.effect === 'permit' && rule.applies);
-  const permits = permitted ? [] : rules.filter((rule) => rule.effect === 'permit');
-  if (!permitted && permits.length === 0)
+  const permits = rules.filter((rule) => rule.effect === 'permit');
+  if (permits.length === 0)
     return [{ rule: '', text: `no rule permits ${action} on ${object} to anybody: write one` }];
-  return [...forbids.flatMap(lifting), ...permits.flatMap(applying)];
+  const permitted = permits.some((rule) => rule.applies && !rule.fresh);
+  return [...forbids.flatMap(lifting), ...(permitted ? [] : permits.flatMap(applying))];
 }
 
-/** A permit that did not apply. */
-const applying = ({ id, because }: RuleNote): Advice[] =>
-  because ? [{ rule: id, text: `it would permit this ${otherwise(because)}` }] : [];
+/** A permit that did not apply, or not yet. */
+function applying({ id, because, fresh }: RuleNote): Advice[] {
+  if (because) return [{ rule: id, text: `it would permit this ${otherwise(because)}` }];
+  return fresh ? [{ rule: id, text: 'it permits this behind a fresh sign-in' }] : [];
+}
 
 /** A forbid that applies. */
 function lifting({ id, hold, clauses = [] }: RuleNote): Advice[] {

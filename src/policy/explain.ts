@@ -15,6 +15,8 @@ export type RuleNote = {
   /** A group that can lift it. */
   readonly hold?: string;
   readonly message?: string;
+  /** A permit that counts only behind a fresh sign-in. */
+  readonly fresh?: true;
   readonly applies: boolean;
   /** Of a rule that does not apply: the first thing that is not as it asks. */
   readonly because?: Obstacle;
@@ -113,6 +115,7 @@ function ruleNote(rule: Rule, applies: boolean, situation: Situation): RuleNote 
     effect,
     ...(terms.hold && { hold: terms.hold.group }),
     ...(terms.message !== undefined && { message: terms.message }),
+    ...(terms.fresh && { fresh: true as const }),
     applies,
     ...(because && { because }),
     ...(clauses.length > 0 && { clauses }),
