@@ -13,6 +13,7 @@ import type { Person } from '#src/identity/person.ts';
 import { openSamlStore } from '#src/identity/saml/store.ts';
 import { openSignIns } from '#src/identity/sign-ins.ts';
 import { openScim } from '#src/identity/scim/service.ts';
+import { startTidy } from '#src/identity/tidy.ts';
 import type { Tokens } from '#src/identity/token.ts';
 import { openTokens } from '#src/identity/tokens.ts';
 import { openVault } from '#src/identity/vault.ts';
@@ -142,6 +143,7 @@ async function openGateway(
   const people = openPeople({ ...core, identity });
   const vault = await openVault(config.dataDir);
   const signIns = openSignIns({ db, audit, vault, sessions: identity.sessions });
+  opened.defer(startTidy({ db, signIns, onError }));
   const oidc = await openOidc(core, { people, signIns, embedded }, opened);
   const analysers = opened.adopt(new Analysers(onError), (open) => open.close());
   const names = new NamesWatch({

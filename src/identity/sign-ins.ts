@@ -59,6 +59,8 @@ export type SignInStore = {
   list(person: string): Promise<readonly SignIn[]>;
   /** False when there is no such live sign-in. Recorded. */
   revoke(id: string, why: string, by?: string): Promise<boolean>;
+  /** Ends those that nobody has used for too long, that are too old, or whose token has ended. Each is recorded. */
+  endOverdue(): Promise<void>;
   /** The id token, for the sign-out at the provider. */
   idToken(id: string): Promise<string | undefined>;
   /** Live sign-ins that were begun with this session at the provider, for its back-channel logout. */
@@ -91,6 +93,7 @@ type Row = {
 const COLUMNS =
   's.id, s.person, s.provider, s.token, s.scopes, s.auth_time, s.acr, s.amr, s.sid, s.client, s.started_at, s.seen_at, s.ends_at';
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
+const MOST_AT_ONCE = 500;
 /** Rows of sign-ins that are over are kept this long. */
 const KEPT = "interval '30 days'";
 
@@ -227,6 +230,17 @@ export function openSignIns({
         if (error instanceof NotLive) return false;
         throw error;
       }
+    },
+
+    async endOverdue() {
+      const { rows } = await db.pool.query<{ id: string; why: string }>(
+        `select s.id, case when s.ends_at <= clock_timestamp() then 'its time was over'
+             when s.seen_at <= clock_timestamp() - ${idleMs} * interval '1 ms' then 'it was not used for too long'
+             else 'the token that it was made with has ended' end as why
+         from countersign.sign_in s where s.ended_at is null and not (${live}) order by s.ends_at limit ${MOST_AT_ONCE}`,
+      );
+      // oxlint-disable-next-line no-await-in-loop -- many may be over at once, and others want to write too
+      for (const { id, why } of rows) await this.revoke(id, why);
     },
 
     async idToken(id) {

@@ -60,6 +60,7 @@ export function fakeSignIns(parts: {
     ofProvider: unused,
     refreshable: unused,
     stands: () => Promise.resolve(true),
+    endOverdue: () => Promise.resolve(),
     keepRefreshToken: unused,
   };
 }

@@ -8,6 +8,8 @@ import { refuse } from './refuse.ts';
 const FLOW = "interval '10 minutes'";
 /** From the provider's answer to the browser's next request. */
 const TICKET = "interval '2 minutes'";
+/** Sign-ins on their way to a provider. */
+const MOST = 20_000;
 /** Longer than an answer of a provider is good for. */
 const OVERTAKEN = "interval '1 hour'";
 
@@ -68,6 +70,12 @@ export function openSamlStore(db: Database): SamlStore {
     async begin(provider, browser, next) {
       const id = newId();
       await sweep(db.pool);
+      // A flood pushes out only what is older than all of it: no stranger can keep others from signing in.
+      await db.pool.query(
+        `delete from countersign.saml_flow where ticket is null and expires_at <
+           (select expires_at from countersign.saml_flow where ticket is null order by expires_at desc offset $1 limit 1)`,
+        [MOST],
+      );
       await db.pool.query(
         `insert into countersign.saml_flow (id, provider, browser, next, expires_at)
          values ($1, $2, $3, $4, clock_timestamp() + ${FLOW})`,
