@@ -14,6 +14,7 @@ const relationRow = z.object({
   version: z.string(),
   triggers: z.boolean(),
   columns: z.array(z.tuple([z.number(), z.string()])).nullable(),
+  types: z.array(z.tuple([z.number(), z.number()])).nullable(),
 });
 const routineRow = z.object({
   oid: oidNumber,
@@ -55,10 +56,11 @@ const relationsSql = `
       coalesce((select max(r.xmin::text::bigint)::text || '+' || count(*) from pg_rewrite r where r.ev_class = c.oid), '') || '.' ||
       coalesce((select max(t.xmin::text::bigint)::text || '+' || count(*) from pg_trigger t where t.tgrelid = c.oid), '') as version,
     exists (select from pg_trigger t where t.tgrelid = c.oid and not t.tgisinternal) as triggers,
-    a.columns
+    a.columns, a.types
   from pg_class c join pg_namespace n on n.oid = c.relnamespace
   left join lateral (
-    select json_agg(json_build_array(attnum, attname) order by attnum) as columns, md5(string_agg(xmin::text, ',' order by attnum)) as version
+    select json_agg(json_build_array(attnum, attname) order by attnum) as columns,
+      json_agg(json_build_array(attnum, atttypid::bigint)) as types, md5(string_agg(xmin::text, ',' order by attnum)) as version
     from pg_attribute where attrelid = c.oid and attnum > 0 and not attisdropped
       and c.oid >= 16384 and n.nspname not in ('pg_catalog', 'information_schema', 'pg_toast')
   ) a on true
@@ -198,7 +200,11 @@ export class CatalogReader {
       schemas,
       generated: generatedBy(generated),
       unique: pairs(unique),
-      relations: relations.map((row) => ({ ...row, columns: new Map(row.columns) })),
+      relations: relations.map((row) => ({
+        ...row,
+        columns: new Map(row.columns),
+        types: new Map(row.types),
+      })),
       routines,
       inherits: inherits.map(({ from, to }) => [from, to] as const),
       cascades: grouped(cascades),

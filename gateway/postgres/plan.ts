@@ -42,7 +42,7 @@ export function planOf(part: Part, obligations: Obligations, withhold: boolean):
     part,
     masks: columns?.some((mask) => mask !== undefined) ? columns : undefined,
     withhold,
-    rowLimit: part.returnsRows ? obligations.rows : undefined,
+    rowLimit: part.returnsRows || part.copy === 'out' ? obligations.rows : undefined,
     changeLimit: countOf(part) === 'counted' ? obligations.changes : undefined,
     limitedBy: obligations.limitedBy ?? none,
   };
@@ -71,7 +71,7 @@ export function isUndone(plan: ResultPlan): boolean {
   return rowLimit !== undefined && (part.changes === 'counted' || part.effect.opaque === true);
 }
 
-/** What cannot be done to a result on its way: COPY is not masked cell by cell. */
+/** What cannot be done to a result on its way, or cannot be undone. */
 export function unfit(parts: readonly Part[], obligations: Obligations): Refused | undefined {
   const { changes } = obligations;
   if (changes !== undefined && parts.some((part) => countOf(part) === 'uncounted'))
@@ -79,18 +79,19 @@ export function unfit(parts: readonly Part[], obligations: Obligations): Refused
   const controlled = parts.some(({ control }) => control !== undefined);
   if (controlled && parts.some((part) => isUndone(planOf(part, obligations, false))))
     return beyondControl;
-  for (const part of parts) {
-    const limited = obligations.rows !== undefined && part.copy === 'out';
-    if (limited) return unlimitable;
-    if (part.copy === 'out' && planOf(part, obligations, false).masks) return unmaskable;
-  }
-  return undefined;
+  const unseen = (part: Part): boolean =>
+    !part.copied && isFollowed(planOf(part, obligations, false));
+  return parts.some(unseen) ? unfollowed : undefined;
 }
 
-const unmaskable: Refused = {
+/** COPY … TO STDOUT whose rows must be looked at one by one. */
+export const isFollowed = ({ part, masks, rowLimit }: ResultPlan): boolean =>
+  part.copy === 'out' && (masks !== undefined || rowLimit !== undefined);
+
+const unfollowed: Refused = {
   rule: 'countersign/copy-masked',
-  message: 'COPY cannot carry masked columns',
-  hint: 'Leave the masked columns out, or use SELECT.',
+  message: 'COPY with these options cannot carry masked columns, nor a limited number of rows',
+  hint: 'Use the format text, csv or binary in UTF-8, or SELECT.',
   code: '42501',
 };
 function uncounted(changes: number, { limitedBy }: Obligations): Refused {
@@ -106,11 +107,5 @@ const beyondControl: Refused = {
   rule: 'countersign/limited-control',
   message: 'a rule limits the rows of this, and it begins or ends a transaction in the same string',
   hint: 'Send BEGIN, COMMIT and the like by themselves.',
-  code: '42501',
-};
-const unlimitable: Refused = {
-  rule: 'countersign/rows-uncounted',
-  message: 'a rule limits the rows of this result, and COPY cannot be limited',
-  hint: 'Use SELECT.',
   code: '42501',
 };

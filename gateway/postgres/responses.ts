@@ -7,7 +7,6 @@ import {
   ServerMessage as M,
   StreamFramer,
   type ErrorFields,
-  type Field,
   type TransactionStatus,
 } from './codec.ts';
 import { Counts } from './counts.ts';
@@ -22,22 +21,22 @@ import {
   unasked,
   withheld,
 } from './expected.ts';
-import { cellMasks, Masker, type Masking, type Piece } from './masker.ts';
-import type { ResultPlan } from './plan.ts';
+import type { Masking, Piece } from './masker.ts';
+import { isFollowed, type ResultPlan } from './plan.ts';
 import type { Run } from './recorder.ts';
+import { Rows } from './rows.ts';
 import { ToClient, whole } from './to-client.ts';
 
 /** The way back: the target's bytes to the client, masked, each answer counted against what was asked. */
 export class Responses {
   readonly #client: ToClient;
   readonly #hooks: ResponsesHooks;
-  readonly #masking: Masking;
+  readonly #rows: Rows;
   readonly #framer: StreamFramer;
   #queue: Expected[] = [];
   #runs = new Set<Run>();
   /** Which result of the head's plans comes now. */
   #result = 0;
-  #masker: Masker | undefined;
   readonly #counts = new Counts();
   #failed = false;
   /** After an error of our own that the target does not know of: nothing goes out until it is ready. */
@@ -51,7 +50,7 @@ export class Responses {
   constructor(client: Duplex, hooks: ResponsesHooks, masking: Masking) {
     this.#client = new ToClient(client);
     this.#hooks = hooks;
-    this.#masking = masking;
+    this.#rows = new Rows(masking, this.#counts, () => hooks.cancel());
     this.#framer = new StreamFramer(
       {
         message: (type, buffer, start, end) => this.#message(type, { buffer, start, end }),
@@ -129,16 +128,16 @@ export class Responses {
     const head = this.#queue[0];
     if (head?.kind === 'execute' && this.#plan?.masks) {
       const fields = head.fields?.();
-      if (fields) this.#masker = this.#maskerOf(this.#plan, fields);
+      if (fields) this.#rows.described(fields);
     }
   }
 
   #nextResult(): void {
-    this.#masker = undefined;
     const plan = this.#plan;
-    this.#counts.begin(this.#queue[0], plan);
+    this.#rows.begin(this.#queue[0], plan);
     const plain = plan !== undefined && !plan.masks && plan.rowLimit === undefined;
     this.#framer.stream('D', plain && this.#queue[0]?.quiet !== true);
+    this.#framer.stream('d', plan === undefined || !isFollowed(plan));
   }
 
   #message(type: number, piece: Piece): void {
@@ -165,10 +164,16 @@ export class Responses {
     if (!head || !owes(head.kind, type)) throw unasked(`message ${String.fromCharCode(type)}`);
     head.see?.(type, bodyOf(frame(piece)));
     if (type === M.DataRow) return this.#row(head, piece);
+    if (type === M.CopyData) return this.#copied(piece);
     if (type === M.CommandComplete || type === M.EmptyQueryResponse)
       return this.#completed(head, type, piece);
+    this.#announced(head, type, piece);
+  }
+
+  #announced(head: Expected, type: number, piece: Piece): void {
     if (type === M.RowDescription) this.#described(piece);
     else this.#copying(type);
+    if (type === M.CopyDone && !this.#rows.copyEnds()) return;
     if (!head.quiet) this.#pass(piece);
     if (ends(head, type)) this.#shift(head);
   }
@@ -176,13 +181,7 @@ export class Responses {
   #described(piece: Piece): void {
     const plan = this.#plan;
     if (!plan) return;
-    const fields = described(plan, bodyOf(frame(piece)));
-    this.#masker = this.#maskerOf(plan, fields);
-  }
-
-  #maskerOf({ masks, part }: ResultPlan, fields: readonly Field[]): Masker | undefined {
-    if (!masks) return undefined;
-    return new Masker(cellMasks(masks, fields, this.#masking.key, part.ownType), this.#masking);
+    this.#rows.described(described(plan, bodyOf(frame(piece))));
   }
 
   #copying(type: number): void {
@@ -193,6 +192,7 @@ export class Responses {
       type === M.CopyBothResponse;
     if (wrong) throw unasked('a COPY');
     if (type === M.CopyInResponse) this.#swallowSync();
+    if (type === M.CopyOutResponse) this.#rows.copyBegins();
   }
 
   /** A target that waits for COPY data ignores the Sync that came before it; the client sends another one. */
@@ -205,13 +205,12 @@ export class Responses {
 
   #row(head: Expected, piece: Piece): void {
     if (head.quiet) return;
-    const counted = this.#counts.row();
-    if (counted === 'first') this.#hooks.cancel();
-    if (counted !== 'within') return;
-    const plan = this.#plan;
-    if (!plan?.masks) return this.#pass(piece);
-    if (!this.#masker) throw unasked('rows that it did not describe');
-    this.#pass(this.#masker.row(piece.buffer, piece.start, piece.end));
+    const out = this.#rows.row(piece);
+    if (out) this.#pass(out);
+  }
+
+  #copied(piece: Piece): void {
+    for (const out of this.#rows.copied(piece)) this.#pass(out);
   }
 
   #streamed(type: number, piece: Piece): void {

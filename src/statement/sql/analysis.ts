@@ -1,5 +1,6 @@
 import type { OwnType } from '../../mask/column.ts';
 import type { Effect, Resource } from '../effect.ts';
+import type { CopyFormat } from './copy-format.ts';
 import type { Refused } from '../statement.ts';
 import type { Closely } from './closely.ts';
 
@@ -68,6 +69,8 @@ export type Part = {
   readonly defines: boolean;
   readonly returnsRows: boolean;
   readonly copy?: 'in' | 'out';
+  /** COPY … TO STDOUT whose rows can be followed: how they are written, and the types (OIDs) of their columns. */
+  readonly copied?: { readonly format: CopyFormat; readonly types: readonly number[] };
   /** Of a plain query: it changes no rows, or exactly as many as its tag says (beside triggers and foreign keys). */
   readonly changes?: 'none' | 'counted';
   /** FETCH: the cursor whose rows it returns. */

@@ -13,6 +13,8 @@ export type Relation = {
   readonly version: string;
   /** Column names by attribute number; empty for relations of the system. */
   readonly columns: ReadonlyMap<number, string>;
+  /** Their types (OIDs) by the same numbers. */
+  readonly types: ReadonlyMap<number, number>;
   /** Has triggers of its owner, which run code that no tree shows. */
   readonly triggers: boolean;
 };

@@ -5,7 +5,15 @@ import { expressionUses } from './expressions.ts';
 import { holdsOthersValues } from './functions.ts';
 import { type Relation, isSystem } from './catalog.ts';
 import { isTemp, relationOf } from './objects.ts';
-import { type Judged, type Plan, Refusal, type Statement, effect, makePart } from './part.ts';
+import {
+  type Judged,
+  type PartExtra,
+  type Plan,
+  Refusal,
+  type Statement,
+  effect,
+  makePart,
+} from './part.ts';
 import { administered, copiesToFile, copyOut, leaving } from './wrappers.ts';
 
 /** COPY of a table, in either direction; COPY of a query is a wrapper. */
@@ -63,7 +71,10 @@ function copyTable(
     relation,
     whole,
     outputs.flatMap(({ sources }) => sources),
-    copyOut(body),
+    copyOut(
+      body,
+      columns.map(([attribute]) => relation.types.get(attribute) ?? 0),
+    ),
   );
 }
 
@@ -100,7 +111,7 @@ function judgedTable(
   relation: Relation,
   what: Effect,
   columns: readonly Resource[],
-  extra: { readonly copy?: 'in' | 'out' },
+  extra: PartExtra,
 ): Judged {
   const { catalog } = statement;
   const part = makePart(

@@ -25,6 +25,8 @@ export type Described = {
 export type QueryFacts = {
   readonly uses: Uses;
   readonly outputs: readonly Output[] | undefined;
+  /** Their types (OIDs). */
+  readonly types: readonly number[];
   readonly literals: LiteralContexts;
   readonly parameterTypes: readonly number[];
   /** The trees themselves. */
@@ -32,8 +34,12 @@ export type QueryFacts = {
 };
 
 /** Reads the target's answer. Throws NotResolved for anything that is not understood whole. */
-export function queryFacts(catalog: Catalog, described: Described): QueryFacts {
-  const scopes = parseTrees(described.tree).map((query): Scope => ({ query }));
+export function queryFacts(
+  catalog: Catalog,
+  described: Described,
+  trees: readonly TreeNode[] = parseTrees(described.tree),
+): QueryFacts {
+  const scopes = trees.map((query): Scope => ({ query }));
   const uses = new Uses(catalog, new Lineage(catalog));
   for (const scope of scopes) walkQuery(uses, scope);
   if (described.fields === undefined && scopes.some((scope) => answers(scope.query)))
@@ -41,6 +47,7 @@ export function queryFacts(catalog: Catalog, described: Described): QueryFacts {
   return {
     uses,
     outputs: described.fields && matchOutputs(uses, scopes, described.fields),
+    types: (described.fields ?? []).map(({ dataTypeID }) => dataTypeID),
     literals: literalContexts(uses, scopes),
     parameterTypes: described.parameterTypes,
     scopes,

@@ -1,5 +1,7 @@
 import type { CopyStmt, DeclareCursorStmt, ExplainStmt, Node, PrepareStmt } from 'libpg-query';
 import type { Effect, Output } from '../effect.ts';
+import type { Part } from './analysis.ts';
+import { copyFormat } from './copy-format.ts';
 import { Words } from './inner.ts';
 import { meaningOf } from './meaning.ts';
 import { NotResolved } from './nodetree.ts';
@@ -148,7 +150,7 @@ function planCopyQuery(statement: Statement, body: CopyStmt): Plan {
     const changes = facts.uses.updates && ({ upsert: true } as const);
     const what: Effect = { ...queryEffect(facts, kind), class: 'copy', ...changes };
     const out = leaving(body, copiesToFile(body) ? administered(statement, what) : what);
-    return judgedQuery(statement, facts, inner.start, out, copyOut(body));
+    return judgedQuery(statement, facts, inner.start, out, copyOut(body, facts.types));
   });
 }
 
@@ -170,8 +172,13 @@ export function leaving(body: CopyStmt, what: Effect): Effect {
   };
 }
 
-export function copyOut(body: CopyStmt): { readonly returnsRows: false; readonly copy?: 'out' } {
-  return copiesToFile(body) ? { returnsRows: false } : { returnsRows: false, copy: 'out' };
+export function copyOut(
+  body: CopyStmt,
+  types: readonly number[],
+): Pick<Part, 'returnsRows' | 'copy' | 'copied'> {
+  if (copiesToFile(body)) return { returnsRows: false };
+  const format = copyFormat(body);
+  return { returnsRows: false, copy: 'out', ...(format && { copied: { format, types } }) };
 }
 
 /** Writing to the server's disk or to a program gives every output away. */
