@@ -2,6 +2,8 @@ import { createHmac } from 'node:crypto';
 import { startBot, type Bot } from '#bot/main.ts';
 import { consoleOfHolder } from '#src/approval/rows.ts';
 import { openRecords } from '#src/audit/records.ts';
+import { openTreeReader } from '#src/audit/tree/reader.ts';
+import { treeSize } from '#src/audit/tree/store.ts';
 import type { Config, TargetConfig } from '#src/config/config.ts';
 import { liveRoles } from '#src/identity/grants.ts';
 import { openAuthority } from '#src/identity/ca.ts';
@@ -39,6 +41,7 @@ import { readiness } from './ready.ts';
 import type { RulesState } from './reload.ts';
 import { subjects } from './subjects.ts';
 import { outboxPending } from './telemetry.ts';
+import { openTree } from './tree.ts';
 import { watchTls } from './tls.ts';
 
 export type RunningPart = {
@@ -131,6 +134,7 @@ async function openGateway(
   const { onError } = core;
   const { metrics } = telemetry;
   const { directory } = core;
+  if (config.audit) await openTree(core, config.audit, opened);
   const tls = opened.adopt(await watchTls(config, { log }), (watched) => watched.close());
   const tokens = await openTokens(db, audit);
   const { identity } = config;
@@ -212,6 +216,7 @@ async function openGateway(
     policyVersion: () => reload.policy.version,
     policyLoadFailures: () => reload.state().failures,
     policyNamesMissing: () => names.missing.length,
+    ...(config.audit && { tree: () => treeSize(db).catch(() => undefined) }),
   });
   const ready = readiness({
     held: () => lease.held(),
@@ -233,6 +238,7 @@ async function openGateway(
       log,
       requests,
       records: openRecords(db),
+      ...(config.audit && { tree: openTreeReader(db), servesLog: config.audit.serve }),
       tokens,
       directory,
       people,

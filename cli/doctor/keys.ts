@@ -11,7 +11,7 @@ const SOON_DAYS = 30;
 export async function checkKeys(config: Config, file: string): Promise<readonly Check[]> {
   const { keys } = tlsFiles(config);
   const facts = await certificates(config);
-  const secret = [...keys, join(config.dataDir, 'store-password')];
+  const secret = [...keys, join(config.dataDir, 'store-password'), ...signerKey(config)];
   const ours = [file, config.policies, config.dataDir];
   const wrong = [
     ...(await Promise.all(secret.map((path) => tooOpen(path, 0o077, 'read')))),
@@ -24,6 +24,8 @@ export async function checkKeys(config: Config, file: string): Promise<readonly 
     ...(wrong.length > 0 ? [] : [files]),
   ];
 }
+
+const signerKey = ({ audit }: Config): string[] => (audit && !audit.signer ? [audit.key] : []);
 
 export function certificate(fact: CertificateFact, now: number): Check {
   const what = `certificate ${fact.file}`;

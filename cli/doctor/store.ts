@@ -38,7 +38,8 @@ export async function checkStore(config: Config): Promise<readonly Check[]> {
       checksums(store.checksums),
     ];
     const schema = await migrations(db);
-    const there = schema.state === 'ok' ? [await tokens(db, config), await cards(db)] : [];
+    const there =
+      schema.state === 'ok' ? [await tokens(db, config), await cards(db), await tree(db)] : [];
     return [...checks, schema, ...there];
   } catch (error) {
     return [failed('store', error, 'start it, or correct store.postgres; nothing runs without it')];
@@ -109,6 +110,31 @@ async function tokens(db: Database, config: Config): Promise<Check> {
     found: `${rows.length} live, as hashes${strangers.size > 0 ? `; of people who are not known: ${[...strangers].join(', ')}` : ''}`,
     ...(strangers.size > 0 && {
       next: 'revoke them: countersign token list, countersign token revoke',
+    }),
+  };
+}
+
+/** Is what was written signed, and watched by others? */
+async function tree(db: Database): Promise<Check> {
+  const what = 'the log';
+  const { rows } = await db.pool.query<{ size: number; signed: number; broken: boolean }>(
+    `select size::float8, coalesce((select max(size) from countersign.tree_checkpoint), 0)::float8 as signed,
+       exists (select from countersign.tree_writer where problem is not null) as broken from countersign.tree_head`,
+  );
+  const { size = 0, signed = 0, broken = false } = rows[0] ?? {};
+  if (broken)
+    return {
+      what,
+      state: 'fail',
+      found: 'a record is not as its writer wrote it, and no more of that writer is placed',
+      next: 'countersign audit verify names it; docs/audit.md says what to do',
+    };
+  return {
+    what,
+    state: signed < size ? 'warn' : 'ok',
+    found: `${size} records in the tree, ${signed} of them signed`,
+    ...(signed < size && {
+      next: 'does countersign serve run, and what does its log say of the signer? docs/audit.md',
     }),
   };
 }

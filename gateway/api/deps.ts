@@ -1,6 +1,7 @@
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify';
 import type { Requests } from '#src/approval/port.ts';
 import type { AuditLog } from '#src/audit/log.ts';
+import type { Tree } from '#src/audit/tree/reader.ts';
 import type { Records } from '#src/audit/reader.ts';
 import type { IdentityConfig } from '#src/config/identity.ts';
 import type { Oidc } from '#src/identity/oidc/oidc.ts';
@@ -29,6 +30,10 @@ export type Review =
 export type HttpDeps = {
   readonly requests: Requests;
   readonly records: Records;
+  /** Undefined: records are chained, and no tree is kept. */
+  readonly tree?: Tree;
+  /** The tree’s files are served to everybody. */
+  readonly servesLog?: boolean;
   readonly tokens: Tokens;
   readonly directory: Directory;
   readonly people: People;

@@ -13,6 +13,7 @@ import type { HttpOptions } from './deps.ts';
 import { Failures } from './failures.ts';
 import { httpsFactory } from './listener/https.ts';
 import { healthRoutes } from './health.ts';
+import { registerLog } from './log.ts';
 import { metricsRoute } from './metrics.ts';
 import { openApi } from './openapi.ts';
 import { causeOf, notFound, type Problem, toProblem } from './problem.ts';
@@ -102,6 +103,7 @@ export async function buildHttp(options: HttpOptions, tls?: UsePem): Promise<Fas
     },
     { prefix: '/api/v1' },
   );
+  if (deps.tree && deps.servesLog) registerLog(app, deps.tree);
   const { oauth } = deps;
   const { scim, audit } = deps;
   if (scim?.size)

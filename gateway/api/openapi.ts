@@ -20,7 +20,7 @@ function parameters(schema: z.ZodType, where: 'path' | 'query'): readonly object
 }
 
 function operation(description: Description): object {
-  const { summary, scope, body, reply, problems } = description;
+  const { summary, scope, body, reply, problems, media = 'application/json' } = description;
   const problem = {
     content: { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } },
   };
@@ -41,7 +41,7 @@ function operation(description: Description): object {
     responses: {
       200: {
         description: summary,
-        content: { 'application/json': { schema: jsonSchema(reply, 'output') } },
+        content: { [media]: { schema: jsonSchema(reply, 'output') } },
       },
       ...Object.fromEntries(
         statuses.map((status) => [status, { description: 'Problem (RFC 9457)', ...problem }]),

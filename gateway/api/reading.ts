@@ -5,7 +5,7 @@ import type { RecordsPart, RecordView } from '#src/audit/reader.ts';
 import type { Person } from '#src/identity/person.ts';
 import type { Caller } from './authenticate.ts';
 import type { HttpDeps, Review } from './deps.ts';
-import { notFound } from './problem.ts';
+import { notFound, Problem } from './problem.ts';
 import { maySeeAllRecords, maySeeRecord, maySeeRequest, visibleTo } from './rights.ts';
 
 export type Via = 'api' | 'console';
@@ -98,7 +98,22 @@ export async function readRecord(deps: HttpDeps, reader: Reader, id: string): Pr
   if (!record || !maySeeRecord(reader.person, record)) throw notFound('record');
   if (record.person !== reader.person.email)
     await recordLook(deps, reader, { looked: 'record', record: id });
-  return record;
+  const log = await deps.tree?.place(id);
+  return { ...record, ...(log && { log }) };
+}
+
+/** The proof of a record, with the record in it: whoever may not read that has none of it either. */
+export async function readProof(deps: HttpDeps, reader: Reader, id: string): Promise<string> {
+  const record = await deps.records.get(id);
+  if (!record || !maySeeRecord(reader.person, record)) throw notFound('record');
+  if (record.person !== reader.person.email)
+    await recordLook(deps, reader, { looked: 'proof', record: id });
+  const proof = await deps.tree?.proof(id);
+  if (proof !== undefined) return proof;
+  const why = deps.tree
+    ? 'The record is durable, and not signed yet; try again in a second.'
+    : 'This gateway keeps no tree over its records.';
+  throw new Problem(409, 'not-signed', why);
 }
 
 export type SessionView = {

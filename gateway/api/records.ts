@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { HttpDeps } from './deps.ts';
-import { apiReader, readRecord, readSession, searchRecords } from './reading.ts';
+import { apiReader, readProof, readRecord, readSession, searchRecords } from './reading.ts';
 import { noBody, nothing, route, type Route } from './route.ts';
 import { idParams, recordReply, sessionReply } from './schemas.ts';
 
@@ -34,6 +34,20 @@ export function recordRoutes(deps: HttpDeps): readonly Route[] {
       reply: recordReply,
       problems: [404],
       run: ({ params, caller }) => readRecord(deps, apiReader(caller), params.id),
+    }),
+    route({
+      method: 'GET',
+      path: '/records/{id}/proof',
+      summary:
+        'The proof of a record (C2SP tlog-proof), for whoever may see it; 409 until it is signed',
+      scope: 'read',
+      params: idParams,
+      query: nothing,
+      body: noBody,
+      reply: z.string(),
+      media: 'text/plain',
+      problems: [404, 409],
+      run: ({ params, caller }) => readProof(deps, apiReader(caller), params.id),
     }),
     route({
       method: 'GET',

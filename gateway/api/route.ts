@@ -23,6 +23,8 @@ export type Description = {
   readonly query: Shape;
   readonly body: Shape;
   readonly reply: Shape;
+  /** Of the reply; default JSON. */
+  readonly media?: string;
   /** Statuses of the problems it may answer with, beside those that every route has. */
   readonly problems: readonly number[];
 };
@@ -71,7 +73,9 @@ export function route<P extends Shape, Q extends Shape, R extends Shape, B exten
             body: parse(spec.body, request.body, 'body'),
             caller,
           });
-          return reply.type('application/json; charset=utf-8').send(spec.reply.parse(result));
+          return reply
+            .type(spec.media ?? 'application/json; charset=utf-8')
+            .send(spec.reply.parse(result));
         },
       });
     },

@@ -139,6 +139,13 @@ export const recordReply = z
     target: z.string().optional(),
     verdict: z.string().optional(),
     hash: z.string(),
+    /** How far it has come in the log, and its place in the tree once it has one. */
+    log: z
+      .object({
+        state: z.enum(['durable', 'sequenced', 'signed', 'witnessed', 'anchored']),
+        index: z.int().optional(),
+      })
+      .optional(),
     /** Absent once it has been erased. */
     body: z.record(z.string(), json).readonly().optional(),
   })

@@ -48,25 +48,30 @@ export function parseLeaf(bytes: Uint8Array): Leaf | undefined {
   }
 }
 
-/** HMAC-SHA256(salt, body): binds the body without revealing it, and stays valid when body and salt are erased. */
+/** What of a salt proves the body, and may be shown with it: the rest would let the digest in it be guessed. */
+export const bodySalt = (salt: Uint8Array): Uint8Array => salt.subarray(0, 32);
+
+/** HMAC-SHA256(first 32 bytes of salt, body): binds the body without revealing it, and stays valid when both are erased. */
 export function commitment(salt: Uint8Array, body: string): string {
-  return hmac(salt, Buffer.from(body), 'base64');
+  return hmac(bodySalt(salt), Buffer.from(body), 'base64');
 }
 
-/** The form in which a bound digest may leave the gateway's memory: HMAC-SHA256(salt, digest), hex. */
+/**
+ * The form in which a bound digest may leave the gateway's memory: HMAC-SHA256(last 32 bytes of salt, digest), hex.
+ * Records of the first version have one salt of 32 bytes for both.
+ */
 export function keyedDigest(salt: Uint8Array, digest: Uint8Array): string {
-  return hmac(salt, digest, 'hex');
+  return hmac(salt.subarray(-32), digest, 'hex');
 }
 
 const BLOCK = 64;
 
-/** RFC 2104 over two one-shot hashes: `createHmac` makes a key object each time, which costs more than the hashing. */
+/** RFC 2104, for keys of up to 64 bytes, over two one-shot hashes: `createHmac` makes a key object each time, which costs more than the hashing. */
 function hmac(key: Uint8Array, data: Uint8Array, encoding: 'base64' | 'hex'): string {
-  const short = key.length > BLOCK ? sha256(key) : key;
   const inner = Buffer.allocUnsafe(BLOCK + data.length);
   const outer = Buffer.allocUnsafe(BLOCK + 32);
   for (let at = 0; at < BLOCK; at++) {
-    const byte = short[at] ?? 0;
+    const byte = key[at] ?? 0;
     inner[at] = byte ^ 0x36;
     outer[at] = byte ^ 0x5c;
   }

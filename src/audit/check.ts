@@ -68,9 +68,21 @@ export function checkRecord(row: StoredRecord, before: Before): Finding | undefi
   return wrong && { seq: row.seq, record: row.id, problem: wrong[0], detail: wrong[1] };
 }
 
+function problem(row: StoredRecord, before: Before): Wrong | undefined {
+  const wrong = linkProblem(row, before);
+  const leaf = wrong ? undefined : parseLeaf(row.leaf);
+  if (!leaf) return wrong;
+  if (leaf.id !== row.id) return ['changed', `its leaf belongs to the id ${leaf.id}`];
+  return bodyProblem(row, leaf);
+}
+
 type Wrong = readonly [Problem, string];
 
-function problem(row: StoredRecord, before: Before): Wrong | undefined {
+/** Checks a leaf in its place of the chain, and nothing of its body; undefined when it is good. Pure. */
+export function linkProblem(
+  row: Pick<StoredRecord, 'writer' | 'seq' | 'leaf' | 'hash'>,
+  before: Before,
+): Wrong | undefined {
   const expected = before.seq + 1;
   if (row.seq < expected) return ['inserted', 'it, or its body, is there twice'];
   if (row.seq > expected)
@@ -85,13 +97,12 @@ function problem(row: StoredRecord, before: Before): Wrong | undefined {
       'reordered',
       `its leaf is record ${leaf.seq} of ${leaf.writer}: it was moved, or records were inserted before it`,
     ];
-  if (leaf.id !== row.id) return ['changed', `its leaf belongs to the id ${leaf.id}`];
   if (leaf.prev !== before.hash.toString('base64'))
     return [
       'inserted',
       `it does not follow record ${before.seq}: that one or this one was replaced or inserted`,
     ];
-  return bodyProblem(row, leaf);
+  return undefined;
 }
 
 function bodyProblem(row: StoredRecord, leaf: Leaf): Wrong | undefined {

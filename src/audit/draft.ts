@@ -32,7 +32,7 @@ export function draftOf(entry: Entry, epoch: number): Draft {
     throw new TypeError(
       `the verdict ${entry.verdict} is not the bound one, ${entry.binds.verdict}`,
     );
-  const salt = freshSalt();
+  const salt = freshSalt(entry.binds ? 2 * SALT : SALT);
   const body = committed(entry, epoch, salt);
   return {
     id: randomUUID(),
@@ -47,11 +47,11 @@ export function draftOf(entry: Entry, epoch: number): Draft {
 const SALT = 32;
 let random = Buffer.alloc(0);
 
-/** 32 random bytes that nobody else gets; asked of the system for many records at once. */
-function freshSalt(): Buffer {
-  if (random.length === 0) random = randomBytes(64 * SALT);
-  const salt = random.subarray(0, SALT);
-  random = random.subarray(SALT);
+/** Random bytes that nobody else gets; asked of the system for many records at once. */
+function freshSalt(length: number): Buffer {
+  if (random.length < length) random = randomBytes(64 * SALT);
+  const salt = random.subarray(0, length);
+  random = random.subarray(length);
   return salt;
 }
 

@@ -1,4 +1,5 @@
 import type { JsonObject } from './log.ts';
+import type { RecordPlace } from './tree/record-proof.ts';
 
 /** A record as people read it. `body` is undefined once it has been erased. */
 export type RecordView = {
@@ -15,6 +16,8 @@ export type RecordView = {
   readonly target?: string;
   readonly verdict?: string;
   readonly hash: string;
+  /** How far it has come in the tree; only of a record that was asked for by itself. */
+  readonly log?: RecordPlace;
   readonly body?: JsonObject;
 };
 

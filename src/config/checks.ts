@@ -25,6 +25,7 @@ export async function checkFile(raw: unknown, around: Surroundings): Promise<Con
     ...checkCredentials(raw),
     ...checkPeople(raw),
     ...checkIdentity(raw),
+    ...checkWitnesses(raw),
   ];
   found.push(...(await checkSecrets(raw, around)), ...(await checkPaths(raw, around.base)));
   return found;
@@ -58,6 +59,14 @@ function checkConsole(raw: unknown): ConfigProblem[] {
   if (!url.startsWith('http://')) return [];
   const message = 'the console speaks HTTPS (tls.console): start the address with https://';
   return [{ path: 'publicUrl', message }];
+}
+
+function checkWitnesses(raw: unknown): ConfigProblem[] {
+  const quorum = at(raw, 'audit', 'quorum');
+  const count = keysOf(at(raw, 'audit', 'witnesses')).length;
+  if (typeof quorum !== 'number' || quorum <= count) return [];
+  const message = `${quorum} witnesses are demanded, and ${count} are named under audit.witnesses`;
+  return [{ path: 'audit.quorum', message }];
 }
 
 type Listener = { readonly host: string; readonly port: number };

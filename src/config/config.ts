@@ -21,6 +21,8 @@ export type Config = {
   readonly people: ReadonlyMap<string, PersonConfig>;
   readonly identity: IdentityConfig;
   readonly chat: ChatConfig;
+  /** Absent only where there is no file: records are chained then, and no tree is kept. */
+  readonly audit?: AuditConfig;
   readonly log: { readonly level: string };
   /** Where traces go (OTLP over HTTP), and which share of the statements is traced. */
   readonly telemetry?: { readonly otlp: string; readonly sample: number };
@@ -30,6 +32,27 @@ export type Config = {
   readonly notices: readonly string[];
   /** Where it was read from, absolute, and what stood there: it is read again when that changes. */
   readonly source?: { readonly path: string; readonly text: string };
+};
+
+/** The tree over all records. */
+export type AuditConfig = {
+  readonly origin: string;
+  /** Absolute. */
+  readonly key: string;
+  /** Program and arguments; undefined for the gateway's own child. */
+  readonly signer?: readonly string[];
+  readonly witnesses: readonly {
+    readonly name: string;
+    readonly url: string;
+    readonly key: string;
+  }[];
+  readonly quorum: number;
+  readonly anchors: readonly {
+    readonly name: string;
+    readonly command: string;
+    readonly everyMs: number;
+  }[];
+  readonly serve: boolean;
 };
 
 export type RedisConfig = {

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { parseDuration } from '../policy/duration.ts';
 import { checkFile } from './checks.ts';
-import type { Address, ChatConfig, Config, Secret, TargetConfig } from './config.ts';
+import type { Address, AuditConfig, ChatConfig, Config, Secret, TargetConfig } from './config.ts';
 import { explain } from './explain.ts';
 import { buildIdentity } from './identity.ts';
 import type { ConfigProblem } from './node.ts';
@@ -85,13 +85,12 @@ async function build(
     buildTarget(name, target, around),
   );
   const groups = Object.values(people).flatMap((person) => person.groups);
+  const scheme = tls?.console ? 'https' : 'http';
+  const publicUrl = (file.publicUrl ?? `${scheme}://${listen.console}`).replace(/\/+$/, '');
   return {
     name: file.name,
     listen: { console: toAddress(listen.console), postgres: toAddress(listen.postgres) },
-    publicUrl: (file.publicUrl ?? `${tls?.console ? 'https' : 'http'}://${listen.console}`).replace(
-      /\/+$/,
-      '',
-    ),
+    publicUrl,
     store: {
       postgres:
         store.postgres === 'embedded'
@@ -117,10 +116,29 @@ async function build(
     people: new Map(Object.entries(people)),
     identity: buildIdentity(file, around),
     chat: await buildChat(file.chat, secretAt),
+    audit: buildAudit(file, base, publicUrl),
     log: file.log,
     ...telemetryOf(file, around.env),
     groups: [...new Set([...groups, ...file.groups, ...providedGroups(file)])].toSorted(),
     notices: noticesOf(file),
+  };
+}
+
+function buildAudit({ audit, dataDir }: File, base: string, publicUrl: string): AuditConfig {
+  const { signer, key, witnesses, anchors, serve } = audit;
+  const place = publicUrl.replace(/^https?:\/\//, '');
+  return {
+    origin: audit.origin ?? `${place}/log`,
+    key: key === undefined ? resolve(base, dataDir, 'log/signer.pem') : resolve(base, key),
+    ...(signer && { signer }),
+    witnesses: Object.entries(witnesses).map(([name, one]) => ({ name, ...one })),
+    quorum: audit.quorum ?? Object.keys(witnesses).length,
+    anchors: Object.entries(anchors).map(([name, { command, every }]) => ({
+      name,
+      command,
+      everyMs: toMs(every),
+    })),
+    serve,
   };
 }
 

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { address, email, file, key, name, urlOf } from './keys.ts';
+import { audit } from './schema-audit.ts';
 import { channel, slack } from './schema-chat.ts';
 import { identity } from './schema-identity.ts';
 import { queue } from './schema-queue.ts';
@@ -164,6 +165,13 @@ export const fileSchema = z
         .prefault({}),
       'Where holds are shown.',
       { channels: { 'db-approvals': { slack: 'C0123456' } } },
+    ),
+    audit: key(
+      audit,
+      'The tree over all records: who signs it, who watches that, where its heads are laid down.',
+      {
+        quorum: 0,
+      },
     ),
     telemetry: key(telemetry, 'Where traces go.', { otlp: 'http://127.0.0.1:4318' }),
     log: key(

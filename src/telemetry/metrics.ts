@@ -32,6 +32,8 @@ export type Sources = {
   readonly policyLoadFailures: () => number;
   /** How many names in the rules no target has. */
   readonly policyNamesMissing?: () => number;
+  /** Records in the tree, and those that are signed; undefined when the store does not say. */
+  readonly tree?: () => Promise<{ readonly size: number; readonly signed: number } | undefined>;
 };
 
 const DECISION_BUCKETS = [1, 5, 15, 30, 60, 120, 300, 600, 900, 1_800, 3_600];
@@ -162,6 +164,20 @@ export class Metrics {
       registers,
       async collect() {
         this.set((await sources()?.outboxPending()) ?? Number.NaN);
+      },
+    });
+    // oxlint-disable-next-line eslint/no-new -- registers itself
+    new Gauge({
+      name: 'countersign_tree_records',
+      help: 'Records in the tree, and those of them that a checkpoint covers.',
+      labelNames: ['state'],
+      registers,
+      async collect() {
+        const tree = await sources()?.tree?.();
+        this.reset();
+        if (!tree) return;
+        this.set({ state: 'sequenced' }, tree.size);
+        this.set({ state: 'signed' }, tree.signed);
       },
     });
     // oxlint-disable-next-line eslint/no-new -- registers itself

@@ -3,7 +3,7 @@ import { mkdtemp, mkdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
-import { reportLines } from '#cli/audit.ts';
+import { reportLines } from '#cli/audit/verify.ts';
 import { checkLines } from '#cli/doctor.ts';
 import { checkSlack } from '#cli/doctor/slack.ts';
 import { prettyLine } from '#cli/log.ts';
@@ -164,6 +164,7 @@ test('scopes are checked by name, and a token is live until it expires or is rev
 });
 
 test('audit verify names the first bad record of a writer', () => {
+  const empty = { size: 0, waiting: 0, problems: [] };
   const head = { seq: 2, hash: 'ab' };
   const good = { writer: 'a', records: 2, erased: 0, head };
   const detail = 'its leaf does not have the hash that is stored';
@@ -174,12 +175,16 @@ test('audit verify names the first bad record of a writer', () => {
     head,
     bad: { seq: 3, record: 'id', problem: 'changed', detail } as const,
   };
-  const text = reportLines({ ok: false, records: 4, erased: 0, writers: [good, bad] }, plain).join(
-    '\n',
-  );
+  const text = reportLines(
+    { ok: false, records: 4, erased: 0, writers: [good, bad] },
+    empty,
+    plain,
+  ).join('\n');
   assert.match(text, /^b: record 3 \(id\): changed: its leaf/m);
   assert.match(text, /1 of 2 writers/);
-  const well = reportLines({ ok: true, records: 2, erased: 0, writers: [good] }, plain).join('\n');
+  const well = reportLines({ ok: true, records: 2, erased: 0, writers: [good] }, empty, plain).join(
+    '\n',
+  );
   assert.match(well, /2 records, every one in its place/);
 });
 

@@ -1,10 +1,25 @@
 import type { Json } from '#src/audit/log.ts';
 import type { RecordView } from '#src/audit/reader.ts';
+import type { RecordPlace } from '#src/audit/tree/record-proof.ts';
 import { html, type Html } from '../html.ts';
 import type { Page } from '../layout.ts';
 import { kindName, verdictBadge, when } from '../words.ts';
 
 const DEEPEST = 6;
+
+const STATES: Readonly<Record<RecordPlace['state'], string>> = {
+  durable: 'written; not in the tree yet',
+  sequenced: 'in the tree; not signed yet',
+  signed: 'signed',
+  witnessed: 'signed and witnessed',
+  anchored: 'signed, and laid down outside the store',
+};
+
+function placeOf(id: string, { state, index }: RecordPlace): Html {
+  const proven = state !== 'durable' && state !== 'sequenced';
+  return html`${STATES[state]}${index === undefined ? '' : html` <span class="soft">entry ${String(index)}</span>`}
+  ${proven ? html`<a href="/api/v1/records/${id}/proof" download="${id}.tlog-proof">Proof</a>` : ''}`;
+}
 
 const isList = (value: Json): value is readonly Json[] => Array.isArray(value);
 
@@ -72,6 +87,7 @@ export function recordPage(record: RecordView): Page {
           )}
           ${fact('Writer', html`${record.writer} <span class="soft">number ${record.seq}</span>`)}
           ${fact('Hash', html`<code>${record.hash}</code>`)}
+          ${record.log ? fact('In the log', placeOf(record.id, record.log)) : ''}
         </dl>
       </section>
       <section aria-labelledby="body">

@@ -47,13 +47,13 @@ test('what is not a leaf of version 1 is not read as one', () => {
 
 for (const length of [0, 1, 32, 64, 65, 200])
   test(`commitments and keyed digests are HMACs under a salt of ${length} bytes`, () => {
-    const salt = Buffer.alloc(length, 7);
+    const salt = Buffer.from(Array.from({ length }, (_, at) => at));
     assert.equal(
       commitment(salt, '{"é":1}'),
-      createHmac('sha256', salt).update(Buffer.from('{"é":1}')).digest('base64'),
+      createHmac('sha256', salt.subarray(0, 32)).update(Buffer.from('{"é":1}')).digest('base64'),
     );
     assert.equal(
       keyedDigest(salt, Buffer.alloc(32, 1)),
-      createHmac('sha256', salt).update(Buffer.alloc(32, 1)).digest('hex'),
+      createHmac('sha256', salt.subarray(-32)).update(Buffer.alloc(32, 1)).digest('hex'),
     );
   });

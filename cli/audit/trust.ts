@@ -1,0 +1,63 @@
+import { openKeyFile } from '#src/audit/tree/key-file.ts';
+import { ED25519, formatVkey, noteKey } from '#src/audit/tree/note.ts';
+import { fixedOrigin } from '#src/audit/tree/store.ts';
+import { openSigner } from '#src/audit/tree/signer.ts';
+import type { AuditConfig, Config } from '#src/config/config.ts';
+import { parse, type Command, type Options } from '../command.ts';
+import { EXIT, usageFailure } from '../failure.ts';
+import { CONFIG_OPTION, openConfig } from '../installation.ts';
+import { withStore } from '../store.ts';
+import type { Terminal } from '../terminal.ts';
+
+const OPTIONS = { ...CONFIG_OPTION } as const satisfies Options;
+
+export const trustCommand: Command = {
+  usage: ['audit trust [--config FILE]'],
+  about:
+    'trust prints whom to believe about this log: its key, its witnesses and how many of them are enough (C2SP tlog-policy).\n' +
+    'Keep it where the log’s owner cannot change it; verify reads it with --trust.',
+  options: OPTIONS,
+  run: trust,
+};
+
+async function trust(argv: readonly string[], terminal: Terminal): Promise<number> {
+  const { values, positionals } = parse(argv, OPTIONS);
+  if (positionals.length > 0) throw usageFailure(`what is ${positionals.join(' ')}?`, 'see --help');
+  const { config } = await openConfig(values.config);
+  for (const line of await trustLines(config, terminal)) terminal.out(line);
+  return EXIT.done;
+}
+
+/** The policy file of this installation. */
+export async function trustLines(
+  config: Config,
+  terminal: Pick<Terminal, 'err'>,
+): Promise<string[]> {
+  const { audit } = config;
+  if (!audit) throw usageFailure('this configuration has no audit section');
+  const origin = await withStore(config, (db) => fixedOrigin(db, audit.origin));
+  const names = audit.witnesses.map(({ name }) => name);
+  const quorum = names.length === 0 || audit.quorum === 0 ? 'none' : 'enough';
+  return [
+    `log ${await vkeyOf(audit, origin, terminal)} ${config.publicUrl}/log`,
+    ...audit.witnesses.map(({ name, key, url }) => `witness ${name} ${key} ${url}`),
+    ...(quorum === 'none' ? [] : [`group enough ${audit.quorum} ${names.join(' ')}`]),
+    `quorum ${quorum}`,
+  ];
+}
+
+/** A signer of somebody else says its key itself. */
+async function vkeyOf(
+  { signer, key }: AuditConfig,
+  origin: string,
+  terminal: Pick<Terminal, 'err'>,
+): Promise<string> {
+  const [program, ...args] = signer ?? [];
+  if (program === undefined) return formatVkey(noteKey(origin, ED25519, await openKeyFile(key)));
+  const running = await openSigner([program, ...args], (text) => terminal.err(text.trimEnd()));
+  try {
+    return formatVkey(running.key);
+  } finally {
+    await running.close();
+  }
+}

@@ -1,0 +1,82 @@
+import { spawn } from 'node:child_process';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { startCheckpoints, type Anchor } from '#src/audit/tree/checkpoints.ts';
+import { parseVkey } from '#src/audit/tree/note.ts';
+import { startSequencer } from '#src/audit/tree/sequencer.ts';
+import { openSigner } from '#src/audit/tree/signer.ts';
+import { fixedOrigin } from '#src/audit/tree/store.ts';
+import type { AuditConfig } from '#src/config/config.ts';
+import type { Core } from './core.ts';
+
+const SIGNER = fileURLToPath(new URL('../src/audit/tree/signer-main.ts', import.meta.url));
+const ANCHOR_MS = 60_000;
+
+/** Puts the records of every gateway into one tree, while no other process does, and has that signed, witnessed and anchored. */
+export async function openTree(
+  { db, log, onError }: Pick<Core, 'db' | 'log' | 'onError'>,
+  config: AuditConfig,
+  opened: AsyncDisposableStack,
+): Promise<void> {
+  const origin = await fixedOrigin(db, config.origin);
+  if (origin !== config.origin)
+    log.warn({ origin, configured: config.origin }, 'the log keeps the origin that it began with');
+  const sequencer = opened.adopt(
+    startSequencer({
+      db,
+      onError,
+      onProblem: (writer, finding) =>
+        log.error({ writer, ...finding }, 'a record is not as it was written; its chain ends here'),
+    }),
+    (running) => running.close(),
+  );
+  opened.adopt(
+    startCheckpoints({
+      db,
+      leading: () => sequencer.leading(),
+      openSigner: () =>
+        openSigner(signerCommand(config, origin), (text) => log.warn({ text }, 'the signer says')),
+      witnesses: config.witnesses.map(({ name, url, key }) => ({
+        name,
+        url: url.replace(/\/+$/, ''),
+        key: parseVkey(key),
+      })),
+      quorum: config.quorum,
+      anchors: config.anchors.map(anchorOf),
+      onError,
+    }),
+    (running) => running.close(),
+  );
+}
+
+function signerCommand(
+  { signer, key }: AuditConfig,
+  origin: string,
+): readonly [string, ...string[]] {
+  const [program, ...args] = signer ?? [];
+  if (program !== undefined) return [program, ...args];
+  return [process.execPath, SIGNER, key, join(dirname(key), 'signed'), origin];
+}
+
+function anchorOf({ name, command, everyMs }: AuditConfig['anchors'][number]): Anchor {
+  return {
+    place: name,
+    everyMs,
+    lay: (note) =>
+      new Promise((resolve, reject) => {
+        const child = spawn('sh', ['-c', command], {
+          stdio: ['pipe', 'ignore', 'pipe'],
+          timeout: ANCHOR_MS,
+        });
+        let said = '';
+        child.stderr.setEncoding('utf8').on('data', (text: string) => {
+          if (said.length < 1_000) said += text;
+        });
+        child.stdin.on('error', () => undefined).end(note);
+        child.on('error', reject).on('close', (code) => {
+          if (code === 0) resolve();
+          else reject(new Error(`the command ended with ${code}: ${said.trim().slice(0, 500)}`));
+        });
+      }),
+  };
+}

@@ -1,0 +1,221 @@
+import type { Database } from '../../store/database.ts';
+import { leafHash, parseLeaf } from '../chain.ts';
+import { parseCheckpoint } from './checkpoint.ts';
+import { Edge, type GrownTile } from './edge.ts';
+import { Malformed, parseNote } from './note.ts';
+import { distrust, type Trust } from './trust.ts';
+
+export type TreeReport = {
+  /** Records in the tree. */
+  readonly size: number;
+  /** Records that are not in the tree yet. */
+  readonly waiting: number;
+  /** The newest checkpoint. */
+  readonly signed?: { readonly size: number; readonly witnessed: boolean; readonly note: string };
+  /** What is wrong, one sentence each. */
+  readonly problems: readonly string[];
+};
+
+type Row = {
+  index: string;
+  writer: string;
+  seq: string;
+  leaf: Buffer | null;
+  hash: Buffer | null;
+};
+type Signed = {
+  readonly size: string;
+  readonly root: Buffer;
+  readonly note: string;
+  witnessed: boolean;
+};
+
+const PAGE = 2_048;
+
+/**
+ * Builds the tree anew from the records and compares it with the stored tiles and with every signed checkpoint. The
+ * chains of the writers are `verifyLog`'s to check. With `trust`, the signatures of the newest checkpoint are checked.
+ */
+export async function verifyTree(
+  db: Database,
+  options: { readonly trust?: Trust; readonly onProgress?: (records: number) => void } = {},
+): Promise<TreeReport> {
+  // Read first: what grows meanwhile is more than this, and less would be missed.
+  const { size, waiting } = await readHead(db);
+  const { rows: signed } = await db.pool.query<Signed>(
+    'select size, root, note, witnessed_at is not null as witnessed from countersign.tree_checkpoint order by size',
+  );
+  const newest = signed.at(-1);
+  const problems: string[] = [];
+  const walker = new Walker(signed, problems);
+  await walkAll(db, walker, problems, options.onProgress);
+  if (problems.length === 0) walker.end(size);
+  if (options.trust) problems.push(...untrustedHead(newest, walker.size, options.trust));
+  return {
+    size: walker.size,
+    waiting,
+    ...(newest && {
+      signed: { size: Number(newest.size), witnessed: newest.witnessed, note: newest.note },
+    }),
+    problems,
+  };
+}
+
+async function readHead(db: Database): Promise<{ size: number; waiting: number }> {
+  const { rows } = await db.pool.query<{ size: string; waiting: string }>(
+    `select size, (select count(*) from countersign.record r where not exists (select from countersign.tree_entry e
+       where e.writer = r.writer and e.seq = r.seq)) as waiting from countersign.tree_head`,
+  );
+  return { size: Number(rows[0]?.size ?? 0), waiting: Number(rows[0]?.waiting ?? 0) };
+}
+
+async function walkAll(
+  db: Database,
+  walker: Walker,
+  problems: string[],
+  onProgress: ((records: number) => void) | undefined,
+): Promise<void> {
+  for (;;) {
+    const { rows } = await db.pool.query<Row>(
+      `select e.index, e.writer, e.seq, r.leaf, r.hash from countersign.tree_entry e
+       left join countersign.record r using (writer, seq) where e.index >= $1 order by e.index limit ${PAGE}`,
+      [walker.size],
+    );
+    await compareTiles(db, walker.take(rows), problems);
+    onProgress?.(walker.size);
+    if (rows.length < PAGE || problems.length > 0) return;
+  }
+}
+
+function untrustedHead(head: Signed | undefined, size: number, trust: Trust): readonly string[] {
+  if (head) return untrusted(head.note, trust);
+  return size > 0 ? ['the tree has no signed checkpoint'] : [];
+}
+
+/** Builds the tree entry by entry. */
+class Walker {
+  readonly #edge = new Edge();
+  readonly #heads: Signed[];
+  readonly #problems: string[];
+  /** The newest record of each writer that is in the tree. */
+  readonly #writers = new Map<string, number>();
+
+  constructor(signed: readonly Signed[], problems: string[]) {
+    this.#heads = signed.toReversed();
+    this.#problems = problems;
+  }
+
+  get size(): number {
+    return this.#edge.size;
+  }
+
+  take(rows: readonly Row[]): readonly GrownTile[] {
+    const grown = new Map<string, GrownTile>();
+    let hashes: Buffer[] = [];
+    const flush = (): void => {
+      for (const tile of this.#edge.append(hashes)) grown.set(`${tile.level}/${tile.index}`, tile);
+      hashes = [];
+    };
+    for (const row of rows) {
+      const problem = this.#problem(row, this.size + hashes.length);
+      if (problem) {
+        this.#problems.push(problem);
+        break;
+      }
+      if (row.hash) hashes.push(row.hash);
+      if (this.size + hashes.length !== Number(this.#heads.at(-1)?.size)) continue;
+      flush();
+      this.#compareHead();
+    }
+    flush();
+    return [...grown.values()];
+  }
+
+  #problem({ index, writer, seq, leaf, hash }: Row, expected: number): string | undefined {
+    const place = `entry ${index} of the tree`;
+    if (Number(index) !== expected) return `entry ${expected} of the tree is missing: removed`;
+    if (!leaf || !hash) return `${place}: record ${seq} of ${writer} is not there: removed`;
+    if (!leafHash(leaf).equals(hash)) return `${place}: its leaf was changed`;
+    const next = (this.#writers.get(writer) ?? 0) + 1;
+    this.#writers.set(writer, Number(seq));
+    if (Number(seq) !== next)
+      return `${place} is record ${seq} of ${writer}, and ${next} comes next: reordered or removed`;
+    return undefined;
+  }
+
+  #compareHead(): void {
+    const head = this.#heads.pop();
+    if (head && !head.root.equals(this.#edge.root()))
+      this.#problems.push(
+        `the first ${head.size} records are not those that were signed: changed, removed or reordered`,
+      );
+  }
+
+  end(stored: number): void {
+    const beyond = this.#heads.at(-1);
+    if (beyond)
+      this.#problems.push(
+        `a tree of ${beyond.size} records was signed, and only ${this.size} are there: the newest were removed`,
+      );
+    else if (stored > this.size)
+      this.#problems.push(`the tree says that it has ${stored} records, and has ${this.size}`);
+  }
+}
+
+async function compareTiles(
+  db: Database,
+  grown: readonly GrownTile[],
+  problems: string[],
+): Promise<void> {
+  const { rows } = await db.pool.query<{ level: number; index: string; hashes: Buffer }>(
+    `select t.level, t.index, t.hashes from unnest($1::smallint[], $2::bigint[]) as g (level, index)
+     join countersign.tree_tile t using (level, index)`,
+    [grown.map(({ level }) => level), grown.map(({ index }) => index)],
+  );
+  const stored = new Map(rows.map(({ level, index, hashes }) => [`${level}/${index}`, hashes]));
+  for (const { level, index, hashes } of grown) {
+    const tile = stored.get(`${level}/${index}`);
+    // It may have grown since.
+    if (!tile?.subarray(0, hashes.length).equals(hashes))
+      problems.push(`tile ${level}/${index} is not what its records make: changed`);
+  }
+}
+
+/** Why a signed checkpoint is not to be trusted; empty when it is. */
+export function untrusted(text: string, trust: Trust): readonly string[] {
+  try {
+    const note = parseNote(text);
+    const why = distrust(trust, note, parseCheckpoint(note.text).origin);
+    return why === undefined ? [] : [`the checkpoint is not trusted: ${why}`];
+  } catch (error) {
+    if (!(error instanceof Malformed)) throw error;
+    return [`the checkpoint cannot be read: ${error.message}`];
+  }
+}
+
+/** Follows each writer's chain in the order of the tree, leaf by leaf, without bodies. */
+export class Chains {
+  readonly #heads = new Map<string, { readonly seq: number; readonly hash: Buffer }>();
+
+  /** What is wrong with the next leaf; undefined when it follows. */
+  take(leaf: Buffer): string | undefined {
+    const parsed = parseLeaf(leaf);
+    if (!parsed) return 'it is not in the format of version 1';
+    const { writer, seq, prev } = parsed;
+    const before = this.#heads.get(writer) ?? { seq: 0, hash: Buffer.alloc(0) };
+    this.#heads.set(writer, { seq, hash: leafHash(leaf) });
+    if (seq !== before.seq + 1)
+      return `it is record ${seq} of ${writer}, and ${before.seq + 1} comes next`;
+    if (prev !== before.hash.toString('base64'))
+      return `record ${seq} of ${writer} does not follow the one before it`;
+    return undefined;
+  }
+
+  heads(): readonly { readonly writer: string; readonly seq: number; readonly hash: string }[] {
+    return [...this.#heads].map(([writer, { seq, hash }]) => ({
+      writer,
+      seq,
+      hash: hash.toString('hex'),
+    }));
+  }
+}
