@@ -51,6 +51,8 @@ function isPlain(json: PolicyJson): boolean {
 function principalReach(scope: Scope, { person, roles }: Subject): Reach {
   return reach(scope, 'Person', ({ type, id }) => {
     if (type === 'Person') return id === person.email ? 'all' : 'none';
+    // A person is in a group, and never equal to it.
+    if (scope.op === '==') return 'none';
     if (type === 'Group') return person.groups.includes(id) ? 'all' : 'none';
     if (type === 'Role') return roles.includes(id) ? 'all' : 'none';
     return 'some';
