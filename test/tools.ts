@@ -5,8 +5,10 @@ import { need, TOOLS, type Tool } from './fakes/need.ts';
 const WANTED: readonly { readonly tools: readonly Tool[]; readonly by: RegExp }[] = [
   { tools: ['chromium'], by: /^test\/e2e\// },
   { tools: ['psql'], by: /^test\/e2e\/|psql/ },
+  { tools: ['postgres-15'], by: /classes-versions/ },
   { tools: ['redis-server'], by: /\bredis|secrets-canary/ },
   { tools: ['python3'], by: /\blibpq/ },
+  { tools: ['javac', 'jdbc'], by: /\bjdbc/ },
   { tools: ['bash', 'zsh', 'fish'], by: /\bcompletions/ },
 ];
 

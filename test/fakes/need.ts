@@ -11,6 +11,10 @@ export const TOOLS = {
       '/usr/lib/postgresql/*/bin/psql',
     ],
   },
+  'postgres-15': {
+    debian: 'postgresql-15',
+    paths: ['/usr/lib/postgresql/15/bin/postgres'],
+  },
   pgbench: {
     debian: 'postgresql-contrib',
     paths: ['/usr/bin/pgbench', '/usr/local/bin/pgbench', '/usr/lib/postgresql/*/bin/pgbench'],
@@ -28,6 +32,15 @@ export const TOOLS = {
   python3: {
     debian: 'python3',
     paths: ['/usr/bin/python3', '/usr/local/bin/python3', '/opt/homebrew/bin/python3'],
+  },
+  javac: {
+    debian: 'default-jdk-headless',
+    paths: ['/usr/bin/javac', '/usr/local/bin/javac', '/opt/homebrew/opt/openjdk/bin/javac'],
+  },
+  /** Not a program but a library: PostgreSQL's driver for Java. */
+  jdbc: {
+    debian: 'libpostgresql-jdbc-java',
+    paths: ['/usr/share/java/postgresql.jar', '/usr/share/java/postgresql/postgresql.jar'],
   },
   bash: { debian: 'bash', paths: ['/usr/bin/bash', '/bin/bash', '/opt/homebrew/bin/bash'] },
   zsh: { debian: 'zsh', paths: ['/usr/bin/zsh', '/bin/zsh', '/opt/homebrew/bin/zsh'] },
@@ -48,7 +61,7 @@ export type Tool = keyof typeof TOOLS;
 
 /** The program's path, or undefined where it is not installed. */
 export function need(tool: Tool): string | undefined {
-  return TOOLS[tool].paths.flatMap((path) => globSync(path)).find(isExecutable);
+  return TOOLS[tool].paths.flatMap((path) => globSync(path)).find(isUsable);
 }
 
 /**
@@ -66,9 +79,9 @@ export function without(...tools: readonly Tool[]): string | false {
   return reason;
 }
 
-function isExecutable(path: string): boolean {
+function isUsable(path: string): boolean {
   try {
-    accessSync(path, constants.X_OK);
+    accessSync(path, path.endsWith('.jar') ? constants.R_OK : constants.X_OK);
     return true;
   } catch {
     return false;
