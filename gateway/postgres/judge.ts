@@ -108,11 +108,12 @@ export class Judge {
   /** What `text` would do, as the session stands now. Never rejects: what cannot be analysed is refused. */
   async analyse(text: string, types?: readonly number[], fresh = false): Promise<Analysis> {
     const settings = this.#settings ?? (await this.#ask());
-    if (!settings) return unresolved(text);
+    // In a failed transaction the target tells nothing, and runs nothing but its end, which needs no names.
+    if (!settings && this.#status !== 'E') return unresolved(text);
     try {
       const analysis = await this.#analyser.analyse(
         text,
-        { searchPath: settings.searchPath, user: this.#parts.config.user },
+        { searchPath: settings?.searchPath ?? '', user: this.#parts.config.user },
         this.names.things(),
         { fresh, ...(types && { parameterTypes: types }) },
       );
