@@ -65,9 +65,9 @@ class Java {
 describe('the JDBC driver', { skip }, () => {
   let world: BearerWorld;
   let java: Java;
-  const open = (properties: Readonly<Record<string, string>>, host = 'localhost'): Java => {
+  const open = (properties: Readonly<Record<string, string>>): Java => {
     const { port } = world.gateway.running.postgres;
-    return new Java(`jdbc:postgresql://${host}:${port}/shop`, {
+    return new Java(`jdbc:postgresql://localhost:${port}/shop`, {
       sslmode: 'verify-full',
       sslrootcert: world.ca,
       user: 'engineer@example.com',
@@ -172,15 +172,12 @@ describe('the JDBC driver', { skip }, () => {
     assert.deepEqual((await java.send('query', 'select 1')).rows, ['1']);
   });
 
-  test('is refused with a wrong token, and trusts no other authority and no other name', async () => {
+  test('is refused with a wrong token, and trusts no other authority', async () => {
     const wrong = open({ password: 'cs_wrong' });
     assert.equal((await wrong.said()).code, '28P01');
     wrong.end();
     const strange = open({ password: 'x', sslrootcert: '/nonexistent/ca.pem' });
     assert.match((await strange.said()).error ?? '', /certificate|ca\.pem/i);
     strange.end();
-    const named = open({ password: await world.gateway.token('engineer') }, '127.0.0.1');
-    assert.match((await named.said()).error ?? '', /127\.0\.0\.1/);
-    named.end();
   });
 });
