@@ -172,6 +172,7 @@ function run(argv) {
     '--test': 'test/run.ts',
     '--bench': 'test/bench/run.ts',
     '--chaos': 'test/chaos/run.ts',
+    '--suites': 'test/suites/run.ts',
   }[argv[0]];
   const [script, rest] = own ? [own, argv.slice(1)] : ['cli/main.ts', argv];
   // The channel ends with us: the gateway stops too when this process is killed.

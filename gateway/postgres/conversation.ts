@@ -218,6 +218,7 @@ export class Conversation {
   #targetGone(): void {
     this.#engine.lost();
     if (this.#closed) return;
+    if (this.#engine.native) return this.#end();
     this.#say(
       fatalMessage('08006', {
         message: 'countersign: the target closed the connection',

@@ -3,6 +3,8 @@ import type { Frame } from './codec.ts';
 
 /** What a session's messages go through, in both directions. Rule-bound and unrestricted sessions have one each. */
 export interface Engine {
+  /** The client hears what the target says, and nothing else as long as nothing of the gateway's own has happened. */
+  readonly native: boolean;
   /** Bytes that one message may have. */
   readonly largest: number;
   /** One message, in order; anything but Terminate. A promise when the next one should wait. */

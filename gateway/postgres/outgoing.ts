@@ -70,26 +70,22 @@ export class Outgoing {
       if (type === ClientMessage.Close && body[0] === 0x50) this.#portals.delete(name(body, 1));
       return false;
     }
-    switch (type) {
-      case ClientMessage.Query:
-        // A simple query ends the unnamed portal.
-        if (allowed === 'one-statement') return this.#portals.delete('') || true;
-        break;
-      case ClientMessage.Bind:
-        if (allowed === 'one-statement') return Boolean(this.#portals.add(name(body, 0)));
-        break;
-      case ClientMessage.FunctionCall:
-        if (allowed === 'one-statement') return true;
-        break;
-      case ClientMessage.Execute:
-        if (allowed === 'nothing') break;
-        if (this.#portals.has(name(body, 0))) return false;
-        // A cursor of SQL's.
-        if (allowed === 'one-statement') return true;
-        throw new Error('Execute of a portal that was not bound under a permit');
-      default:
+    if (type === ClientMessage.Execute && allowed !== 'nothing')
+      return this.#executes(name(body, 0), allowed);
+    if (allowed === 'one-statement') {
+      // A simple query ends the unnamed portal.
+      if (type === ClientMessage.Query) return this.#portals.delete('') || true;
+      if (type === ClientMessage.Bind) return Boolean(this.#portals.add(name(body, 0)));
+      if (type === ClientMessage.FunctionCall) return true;
     }
     throw new Error(`message type ${String(type)} needs a permit`);
+  }
+
+  /** As #look: a cursor of SQL's needs a permit of its own, a portal came with one. */
+  #executes(portal: string, allowed: Allowed): boolean {
+    if (this.#portals.has(portal)) return false;
+    if (allowed === 'one-statement') return true;
+    throw new Error('Execute of a portal that was not bound under a permit');
   }
 }
 

@@ -12,6 +12,7 @@ const WHILE_BUSY: ReadonlySet<number> = new Set([M.CopyData, M.CopyDone, M.CopyF
 
 /** Every statement is judged by what it would do, and every answer is counted against what was judged. */
 export class RuleBound implements Engine {
+  readonly native = false;
   readonly largest = WHOLE_LIMIT;
   readonly #parts: ConversationParts;
   readonly #responses: Responses;

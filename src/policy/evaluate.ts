@@ -31,6 +31,7 @@ export class CedarPolicy implements Policy {
   /** May this subject connect to this target, where no fact of the moment matters? */
   readonly #doors = new WeakMap<readonly Answers[], Verdict>();
   readonly #free = new WeakMap<readonly Answers[], boolean>();
+  readonly #hiding = new WeakMap<TargetFacts, boolean>();
   readonly #subjects = new WeakMap<Subject, string>();
   readonly #targets = new WeakMap<TargetFacts, Resource>();
 
@@ -114,8 +115,13 @@ export class CedarPolicy implements Policy {
   }
 
   hides(target: TargetFacts): boolean {
-    const columns = columnsOf(this.#book.rules.values(), target);
-    return columns.some((column) => this.isRuled(target, column));
+    let hiding = this.#hiding.get(target);
+    if (hiding === undefined) {
+      const columns = columnsOf(this.#book.rules.values(), target);
+      hiding = columns.some((column) => this.isRuled(target, column));
+      this.#hiding.set(target, hiding);
+    }
+    return hiding;
   }
 
   isRuled(target: TargetFacts, column: Resource): boolean {

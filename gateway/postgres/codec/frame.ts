@@ -1,4 +1,5 @@
 import { ProtocolViolation } from './bytes.ts';
+import { Fifo } from './fifo.ts';
 
 /** What must be held whole may be this large; above it the stream ends with 54000. */
 export const WHOLE_LIMIT = 64 * 1024 * 1024;
@@ -86,7 +87,7 @@ export class Framer {
   readonly #limit: number;
   readonly #tail = new Tail();
   // Complete chunks in order; the first is read at #at.
-  #ready: Buffer[] = [];
+  readonly #ready = new Fifo<Buffer>();
   #at = 0;
   #bytes = 0;
   #skip = 0;
@@ -110,7 +111,7 @@ export class Framer {
     }
     const joined = this.#tail.join(chunk);
     if (!joined) return;
-    this.#ready = [joined];
+    this.#ready.push(joined);
     this.#at = 0;
     this.#bytes = joined.length;
   }
@@ -118,7 +119,7 @@ export class Framer {
   /** The next message, or undefined until more bytes come. Throws a fatal ProtocolViolation. */
   next(): Frame | undefined {
     for (;;) {
-      const buffer = this.#ready[0];
+      const buffer = this.#ready.first;
       if (!buffer) return undefined;
       const at = this.#at;
       const left = buffer.length - at;
@@ -163,9 +164,8 @@ export class Framer {
 
   /** Moves an incomplete message to the tail, and takes the waiting chunks along until it is complete. */
   #park(buffer: Buffer, need: number): void {
-    const waiting = this.#ready.slice(1);
+    const [, ...waiting] = this.#ready.drain();
     this.#tail.keep(buffer.subarray(this.#at), need);
-    this.#ready = [];
     this.#at = 0;
     this.#bytes = 0;
     for (const chunk of waiting) this.push(chunk);

@@ -9,6 +9,7 @@ import {
   StreamFramer,
   type TransactionStatus,
 } from '../codec.ts';
+import { Fifo } from '../codec/fifo.ts';
 import type { Piece } from '../masker.ts';
 import type { Run } from '../recorder.ts';
 import { ToClient, whole } from '../to-client.ts';
@@ -48,6 +49,13 @@ const SIMPLE: ReadonlyMap<number, Asked['kind']> = new Map([
   [M.BindComplete, 'bind'],
   [M.CloseComplete, 'close'],
 ]);
+/** Tags that begin and end an explicit transaction. */
+const CONTROL: ReadonlyMap<string, boolean> = new Map([
+  ['BEGIN', true],
+  ['START TRANSACTION', true],
+  ['COMMIT', false],
+  ['ROLLBACK', false],
+]);
 const FINAL: ReadonlySet<Asked['kind']> = new Set(['query', 'call', 'sync']);
 
 /**
@@ -58,10 +66,14 @@ export class Answers {
   readonly #client: ToClient;
   readonly #hooks: AnswersHooks;
   readonly #framer: StreamFramer;
-  #queue: Asked[] = [];
+  readonly #queue = new Fifo<Asked>();
+  /** How many of the queue end by themselves. */
+  #finals = 0;
   readonly #runs = new Set<Run>();
   #result = 0;
   #status: TransactionStatus = 'I';
+  /** A transaction was begun by a statement: an error does not undo what was answered before it began. */
+  #explicit = false;
   /** An error came inside a pipeline: the target skips everything until Sync. */
   #skipping = false;
   /** The target reads COPY data now, and ignores Sync. */
@@ -88,7 +100,7 @@ export class Answers {
   }
   /** Something runs that will come to an end by itself. */
   get running(): boolean {
-    return this.#queue.some(({ kind }) => FINAL.has(kind));
+    return this.#finals > 0;
   }
   get copyIn(): boolean {
     return this.#copyIn;
@@ -105,7 +117,18 @@ export class Answers {
     }
     if (asked.run) this.#runs.add(asked.run);
     if (this.#skipping) asked.run?.failed('skipped');
-    else this.#queue.push(asked);
+    else this.#push(asked);
+  }
+
+  #push(asked: Asked): void {
+    if (FINAL.has(asked.kind)) this.#finals += 1;
+    this.#queue.push(asked);
+  }
+
+  #shift(): Asked | undefined {
+    const asked = this.#queue.shift();
+    if (asked && FINAL.has(asked.kind)) this.#finals -= 1;
+    return asked;
   }
 
   /** Bytes of our own, at the next border between messages. */
@@ -135,15 +158,16 @@ export class Answers {
 
   /** The target is gone: what was running may have taken effect. */
   lost(): void {
-    this.#queue = [];
+    this.#queue.drain();
+    this.#finals = 0;
     for (const run of this.#runs) run.unknown();
     this.#runs.clear();
   }
 
   /** What the target reads now: the end of a COPY that is over is ignored. */
   get #head(): Asked | undefined {
-    while (this.#queue[0]?.kind === 'copy-end') this.#queue.shift();
-    return this.#queue[0];
+    while (this.#queue.first?.kind === 'copy-end') this.#queue.shift();
+    return this.#queue.first;
   }
 
   #message(type: number, piece: Piece): void {
@@ -175,31 +199,39 @@ export class Answers {
 
   #answered(kind: Asked['kind']): void {
     if (this.#head?.kind !== kind) return;
-    this.#queue.shift()?.done?.();
+    this.#shift()?.done?.();
   }
 
   #completed(piece: Piece | undefined): void {
     const head = this.#head;
     this.#copyIn = false;
-    const { tag, rows } = piece
-      ? parseCommandComplete(bodyOf(frame(piece)))
-      : { tag: '', rows: undefined };
-    if (piece) head?.run?.completed(tag, rows);
     const change = head?.names?.[this.#result];
     if (change) this.#hooks.changed(change);
     this.#result += 1;
+    if (piece) this.#tell(piece, head);
     if (head?.kind === 'execute') this.#answered('execute');
+  }
+
+  #tell(piece: Piece, head: Asked | undefined): void {
+    const { tag, rows } = parseCommandComplete(bodyOf(frame(piece)));
+    this.#explicit = CONTROL.get(tag) ?? this.#explicit;
+    if (!head?.run) return;
+    head.run.completed(tag, rows);
+    // What an explicit transaction did is told as it was answered: a pipeline may be without end.
+    if (this.#explicit && head.kind === 'execute') this.#end(head.run);
   }
 
   /** Sync and Flush that came before the end of the data are ignored by the target. */
   #copying(): void {
     const head = this.#head;
-    const rest = this.#queue.slice(1);
+    this.#shift();
+    const rest = this.#queue.drain();
+    this.#finals = 0;
     const end = rest.findIndex(({ kind }) => kind === 'copy-end');
     this.#copyIn = end < 0;
     const ignored = end < 0 ? rest.length : end;
     const kept = rest.filter(({ kind }, at) => at > ignored || (kind !== 'sync' && at !== end));
-    this.#queue = head ? [head, ...kept] : kept;
+    for (const asked of head ? [head, ...kept] : kept) this.#push(asked);
   }
 
   #error(piece: Piece): void {
@@ -212,29 +244,36 @@ export class Answers {
     head.run?.failed(code);
     if (head.kind === 'query' || head.kind === 'call') return;
     // Outside an explicit transaction, one error undoes the whole pipeline up to it.
-    if (this.#status === 'I') for (const run of this.#runs) run.failed('rolled-back');
+    if (!this.#explicit) for (const run of this.#runs) run.failed('rolled-back');
     if (head.kind !== 'sync') this.#skip();
   }
 
   #skip(): void {
-    const at = this.#queue.findIndex(({ kind }) => kind === 'sync');
-    this.#skipping = at < 0;
-    const skipped = this.#queue.splice(0, at < 0 ? this.#queue.length : at);
-    for (const { run } of skipped) run?.failed('skipped');
+    let head = this.#queue.first;
+    for (; head && head.kind !== 'sync'; head = this.#queue.first)
+      this.#shift()?.run?.failed('skipped');
+    this.#skipping = head === undefined;
+  }
+
+  #end(run: Run): void {
+    run.end();
+    this.#runs.delete(run);
   }
 
   #ready(piece: Piece): void {
     this.#status = parseReadyForQuery(bodyOf(frame(piece)));
     // The client goes on while the outcome is written down.
     if (piece.end === piece.buffer.length) this.#client.flush();
-    const at = this.#queue.findIndex(({ kind }) => FINAL.has(kind));
-    const over = this.#queue.splice(0, at + 1);
+    this.#explicit = this.#status !== 'I';
+    let head: Asked | undefined;
+    if (this.#finals > 0)
+      do head = this.#shift();
+      while (head && !FINAL.has(head.kind));
     this.#result = 0;
     this.#copyIn = false;
     for (const run of this.#runs)
-      if (this.#status !== 'T' || run.answered || over.some((asked) => asked.run === run)) {
-        run.end();
-        this.#runs.delete(run);
+      if (this.#status !== 'T' || run.answered || head?.run === run) {
+        this.#end(run);
       }
     this.#hooks.ready(this.#status);
   }

@@ -1,3 +1,4 @@
+import { TwoGenerations } from '#src/policy/cache.ts';
 import { glance, type Glance, type NameChange, withParams } from '#src/statement/sql/glance.ts';
 import type { Permit } from '../../gate/permit.ts';
 import { admitUnrestricted, type Told } from '../../gate/unrestricted.ts';
@@ -32,6 +33,8 @@ import {
 } from './text.ts';
 
 const LARGEST = 0x3fff_ffff;
+/** Characters of a text that is worth remembering. */
+const REMEMBERED = 4_096;
 
 /** What a permit is needed for. */
 type Effective = 'query' | 'call' | 'bind' | 'execute';
@@ -45,6 +48,7 @@ type Bound = { readonly portal: Portal; readonly done: () => void };
  * Execute of a cursor) is recorded first, and needs its permit like everywhere.
  */
 export class Unrestricted implements Engine {
+  readonly native = true;
   readonly largest = LARGEST;
   readonly holding = false;
   readonly #parts: ConversationParts;
@@ -54,6 +58,7 @@ export class Unrestricted implements Engine {
   readonly #lane: Lane;
   readonly #prepared = new Names<Text>();
   readonly #portals = new Names<Portal>();
+  readonly #seen = new TwoGenerations<string, Glance>(128);
   /** Definitions may have changed since the last ReadyForQuery. */
   #defined = false;
   #retired = false;
@@ -222,10 +227,19 @@ export class Unrestricted implements Engine {
     const hide = deps.policy().hides(facts.target);
     const inTransaction = this.#answers.status !== 'I';
     const unseen = { classes: [kind], words: [note], text: note, names: [], defines: true };
-    const seen = sql === undefined ? unseen : glance(sql, hide);
+    const seen = sql === undefined ? unseen : this.#glance(sql, hide);
     const { classes, words, names, defines } = seen;
     const text = withParams(seen.text, params, hide);
     return { told: { classes, words, text, bytes, inTransaction }, names, defines };
+  }
+
+  /** Drivers send few texts many times. */
+  #glance(sql: string, hide: boolean): Glance {
+    if (sql.length > REMEMBERED) return glance(sql, hide);
+    const key = `${hide ? 1 : 0}${sql}`;
+    let seen = this.#seen.get(key);
+    if (!seen) this.#seen.set(key, (seen = glance(sql, hide)));
+    return seen;
   }
 
   #run(permit: Permit, bytes: Buffer): Run {

@@ -1,5 +1,5 @@
 /** Messages and bytes that may wait; then the client is not read. */
-const MOST = 256;
+const MOST = 1_024;
 const MOST_BYTES = 1024 * 1024;
 
 /** Keeps messages in their order while some of them wait for a record, so that several can wait at the same time. */
