@@ -1,9 +1,9 @@
 import { isUtf8 } from 'node:buffer';
-import { Detector, type Span } from './detector.ts';
+import { Detector, merged, type Span } from './detector.ts';
 import { rules } from './detectors/all.ts';
-import type { Range } from './detectors/rule.ts';
+import type { Places } from './gate.ts';
 import { arrayLeaves, jsonLeaves, type Leaf } from './structure.ts';
-import { unescapedArray, unescapedJson } from './view.ts';
+import { unescapedArray, unescapedJson, type View } from './view.ts';
 
 /** Names of what can be found, for masks such as `detect:email,card`; some are found only where a mask names them. */
 export const kindNames: ReadonlySet<string> = new Set(rules.map(({ kind }) => kind));
@@ -19,7 +19,7 @@ export const defaultKinds: ReadonlySet<string> = new Set(
  * boundary against somebody hostile.
  */
 export function detect(text: string): boolean {
-  return looked(text, detectorOf(defaultKinds)).spans.length > 0;
+  return lookAt(text).spans.length > 0;
 }
 
 /** The text with every detected value of the default kinds replaced by its kind: `[email]`. */
@@ -34,18 +34,18 @@ export function maskDetected(text: string): string {
  */
 export function maskDetectedBytes(cell: Buffer, kinds = defaultKinds): Buffer | undefined {
   const detector = detectorOf(kinds);
-  if (detector.passes(cell)) return undefined;
-  const encoding = isUtf8(cell) ? 'utf8' : 'latin1';
+  const places = detector.look(cell);
+  if (!places) return undefined;
+  const encoding = places.ascii || !isUtf8(cell) ? 'latin1' : 'utf8';
   const text = cell.toString(encoding);
-  const result = masked(text, detector);
+  const result = masked(text, detector, places.ascii ? places : undefined);
   return result === text ? undefined : Buffer.from(result, encoding);
 }
 
 /** How many values of which default kind a text holds. */
 export function findings(text: string): ReadonlyMap<string, number> {
   const counts = new Map<string, number>();
-  for (const { kind } of looked(text, detectorOf(defaultKinds)).spans)
-    counts.set(kind, (counts.get(kind) ?? 0) + 1);
+  for (const { kind } of lookAt(text).spans) counts.set(kind, (counts.get(kind) ?? 0) + 1);
   return counts;
 }
 
@@ -80,20 +80,29 @@ type Looked = {
 const clean: Looked = { form: 'text', spans: [], leaves: [] };
 
 /** The values in a text, each within one leaf where the text has a structure. */
-function looked(text: string, detector: Detector): Looked {
-  if (!detector.mayHold(text)) return clean;
-  const json = jsonLeaves(text);
-  if (json) {
-    const spans = detector.find(unescapedJson(text) ?? text);
-    return { form: 'json', spans: inLeaves(text, json, spans, detector), leaves: json };
-  }
-  const elements = arrayLeaves(text);
-  if (!elements) return { form: 'text', spans: detector.find(text), leaves: [] };
-  const spans = detector.find(unescapedArray(text) ?? text);
-  return { form: 'array', spans: inLeaves(text, elements, spans, detector), leaves: elements };
+function look(text: string, detector: Detector, places: Places | undefined): Looked {
+  if (!places) return clean;
+  const [form, leaves, view] = structureOf(text);
+  const within = view && detector.places(view.text);
+  const found = view ? within && detector.find(view, within) : detector.find(text, places);
+  const spans = form === 'text' ? (found ?? []) : inLeaves(text, leaves, found ?? [], detector);
+  return { form, leaves, spans: merged(spans) };
 }
 
-/** Spans cut to the leaves they lie in, and all of what is secret by its key. */
+function lookAt(text: string): Looked {
+  const detector = detectorOf(defaultKinds);
+  return look(text, detector, detector.places(text));
+}
+
+/** What holds the text together, and the text as it reads where its form has escapes. */
+function structureOf(text: string): readonly [Form, readonly Leaf[], View | undefined] {
+  const json = jsonLeaves(text);
+  if (json) return ['json', json, unescapedJson(text)];
+  const elements = arrayLeaves(text);
+  return elements ? ['array', elements, unescapedArray(text)] : ['text', [], undefined];
+}
+
+/** Spans cut to the leaves in which they begin, and all of what is secret by its key. */
 function inLeaves(
   text: string,
   leaves: readonly Leaf[],
@@ -101,31 +110,19 @@ function inLeaves(
   detector: Detector,
 ): Span[] {
   const result: Span[] = [];
+  const waiting = spans.toSorted((a, b) => a.start - b.start);
   let next = 0;
   for (const leaf of leaves) {
-    const [start, end] = inside(leaf);
-    while ((spans[next]?.end ?? end) <= start) next += 1;
+    const [start, end] = leaf.quoted ? [leaf.start + 1, leaf.end - 1] : [leaf.start, leaf.end];
     const { secret } = leaf;
     if (secret !== undefined && detector.kinds.has(secret) && isValue(text.slice(start, end)))
       result.push({ kind: secret, start, end });
-    else result.push(...cut(spans, next, start, end));
-  }
-  return result;
-}
-
-const inside = ({ quoted, start, end }: Leaf): Range =>
-  quoted ? [start + 1, end - 1] : [start, end];
-
-function cut(spans: readonly Span[], from: number, start: number, end: number): Span[] {
-  const result: Span[] = [];
-  for (let index = from; index < spans.length; index += 1) {
-    const span = spans[index];
-    if (!span || span.start >= end) break;
-    result.push({
-      kind: span.kind,
-      start: Math.max(span.start, start),
-      end: Math.min(span.end, end),
-    });
+    for (; next < waiting.length; next += 1) {
+      const span = waiting[next];
+      if (!span || span.start >= end) break;
+      const cut = { start: Math.max(span.start, start), end: Math.min(span.end, end) };
+      if (cut.start < cut.end) result.push({ kind: span.kind, ...cut });
+    }
   }
   return result;
 }
@@ -137,15 +134,17 @@ const isValue = (text: string): boolean =>
 const ROUNDS = 4;
 
 /** What is taken out can show what it stood beside, so one looks again until nothing is found. */
-function masked(text: string, detector: Detector): string {
+function masked(text: string, detector: Detector, places?: Places): string {
   let result = text;
   for (let round = 0; round < ROUNDS; round += 1) {
-    const found = looked(result, detector);
+    const found = look(result, detector, round === 0 && places ? places : detector.places(result));
     if (found.spans.length === 0) return result;
     result = rendered(result, found);
   }
-  const left = looked(result, detector).spans[0];
-  return left ? label(left.kind) : result;
+  const { form, spans } = look(result, detector, detector.places(result));
+  if (!spans[0]) return result;
+  const all = label(spans[0].kind);
+  return form === 'json' ? `"${all}"` : form === 'array' ? `{"${all}"}` : all;
 }
 
 function rendered(text: string, { form, spans, leaves }: Looked): string {

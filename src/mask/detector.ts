@@ -1,8 +1,8 @@
 import type { Range, Rule } from './detectors/rule.ts';
 import { decoded } from './encoded.ts';
 import { engine, type Engine, type Match, type Matcher } from './engine.ts';
+import { extentOf } from './extent.ts';
 import { Gate, type Places } from './gate.ts';
-import { longest } from './longest.ts';
 import { undisguised, type View } from './view.ts';
 
 /** A sensitive value in a text: `[start, end)` in UTF-16 units. */
@@ -10,7 +10,9 @@ export type Span = { readonly kind: string; readonly start: number; readonly end
 
 type Ready = {
   readonly rule: Rule;
-  readonly reach: number;
+  /** A shorter rest of the text cannot match. */
+  readonly least: number;
+  readonly most: number;
   /** Compiled when it is first needed: most rules never are. */
   matcher: Matcher | undefined;
 };
@@ -31,37 +33,46 @@ export class Detector {
     this.#engine = using;
     this.kinds = new Set(rules.map(({ kind }) => kind));
     this.#gate = new Gate(rules);
-    this.#rules = rules.map((rule) => ({
-      rule,
+    this.#rules = rules.map((rule) => {
+      const { least, most } = extentOf(rule.pattern);
       // A letter may be two units; one more character shows where a word ends.
-      reach: longest(rule.pattern) * (/\\p|\[\^/.test(rule.pattern) ? 2 : 1) + 2,
-      matcher: undefined,
-    }));
+      const units = /\p|\[\^/.test(rule.pattern) ? 2 : 1;
+      return { rule, least, most: most * units + 2, matcher: undefined };
+    });
     this.#digits = this.#rules.filter(({ rule }) => rule.literals === 'digits');
   }
 
-  /** True when bytes (ASCII, UTF-8, or one byte a character) hold nothing: most cells do, and this is all they cost. */
-  passes(bytes: Uint8Array, length = bytes.length): boolean {
-    return this.#gate.scan(bytes, length) === undefined;
+  /**
+   * Where bytes (UTF-8, or one byte a character) may hold something. Undefined: nowhere, which is so for most cells, and
+   * all that they cost. The places are those of the text too when all bytes are ASCII.
+   */
+  look(bytes: Uint8Array): Places | undefined {
+    return this.#gate.scan(bytes, bytes.length);
   }
 
-  /** False when a text holds nothing. */
-  mayHold(text: string): boolean {
-    return this.#places(text) !== undefined;
+  /** The same of a text. */
+  places(text: string): Places | undefined {
+    if (text.length > scratch.length) scratch = Buffer.allocUnsafeSlow(text.length * 2);
+    // One byte a unit, so that places are the same.
+    const length = scratch.write(
+      isAscii.test(text) ? text : text.replace(/[^\0-\x7f]/g, '\x80'),
+      'latin1',
+    );
+    const places = this.#gate.scan(scratch, length);
+    if (scratch.length > KEPT) scratch = Buffer.allocUnsafeSlow(KEPT);
+    return places;
   }
 
-  /** What a text holds, in order and without overlaps; disguised and encoded values too. */
-  find(text: string | View): readonly Span[] {
+  /** What a text holds, in no order; disguised and encoded values too. `places` are its own. */
+  find(text: string | View, places: Places): Span[] {
     const found: Span[] = [];
-    const places = this.#places(typeof text === 'string' ? text : text.text);
-    if (!places) return found;
     this.#search(text, places, found);
     if (places.disguised) {
       const bare = undisguised(text);
-      const below = bare && this.#places(bare.text);
+      const below = bare && this.places(bare.text);
       if (below) this.#search(bare, below, found);
     }
-    return merged(found);
+    return found;
   }
 
   #search(within: View | string, places: Places, into: Span[]): void {
@@ -81,7 +92,7 @@ export class Detector {
 
   /** The kind of the first value in what was decoded, which is not decoded again. */
   #first(text: string): string | undefined {
-    const places = this.#places(text);
+    const places = this.places(text);
     let first: string | undefined;
     if (places) this.#direct(text, places, (kind) => (first ??= kind));
     return first;
@@ -104,20 +115,10 @@ export class Detector {
   }
 
   #match(ready: Ready, text: string, at: number): Match | undefined {
+    if (text.length - at < ready.least) return undefined;
     const matcher = (ready.matcher ??= this.#engine.compile(ready.rule.pattern));
-    const match = matcher(text.slice(at, at + ready.reach));
+    const match = matcher(text.slice(at, at + ready.most));
     return match && { start: at + match.start, end: at + match.end };
-  }
-
-  #places(text: string): Places | undefined {
-    if (text.length > scratch.length) scratch = Buffer.allocUnsafeSlow(text.length * 2);
-    const ascii = isAscii.test(text);
-    // One byte a unit, so that places are the same.
-    const length = scratch.write(ascii ? text : text.replace(/[^\0-\x7f]/g, '\x80'), 'latin1');
-    const places = this.#gate.scan(scratch, length);
-    if (scratch.length > KEPT) scratch = Buffer.allocUnsafeSlow(KEPT);
-    if (ascii) return places;
-    return { ...(places ?? { literals: [], digits: [], words: [] }), disguised: true };
   }
 }
 
@@ -147,8 +148,8 @@ function accept(
   return resume;
 }
 
-/** Overlapping spans become one, named by the longest. */
-function merged(spans: Span[]): readonly Span[] {
+/** In order; overlapping spans become one, named by the longest. */
+export function merged(spans: readonly Span[]): readonly Span[] {
   if (spans.length < 2) return spans;
   const result: Span[] = [];
   let longestYet = 0;

@@ -32,10 +32,12 @@ export const portable: Engine = {
   },
 };
 
-type Native = new (
-  pattern: string,
-  flags: string,
-) => { lastIndex: number; exec(text: string): RegExpExecArray | null };
+type Compiled = {
+  lastIndex: number;
+  test(text: string): boolean;
+  exec(text: string): RegExpExecArray | null;
+};
+type Native = new (pattern: string, flags: string) => Compiled;
 
 /** Google's RE2 in C++, where the operator has installed the package `re2`; undefined otherwise. */
 export function native(): Engine | undefined {
@@ -45,20 +47,28 @@ export function native(): Engine | undefined {
       name: 're2',
       compile(pattern) {
         const group = RE2JS.compile(pattern).groupCount();
-        // Where groups lie costs more than whether all of it matches.
-        const compiled = new RE2(pattern, group > 0 ? 'yud' : 'yu');
-        return (text) => {
-          compiled.lastIndex = 0;
-          const match = compiled.exec(text);
-          if (!match) return undefined;
-          const indices = group > 0 ? match.indices?.[group] : undefined;
-          return indices
-            ? { start: indices[0], end: indices[1] }
-            : { start: 0, end: match[0].length };
-        };
+        return group > 0
+          ? withGroup(new RE2(pattern, 'yud'), group)
+          : whole(new RE2(pattern, 'yu'));
       },
     }
   );
+}
+
+/** Whether it matches, and how far, costs less than what it matched. */
+function whole(compiled: Compiled): Matcher {
+  return (text) => {
+    compiled.lastIndex = 0;
+    return compiled.test(text) ? { start: 0, end: compiled.lastIndex } : undefined;
+  };
+}
+
+function withGroup(compiled: Compiled, group: number): Matcher {
+  return (text) => {
+    compiled.lastIndex = 0;
+    const indices = compiled.exec(text)?.indices?.[group];
+    return indices && { start: indices[0], end: indices[1] };
+  };
 }
 
 function load(): Native | undefined {

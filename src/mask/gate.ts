@@ -1,12 +1,15 @@
 import type { Before, Rule } from './detectors/rule.ts';
+import { mayBeText } from './encoded.ts';
 
 /** Where rules may match: pairs of a rule's number and the place where its literal begins. */
 export type Places = {
   readonly literals: readonly number[];
   /** Runs of digits with single separators among them: start, end, start, end … */
   readonly digits: readonly number[];
-  /** Runs of letters, digits and what else base64 has: start, end, start, end … */
+  /** Runs of letters, digits and what else base64 has, that may be text in hexadecimal or base64: start, end, start, end … */
   readonly words: readonly number[];
+  /** All bytes are ASCII. */
+  readonly ascii: boolean;
   /** There are bytes of escapes or other scripts, below which something may hide. */
   readonly disguised: boolean;
 };
@@ -23,17 +26,23 @@ const DISGUISE = 8;
 const ALNUM = 16;
 const TOKEN = 32;
 const LOCAL = 64;
+const BEYOND = 128;
 
-/** What must not stand before a literal, as traits; for addresses, what must. */
-const REFUSED: Readonly<Record<Before, number>> = {
+const LETTER = 256;
+/** The traits are what must stand there, not what must not. */
+const WANTED = 1 << 15;
+
+/** What must not stand before a literal, or must. */
+const CONDITIONS: Readonly<Record<Before, number>> = {
   anything: 0,
   word: ALNUM,
   token: TOKEN,
-  address: LOCAL,
+  address: LOCAL | WANTED,
+  letter: LETTER | WANTED,
 };
 
 /** What each byte is. */
-const traits = new Uint8Array(256);
+const traits = new Uint16Array(256);
 for (let byte = 0; byte < 256; byte += 1) traits[byte] = traitsOf(String.fromCharCode(byte));
 
 function traitsOf(character: string): number {
@@ -42,8 +51,10 @@ function traitsOf(character: string): number {
   if (/\d/.test(character)) trait |= DIGIT;
   if (/[ .-]/.test(character)) trait |= SEPARATOR;
   if (/[A-Za-z0-9+/_=-]/.test(character)) trait |= WORD;
+  if (beyond) trait |= BEYOND;
   if (beyond || '\x1b\\%&'.includes(character)) trait |= DISGUISE;
   if (/[A-Za-z0-9]/.test(character)) trait |= ALNUM;
+  if (/[A-Za-z ]/.test(character)) trait |= LETTER;
   if (/[\w-]/.test(character)) trait |= TOKEN;
   // What is beyond ASCII may be a letter.
   if (beyond || /[\w.%+-]/.test(character)) trait |= LOCAL;
@@ -69,7 +80,7 @@ export class Gate {
       rule.literals === 'digits'
         ? []
         : rule.literals.map(
-            (literal) => [fold(literal), index, REFUSED[rule.before ?? 'word']] as const,
+            (literal) => [fold(literal), index, CONDITIONS[rule.before ?? 'word']] as const,
           ),
     );
     const columns = [...new Set(literals.flatMap(([literal]) => Array.from(literal)))];
@@ -89,95 +100,78 @@ export class Gate {
   }
 
   /** Where to look in `bytes[0..length)`; undefined: nowhere. Characters beyond ASCII may be given as any bytes ≥ 0x80. */
+  // oxlint-disable-next-line eslint/complexity -- sees every byte of every cell: one loop, flat, is twice as fast as parts
   scan(bytes: Uint8Array, length: number): Places | undefined {
-    const literals = this.#literals(bytes, length);
-    const runs = new Runs();
-    runs.read(bytes, length);
-    const { digits, words, disguised } = runs;
-    if (!literals && !digits && !words && !disguised) return undefined;
-    return {
-      literals: literals ?? nothing,
-      digits: digits ?? nothing,
-      words: words ?? nothing,
-      disguised,
-    };
-  }
-
-  #literals(bytes: Uint8Array, length: number): number[] | undefined {
     const next = this.#next;
     const classes = this.#classes;
     const shift = this.#shift;
     const accepting = this.#accepting;
-    let found: number[] | undefined;
-    let state = 0;
-    for (let at = 0; at < length; at += 1) {
-      state = next[(state << shift) | (classes[bytes[at] ?? 0] ?? 0)] ?? 0;
-      if (state >= accepting) this.#ended(state, bytes, at, (found ??= []));
-    }
-    return found && found.length > 0 ? found : undefined;
-  }
-
-  #ended(state: number, bytes: Uint8Array, at: number, into: number[]): void {
-    const output = this.#outputs[state - this.#accepting] ?? nothing;
-    for (let index = 0; index < output.length; index += 3) {
-      const begin = at + 1 - (output[index + 1] ?? 0);
-      const before = begin === 0 ? 0 : (traits[bytes[begin - 1] ?? 0] ?? 0);
-      if (begins(output[index + 2] ?? 0, before)) into.push(output[index] ?? 0, begin);
-    }
-  }
-}
-
-const nothing: readonly number[] = [];
-
-/** Runs of digits, runs of what words are made of, and whether anything else may hide something. */
-class Runs {
-  digits: number[] | undefined;
-  words: number[] | undefined;
-  disguised = false;
-
-  // oxlint-disable-next-line eslint/complexity -- sees every byte of every cell, and calls would cost more than they say
-  read(bytes: Uint8Array, length: number): void {
+    let found: Found | undefined;
     let disguises = 0;
+    let state = 0;
     let word = 0;
     let run = 0;
     let digits = 0;
     let separated = false;
     for (let at = 0; at < length; at += 1) {
-      const trait = traits[bytes[at] ?? 0] ?? 0;
+      const byte = bytes[at] ?? 0;
+      const trait = traits[byte] ?? 0;
+      state = next[(state << shift) | (classes[byte] ?? 0)] ?? 0;
+      if (state >= accepting) this.#ended(state, bytes, at, (found ??= new Found()));
       if ((trait & DIGIT) !== 0) {
         if (digits === 0) run = at;
         digits += 1;
         separated = false;
       } else if (digits > 0) {
         if (separated || (trait & SEPARATOR) === 0) {
-          if (digits >= LEAST_DIGITS) this.#digits(run, at);
+          if (digits >= LEAST_DIGITS) (found ??= new Found()).digits.push(run, at);
           digits = 0;
         }
         separated = true;
       }
       if ((trait & WORD) === 0) {
-        if (at - word >= LEAST_WORD) this.#word(word, at);
+        if (at - word >= LEAST_WORD) (found ??= new Found()).word(bytes, word, at);
         word = at + 1;
         disguises |= trait;
       }
     }
-    if (digits >= LEAST_DIGITS) this.#digits(run, length);
-    if (length - word >= LEAST_WORD) this.#word(word, length);
-    this.disguised = (disguises & DISGUISE) !== 0;
+    if (digits >= LEAST_DIGITS) (found ??= new Found()).digits.push(run, length);
+    if (length - word >= LEAST_WORD) (found ??= new Found()).word(bytes, word, length);
+    if ((disguises & DISGUISE) !== 0) (found ??= new Found()).disguised = true;
+    if (!found?.any) return undefined;
+    found.ascii = (disguises & BEYOND) === 0;
+    return found;
   }
 
-  #digits(start: number, end: number): void {
-    (this.digits ??= []).push(start, end);
+  #ended(state: number, bytes: Uint8Array, at: number, found: Found): void {
+    const output = this.#outputs[state - this.#accepting] ?? [];
+    for (let index = 0; index < output.length; index += 3) {
+      const begin = at + 1 - (output[index + 1] ?? 0);
+      const before = begin === 0 ? 0 : (traits[bytes[begin - 1] ?? 0] ?? 0);
+      if (begins(output[index + 2] ?? 0, before)) found.literals.push(output[index] ?? 0, begin);
+    }
+  }
+}
+
+class Found implements Places {
+  readonly literals: number[] = [];
+  readonly digits: number[] = [];
+  readonly words: number[] = [];
+  ascii = true;
+  disguised = false;
+
+  get any(): boolean {
+    return this.disguised || this.literals.length + this.digits.length + this.words.length > 0;
   }
 
-  #word(start: number, end: number): void {
-    (this.words ??= []).push(start, end);
+  word(bytes: Uint8Array, start: number, end: number): void {
+    if (mayBeText(bytes, start, end)) this.words.push(start, end);
   }
 }
 
 /** Whether a literal counts behind a byte of these traits. */
-const begins = (refused: number, before: number): boolean =>
-  (refused === LOCAL) === ((before & refused) !== 0);
+const begins = (condition: number, before: number): boolean =>
+  ((condition & WANTED) !== 0) === ((before & condition) !== 0);
 
 /** Lower case, any digit as 0, and what is not ASCII as one and the same character. */
 const fold = (text: string): string =>

@@ -127,9 +127,16 @@ function folded(raw: string): string {
     : raw.normalize('NFKC');
 }
 
+/** ASCII without what begins an escape, and the letters of scripts in which each is what it seems. */
+const bare =
+  // oxlint-disable-next-line no-control-regex -- all but one of them begin nothing
+  /^[\0-\x1a\x1c-$'-[\]-\x7f\u00c0-\u017e\u0180-\u02af\u0370-\u0482\u048a-\u0590\u3041-\u3096\u30a1-\u30fa\u4e00-\u9fff\uac00-\ud7a3]*$/;
+
 /** The text without its disguises, or undefined when it wears none. */
 export const undisguised = (below: View | string): View | undefined =>
-  viewed(below, disguise, plainly);
+  bare.test(typeof below === 'string' ? below : below.text)
+    ? undefined
+    : viewed(below, disguise, plainly);
 
 /** Strings of JSON read as what they say. */
 export const unescapedJson = (text: string): View | undefined =>

@@ -162,3 +162,6 @@ export const random: Check = (value) => {
     /\d/.test(start) && /[A-Za-z]/.test(start) && entropy(start) >= (start.length < 20 ? 2.8 : 3)
   );
 };
+
+/** US individual taxpayer identification numbers: ranges of the fourth and fifth digit. */
+export const itin: Check = (value) => /^9\d\d-(?:5\d|6[0-5]|7\d|8[0-8]|9[0-24-9])-/.test(value);

@@ -1,5 +1,5 @@
 import * as sum from './checksums.ts';
-import { none, only, type Rule } from './rule.ts';
+import { any, none, only, type Rule } from './rule.ts';
 
 /** Between the name of a number and the number. */
 const gap = '["\'.:=#> \\t]{1,5}';
@@ -12,6 +12,7 @@ function lettersBefore(shape: RegExp): NonNullable<Rule['reach']> {
   };
 }
 
+const dniLetters = Array.from('ABCDEFGHJKLMNPQRSTVWXYZ');
 const codiceMonths = Array.from('ABCDEHLMPRST');
 const codicePlaces = Array.from('ABCDEFGHIJKLMZ');
 
@@ -19,15 +20,17 @@ export const national: readonly Rule[] = [
   {
     id: 'us-ssn',
     kind: 'ssn',
-    about: 'US social security number, `123-45-6789`, of an area that is issued',
+    about:
+      'US social security number, `123-45-6789`, of an area that is issued; ITIN, which stands in its place',
     literals: ['000-00-0000'],
     pattern: '[0-9]{3}-[0-9]{2}-[0-9]{4}\\b',
-    valid: sum.ssn,
-    hits: ['123-45-6789', 'ssn=078-05-1120;'],
+    valid: (value) => sum.ssn(value) || sum.itin(value),
+    hits: ['123-45-6789', 'ssn=078-05-1120;', '912-70-1234'],
     misses: [
       '000-12-3456',
       '666-12-3456',
       '900-12-3456',
+      '912-93-1234',
       '123-00-4567',
       '1123-45-6789',
       '123-45-67890',
@@ -44,21 +47,12 @@ export const national: readonly Rule[] = [
     misses: ['ssn: 12345678', 'ssn 000456789', 'session 123456789'],
   },
   {
-    id: 'us-itin',
-    kind: 'tax-id',
-    about: 'US individual taxpayer identification number',
-    literals: ['900-00-0000'],
-    pattern: '9[0-9]{2}-(?:5[0-9]|6[0-5]|7[0-9]|8[0-8]|9[0-24-9])-[0-9]{4}\\b',
-    hits: ['912-70-1234'],
-    misses: ['912-93-1234', '912-49-1234', '812-7-1234'],
-  },
-  {
     id: 'uk-nino',
     kind: 'national-id',
     about: 'UK national insurance number',
     literals: ['00 00 00', '000000a', '000000b', '000000c', '000000d'],
     pattern: '[0-9]{2} ?[0-9]{2} ?[0-9]{2} ?[A-D]\\b',
-    before: 'anything',
+    before: 'letter',
     reach: lettersBefore(/(?:^|[^A-Za-z0-9-])([A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z] ?)$/),
     valid: (value) => !/^(?:BG|GB|KN|NK|NT|TN|ZZ)/.test(value),
     hits: ['AB123456C', 'JG 10 37 59 A'],
@@ -90,13 +84,8 @@ export const national: readonly Rule[] = [
     kind: 'national-id',
     about: 'Spanish DNI, and NIE of residents; check letter',
     literals: [
-      '00000000',
-      'x0000000',
-      'y0000000',
-      'z0000000',
-      'x-0000000',
-      'y-0000000',
-      'z-0000000',
+      ...dniLetters.flatMap((letter) => [`00000000${letter}`, `00000000-${letter}`]),
+      ...any('x0000000|y0000000|z0000000|x-0000000|y-0000000|z-0000000'),
     ],
     pattern: '(?:[0-9]{8}|[XYZ]-?[0-9]{7})-?[A-HJ-NP-TV-Z]\\b',
     valid: sum.dni,
@@ -111,7 +100,7 @@ export const national: readonly Rule[] = [
       codicePlaces.map((place) => `00${month}00${place}000`),
     ),
     pattern: '(?i)[0-9]{2}[ABCDEHLMPRST][0-9]{2}[A-MZ][0-9]{3}[A-Z]\\b',
-    before: 'anything',
+    before: 'letter',
     reach: lettersBefore(/(?:^|[^A-Za-z0-9])([A-Za-z]{6})$/),
     valid: sum.codiceFiscale,
     hits: ['RSSMRA85T10A562S', 'rssmra85t10a562s'],

@@ -76,7 +76,7 @@ export const personal: readonly Rule[] = [
     id: 'phone-international',
     kind: 'phone',
     about: 'Phone number with `+` and a country calling code that is in use',
-    literals: ['+0'],
+    literals: any('+000|+0 0|+0 (|+0(0|+0-0|+0.0|+00 0|+00 (|+00(0|+00-0|+00.0'),
     pattern: '\\+[0-9](?:[ ().-]{0,2}[0-9]){7,14}',
     reach: wholeGroups,
     valid: hasCallingCode,

@@ -1,8 +1,11 @@
 /** `[start, end)` in UTF-16 units. */
 export type Range = readonly [start: number, end: number];
 
-/** `token`: no letter, digit, hyphen or underscore; `address`: something that an e-mail address may begin with. */
-export type Before = 'word' | 'token' | 'address' | 'anything';
+/**
+ * `token`: no letter, digit, hyphen or underscore; `address`: something that an e-mail address may
+ * begin with; `letter`: a letter or a blank.
+ */
+export type Before = 'word' | 'token' | 'address' | 'letter' | 'anything';
 
 /** How one kind of value looks. Rules are data: facts about formats, the same for every engine. */
 export type Rule = {
