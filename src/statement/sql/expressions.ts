@@ -15,6 +15,7 @@ type Found = {
   readonly columns: Set<string>;
   readonly functions: (readonly string[])[];
   readonly operators: Set<string>;
+  types: boolean;
 };
 
 const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
@@ -30,7 +31,12 @@ export function expressionUses(
   expressions: readonly unknown[],
   plain: readonly string[] = [],
 ): ExpressionUses {
-  const found: Found = { columns: new Set(plain), functions: [], operators: new Set() };
+  const found: Found = {
+    columns: new Set(plain),
+    functions: [],
+    operators: new Set(),
+    types: false,
+  };
   for (const expression of expressions) collect(expression, found);
   const { catalog, path } = statement;
   const called = found.functions.flatMap((names) =>
@@ -42,6 +48,7 @@ export function expressionUses(
     columns: columns.map((column): ColumnUse => ({ action: 'filter', column })),
     opaque:
       called.some((routine) => functionKind(routine) === 'execute') ||
+      found.types ||
       [...found.operators].some((sign) => catalog.isOwnOperator(sign)),
   };
 }
@@ -72,6 +79,17 @@ const json =
     ' ',
   );
 
+const types = new Set(
+  `text uuid json jsonb date bytea inet cidr macaddr money xml name oid regclass regtype tsvector tsquery point line box
+  path polygon circle lseg int4range int8range numrange tsrange tstzrange daterange`.split(/\s+/),
+);
+
+/** Whether PostgreSQL itself brings the type; keywords such as `int` are qualified by the parser. */
+function isBuiltIn(type: unknown): boolean {
+  const names = isObject(type) ? texts(type['names']) : [];
+  return names[0] === 'pg_catalog' || (names.length === 1 && types.has(names[0] ?? ''));
+}
+
 function collect(value: unknown, found: Found): void {
   if (Array.isArray(value)) for (const item of value) collect(item, found);
   if (!isObject(value) || Array.isArray(value)) return;
@@ -83,14 +101,21 @@ function collect(value: unknown, found: Found): void {
 
 function note(tag: string, node: Readonly<Record<string, unknown>>, found: Found): void {
   if (tag === 'ColumnRef') for (const name of texts(node['fields'])) found.columns.add(name);
-  if (tag === 'FuncCall') found.functions.push(texts(node['funcname']));
-  // What newer versions have as syntax is an owner's function, or a column, to an older server.
+  if (tag === 'FuncCall') noteCall(texts(node['funcname']), found);
+  // A conversion to an owner's type calls the owner's function.
+  if (tag === 'TypeCast' && !isBuiltIn(node['typeName'])) found.types = true;
+  // What newer versions have as syntax is an owner's function to an older server.
   if (/^Json.*(Expr|Constructor|Agg)$/.test(tag))
     for (const name of json) found.functions.push([name]);
-  if (tag === 'SQLValueFunction') found.columns.add('system_user');
   // Operators stand in A_Expr, and as text beside sub-queries and sort orders.
   const signs = [tag === 'A_Expr' ? node['name'] : undefined, node['operName'], node['useOp']];
   for (const sign of signs) if (sign !== undefined) found.operators.add(texts(sign).at(-1) ?? '');
+}
+
+function noteCall(names: readonly string[], found: Found): void {
+  found.functions.push(names);
+  // Before PostgreSQL 16 it is a column's name.
+  if (names.at(-1) === 'system_user') found.columns.add('system_user');
 }
 
 function texts(list: unknown): readonly string[] {

@@ -4,7 +4,7 @@ import type { TargetConfig } from '#src/config/config.ts';
 import type { Resource } from '#src/statement/effect.ts';
 import type { Analysis, NamedThings, Part, SqlSettings } from '#src/statement/sql/analysis.ts';
 import { type Analyser, openAnalyser } from '#gateway/postgres/analyser.ts';
-import { startPostgres } from '../../fakes/postgres.ts';
+import { startPostgres, type TestPostgres } from '../../fakes/postgres.ts';
 
 /** A small shop with one of everything. */
 export const schema = `
@@ -67,8 +67,17 @@ type AnalyseWith = {
 export const nothingNamed: NamedThings = { prepared: new Map(), cursors: new Map() };
 
 /** A PostgreSQL with a small shop, and an analyser for it. */
-export async function startTarget(): Promise<TestTarget> {
-  const server = await startPostgres();
+export async function startTarget(
+  server: TargetServer | Promise<TargetServer> = startPostgres(),
+): Promise<TestTarget> {
+  return targetOn(await server);
+}
+
+type TargetServer = Pick<TestPostgres, 'url' | 'host' | 'port' | 'stop'> & {
+  readonly logFile?: string;
+};
+
+async function targetOn(server: TargetServer): Promise<TestTarget> {
   const admin = new Client({ connectionString: server.url });
   await admin.connect();
   await admin.query('create database shop');
@@ -112,7 +121,7 @@ export async function startTarget(): Promise<TestTarget> {
     analyser,
     errors,
     session: connect,
-    log: () => readFile(server.logFile, 'utf8'),
+    log: () => readFile(server.logFile ?? '', 'utf8'),
     async sql(text) {
       await owner.query(text);
     },
