@@ -61,7 +61,7 @@ export class Replay {
     const subject = this.#subjectOf(record);
     if (!target || !effects || !subject) return { kind: 'unknown' };
     const verdict = this.#policy.judge(subject, target, effects, contextOf(record));
-    return compare(record, effects, copied(effects, verdict));
+    return compare(record, effects, verdict);
   }
 
   #effectsOf({ effects }: RecordedStatement): readonly Effect[] | undefined {
@@ -102,21 +102,6 @@ function contextOf({ at, body }: RecordedStatement): Context {
     ...(reason !== undefined && { reason }),
     ...(purpose !== undefined && { purpose }),
     ...(freshSignIn !== undefined && { signIn: { id: freshSignIn, authTime: at } }),
-  };
-}
-
-/** COPY carries no masks: the gateway refuses it then, whatever the rules say. */
-function copied(effects: readonly Effect[], verdict: Verdict): Verdict {
-  if (verdict.kind === 'deny') return verdict;
-  const { masks } = verdict;
-  const hidden = effects.some(
-    (effect) => effect.class === 'copy' && masksOn([effect], masks).size > 0,
-  );
-  if (!hidden) return verdict;
-  return {
-    kind: 'deny',
-    rules: ['countersign/copy-masked'],
-    message: 'COPY cannot carry masked columns',
   };
 }
 

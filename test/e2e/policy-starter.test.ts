@@ -66,12 +66,12 @@ groups: [dba]
 people: { ann: { groups: [engineering] } }
 `;
 
+const failing = (expected: string) =>
+  runOn({ 'a.cedar': RULES, 'a.test.yaml': `${WORLD}\ncases:\n  - { as: ann, ${expected} }` });
+const withSchema = (schema: string) =>
+  `${WORLD.replace(/schema: .*/, `schema: ${schema}`)}\ncases:\n  - { as: ann, sql: select card from people, expect: allow, masks: { public.people.card: last4 } }`;
+
 suite('a failing case', () => {
-  const failing = (expected: string) =>
-    runOn({
-      'a.cedar': RULES,
-      'a.test.yaml': `${WORLD}\ncases:\n  - { as: ann, ${expected} }`,
-    });
   for (const [what, expected, said] of [
     [
       'another verdict',
@@ -146,18 +146,20 @@ cases:
 
 test('a schema as pg_dump writes it loads; one that does not says why', async () => {
   const dumped = `\\restrict abc\nSELECT pg_catalog.set_config('search_path', '', false);\ncreate table public.people (id int, card text);\n\\unrestrict abc\n`;
-  const cases = (schema: string) =>
-    `${WORLD.replace(/schema: .*/, `schema: ${schema}`)}\ncases:\n  - { as: ann, sql: select card from people, expect: allow, masks: { public.people.card: last4 } }`;
-  const good = await runOn({ 'a.cedar': RULES, 'd.sql': dumped, 'a.test.yaml': cases('d.sql') });
+  const good = await runOn({
+    'a.cedar': RULES,
+    'd.sql': dumped,
+    'a.test.yaml': withSchema('d.sql'),
+  });
   assert.equal(good.code, 0, good.out + good.err);
   const bad = await runOn({
     'a.cedar': RULES,
     'd.sql': 'create table x (id nothing)',
-    'a.test.yaml': cases('d.sql'),
+    'a.test.yaml': withSchema('d.sql'),
   });
   assert.equal(bad.code, 2);
   assert.match(bad.err, /the schema does not load: type "nothing" does not exist/);
-  const none = await runOn({ 'a.cedar': RULES, 'a.test.yaml': cases('missing.sql') });
+  const none = await runOn({ 'a.cedar': RULES, 'a.test.yaml': withSchema('missing.sql') });
   assert.match(none.err, /missing\.sql cannot be read/);
 });
 
