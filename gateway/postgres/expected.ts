@@ -83,6 +83,14 @@ export const ends = (head: Expected, type: number): boolean => owes(head.kind, t
 export const unasked = (what: string): ProtocolViolation =>
   new ProtocolViolation(`the target sent ${what}, which was not asked for`, '08P01', true);
 
+/** Do deferred triggers and constraints speak when this is answered? `kind` is undefined when nothing is. */
+export function speaksLater(
+  part: ResultPlan['part'] | undefined,
+  kind: Expected['kind'] = 'sync',
+): boolean {
+  return part ? part.control !== undefined || part.class === 'set' : kind === 'sync';
+}
+
 /** Of the plans of statements that come again: what was described last, and found right. */
 const known = new WeakMap<
   ResultPlan,

@@ -57,18 +57,18 @@ function countOf(part: Part): 'nothing' | 'counted' | 'uncounted' {
   if (part.copy === 'in') return 'counted';
   const plain = QUERIES.has(part.class);
   if (plain && part.changes === 'counted') return 'counted';
-  const writes = part.effect.accesses.some(
-    ({ action }) => action === 'write' || action === 'delete',
-  );
   const harmless = plain && (part.changes === 'none' || part.class === 'lock' || part.fetches);
-  return !writes || harmless || part.declares || part.prepares ? 'nothing' : 'uncounted';
+  return !writes(part) || harmless || part.declares || part.prepares ? 'nothing' : 'uncounted';
 }
+
+const writes = (part: Part): boolean =>
+  part.effect.accesses.some(({ action }) => action === 'write' || action === 'delete');
 
 /** Must what this did be undone when it goes beyond its limit? */
 export function isUndone(plan: ResultPlan): boolean {
   if (plan.changeLimit !== undefined) return true;
   const { part, rowLimit } = plan;
-  return rowLimit !== undefined && (part.changes === 'counted' || part.effect.opaque === true);
+  return rowLimit !== undefined && (part.effect.opaque === true || writes(part));
 }
 
 /** What cannot be done to a result on its way, or cannot be undone. */

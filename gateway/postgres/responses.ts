@@ -18,6 +18,7 @@ import {
   owes,
   quotesNothing,
   type ResponsesHooks,
+  speaksLater,
   unasked,
   withheld,
 } from './expected.ts';
@@ -113,12 +114,8 @@ export class Responses {
 
   /** May the text of an error or notice that comes now quote a value that some rule hides? */
   get #withholds(): boolean {
-    const part = this.#plan?.part;
     if (this.#plan?.withhold) return true;
-    const runsDeferred = part
-      ? part.control !== undefined || part.class === 'set'
-      : (this.#queue[0]?.kind ?? 'sync') === 'sync';
-    return this.#tainted && runsDeferred;
+    return this.#tainted && speaksLater(this.#plan?.part, this.#queue[0]?.kind);
   }
 
   #begin(): void {
@@ -164,13 +161,16 @@ export class Responses {
     if (!head || !owes(head.kind, type)) throw unasked(`message ${String.fromCharCode(type)}`);
     head.see?.(type, bodyOf(frame(piece)));
     if (type === M.DataRow) return this.#row(head, piece);
-    if (type === M.CopyData) return this.#copied(piece);
+    if (type === M.CopyData) return this.#rows.copied(piece, (out) => this.#pass(out));
     if (type === M.CommandComplete || type === M.EmptyQueryResponse)
       return this.#completed(head, type, piece);
     this.#announced(head, type, piece);
   }
 
   #announced(head: Expected, type: number, piece: Piece): void {
+    const plan = this.#plan;
+    if (type === M.PortalSuspended && plan && this.#counts.over)
+      this.#exceeded(head, overLimit(plan));
     if (type === M.RowDescription) this.#described(piece);
     else this.#copying(type);
     if (type === M.CopyDone && !this.#rows.copyEnds()) return;
@@ -209,10 +209,6 @@ export class Responses {
     if (out) this.#pass(out);
   }
 
-  #copied(piece: Piece): void {
-    for (const out of this.#rows.copied(piece)) this.#pass(out);
-  }
-
   #streamed(type: number, piece: Piece): void {
     const head = this.#queue[0];
     if (!head || (type === M.CopyData && this.#plan?.part.copy !== 'out')) throw unasked('data');
@@ -224,20 +220,23 @@ export class Responses {
     const over = this.#counted(head, type, piece);
     if (plan?.withhold) this.#tainted = true;
     if (plan) this.#hooks.completed(plan);
-    if (over) {
-      head.run?.failed('54000');
-      this.#write(over);
-      this.#mute = true;
-      if (head.kind === 'execute') {
-        this.#hooks.exceeded();
-        this.#hooks.failing();
-      }
-    } else this.#tell(head, piece);
+    if (over) this.#exceeded(head, over);
+    else this.#tell(head, piece);
     if (ends(head, type)) this.#shift(head);
     else {
       this.#result += 1;
       this.#nextResult();
     }
+  }
+
+  /** A limit that the target does not know of: the client hears an error, and then nothing until it is ready. */
+  #exceeded(head: Expected, error: Buffer): void {
+    head.run?.failed('54000');
+    this.#write(error);
+    this.#mute = true;
+    if (head.kind !== 'execute') return;
+    this.#hooks.exceeded();
+    this.#hooks.failing();
   }
 
   /** The error to say in place of what is complete, when it went beyond a limit. */

@@ -47,12 +47,12 @@ export class Rows {
     this.#copy = this.#plan && copyRows(this.#plan, this.#masking);
   }
 
-  /** What goes out of a CopyData. */
-  *copied({ buffer, start, end }: Piece): Generator<Piece> {
+  /** Passes on what goes out of a CopyData. */
+  copied({ buffer, start, end }: Piece, pass: (out: Piece) => void): void {
     if (!this.#copy) throw unasked('data');
     const frame = { type: 0, buffer, start, end, first: true, last: true };
     for (const { piece, counts } of this.#copy.push(bodyOf(frame)))
-      if (!counts || this.#within()) yield piece;
+      if (!counts || this.#within()) pass(piece);
   }
 
   /** False when nothing is said of it: an error takes its place. */

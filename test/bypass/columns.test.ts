@@ -141,7 +141,6 @@ describe('masked columns', () => {
     'a setting':
       "select set_config('application_name', (select ssn from customers where id = 1), false)",
     'a notification': "select pg_notify('x', ssn) from customers",
-    'COPY of the table': 'copy customers (ssn) to stdout',
     'COPY of a query': 'copy (select ssn || $$$$ from customers) to stdout',
     'COPY to a program': "copy customers to program 'cat'",
     'COPY to a file': "copy customers to '/tmp/customers'",

@@ -103,7 +103,6 @@ describe('where values come from', () => {
     'MERGE of several columns':
       'merge into orders o using (values (1)) v(i) on o.id = v.i when matched then update set (status, total) = (select card, 1 from customers where id = 1)',
     'a change of a column’s type': 'alter table customers alter city type text using card',
-    'COPY of a materialized view': 'copy v_kept to stdout',
     'SELECT INTO behind a column that is called into':
       'select c.into into scratch.taken from (select ssn as into, name as taken from customers) c',
     'SELECT INTO behind an alias that is called into':

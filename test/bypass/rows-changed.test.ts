@@ -1,18 +1,10 @@
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, test } from 'node:test';
-import { eventually, outcome, startGateway, type TestGateway } from '../fakes/gateway.ts';
-import { B, codes, D, E, F, P, Q, RawClient, run, S, told } from '../fakes/raw-client.ts';
+import { eventually, outcome, type TestGateway } from '../fakes/gateway.ts';
+import { B, codes, D, E, F, P, Q, type RawClient, run, S, told } from '../fakes/raw-client.ts';
+import { count, fill, raw as talking, startRows, statusOf } from './rows-world.ts';
 
-const SCHEMA = `
-  create table few (id int primary key, v int not null default 0);
-  create table two (id int primary key, v int not null default 0);
-  create table late (id int primary key, other int references few deferrable initially deferred);
-  create function touch() returns int language sql volatile as 'update few set v = v + 1 returning 1';
-  create procedure commits() language plpgsql as 'begin commit; end';
-`;
 const RULES = `
-  @id("connect") permit (principal in Group::"engineering", action == Action::"connect", resource == Target::"shop");
-  @id("all") permit (principal in Group::"engineering", action, resource in Target::"shop");
   @id("at-most-three") @rows("3")
   permit (principal in Group::"engineering", action in [Action::"write", Action::"delete"], resource in Target::"shop");
 `;
@@ -20,32 +12,14 @@ const RULES = `
 describe('a limit on the rows that a statement changes', () => {
   let gateway: TestGateway;
   before(async () => {
-    gateway = await startGateway({ schema: SCHEMA, onlyRules: RULES });
+    gateway = await startRows(RULES);
   });
   after(() => gateway.stop());
-  beforeEach(async () => {
-    await gateway.targetSql.query(
-      'truncate few, two, late; insert into few select n, 0 from generate_series(1, 20) n',
-    );
-  });
+  beforeEach(() => fill(gateway));
 
-  const changed = async (): Promise<number> => {
-    const { rows } = await gateway.targetSql.query('select count(*)::int n from few where v <> 0');
-    return rows[0].n;
-  };
-  const all = async (table = 'few'): Promise<number> => {
-    const { rows } = await gateway.targetSql.query(`select count(*)::int n from ${table}`);
-    return rows[0].n;
-  };
-  async function raw<T>(use: (client: RawClient) => Promise<T>): Promise<T> {
-    const client = await RawClient.connect(gateway);
-    try {
-      return await use(client);
-    } finally {
-      client.end();
-    }
-  }
-  const status = (heard: readonly any[]): string => heard.at(-1)?.['status'];
+  const changed = (): Promise<number> => count(gateway, 'few where v <> 0');
+  const all = (table = 'few'): Promise<number> => count(gateway, table);
+  const raw = <T>(use: (client: RawClient) => Promise<T>): Promise<T> => talking(gateway, use);
 
   test('lets what keeps to it through, whatever it is', async () => {
     const client = await gateway.open();
@@ -83,7 +57,7 @@ describe('a limit on the rows that a statement changes', () => {
       heard.map((h) => h.name),
       ['rowDescription', 'dataRow', 'commandComplete', 'readyForQuery'],
     );
-    assert.equal(status(heard), 'I');
+    assert.equal(statusOf(heard), 'I');
   });
 
   const TOO_MANY: Readonly<Record<string, string>> = {
@@ -105,7 +79,7 @@ describe('a limit on the rows that a statement changes', () => {
       const heard = await raw((client) => client.ask(Q(sql)));
       assert.deepEqual(codes(heard), ['54000'], told(heard));
       assert.match(told(heard), /at-most-three/);
-      assert.equal(status(heard), 'I');
+      assert.equal(statusOf(heard), 'I');
       assert.deepEqual([await changed(), await all(), await all('two')], [0, 20, 0]);
     });
 
@@ -114,7 +88,7 @@ describe('a limit on the rows that a statement changes', () => {
         await client.ask(Q('begin'));
         const heard = await client.ask(Q(sql));
         assert.deepEqual(codes(heard), ['54000'], told(heard));
-        assert.equal(status(heard), 'E');
+        assert.equal(statusOf(heard), 'E');
         assert.deepEqual(codes(await client.ask(Q('select 1'))), ['25P02']);
         const end = await client.ask(Q('commit'));
         assert.match(told(end), /ROLLBACK/);
@@ -132,7 +106,7 @@ describe('a limit on the rows that a statement changes', () => {
           S(),
         );
         assert.deepEqual(codes(heard), ['54000'], told(heard));
-        assert.equal(status(heard), 'I');
+        assert.equal(statusOf(heard), 'I');
         assert.deepEqual(codes(await client.ask(run('select 1'), S())), []);
       });
       assert.deepEqual([await changed(), await all(), await all('two')], [0, 20, 0]);
@@ -153,9 +127,9 @@ describe('a limit on the rows that a statement changes', () => {
       await client.ask(Q('begin'));
       await client.ask(Q('update few set v = 1 where id = 1'));
       await client.ask(Q('savepoint a'));
-      assert.equal(status(await client.ask(Q('update few set v = 2'))), 'E');
-      assert.equal(status(await client.ask(Q('rollback to a'))), 'T');
-      assert.equal(status(await client.ask(Q('commit'))), 'I');
+      assert.equal(statusOf(await client.ask(Q('update few set v = 2'))), 'E');
+      assert.equal(statusOf(await client.ask(Q('rollback to a'))), 'T');
+      assert.equal(statusOf(await client.ask(Q('commit'))), 'I');
     });
     assert.equal(await changed(), 1);
   });
@@ -205,7 +179,7 @@ describe('a limit on the rows that a statement changes', () => {
     await raw(async (client) => {
       const heard = await client.ask(run('update few set v = 1'), Q('commit'), S());
       assert.ok(codes(heard).includes('54000'), told(heard));
-      assert.equal(status(heard), 'I');
+      assert.equal(statusOf(heard), 'I');
       const guarded = await client.ask(P('select 1'), B(), E(), Q('update few set v = 1'));
       assert.match(told(guarded), /limited-control/);
     });
@@ -243,38 +217,6 @@ describe('a limit on the rows that a statement changes', () => {
     assert.equal(await changed(), 6);
   });
 
-  test('COPY FROM STDIN is counted in both protocols', async () => {
-    const rows = (count: number): string =>
-      Array.from({ length: count }, (_, n) => `${100 + n}\t1\n`).join('');
-    const data = (text: string): Buffer => Buffer.from(serializeCopy(text));
-    await raw(async (client) => {
-      for (const [count, expected] of [
-        [4, '54000'],
-        [3, undefined],
-      ] as const) {
-        client.send(Q('copy few from stdin'));
-        // oxlint-disable-next-line no-await-in-loop
-        await client.until('copyInResponse');
-        client.send(data(rows(count)), copyDone());
-        // oxlint-disable-next-line no-await-in-loop
-        const heard = await client.until('readyForQuery');
-        assert.equal(codes(heard)[0], expected, told(heard));
-      }
-      assert.equal(await all(), 23);
-      await gateway.targetSql.query('delete from few where id >= 100');
-      // With a Sync that the target ignores, as drivers send it, and blindly in one write.
-      client.send(run('copy few from stdin'), S());
-      await client.until('copyInResponse');
-      client.send(data(rows(4)), copyDone(), S());
-      assert.deepEqual(codes(await client.until('readyForQuery')), ['54000']);
-      client.send(run('copy few from stdin'), data(rows(4)), copyDone(), S());
-      assert.deepEqual(codes(await client.until('readyForQuery')), ['54000']);
-      client.send(run('copy few from stdin'), data(rows(2)), copyDone(), S());
-      assert.deepEqual(codes(await client.until('readyForQuery')), []);
-    });
-    assert.equal(await all(), 22);
-  });
-
   const UNCOUNTED: Readonly<Record<string, string>> = {
     'a data-modifying expression':
       'with a as (update few set v = 1 returning id) select count(*) from a',
@@ -296,15 +238,15 @@ describe('a limit on the rows that a statement changes', () => {
     const heard = await raw((client) => client.ask(Q('insert into late values (1, 999)')));
     assert.deepEqual(codes(heard), ['23503']);
     assert.ok(!heard.some((h) => h.name === 'commandComplete'));
-    assert.equal(status(heard), 'I');
+    assert.equal(statusOf(heard), 'I');
     assert.equal(await all('late'), 0);
   });
 
   test('an error of the statement itself ends the transaction of the gateway too', async () => {
     await raw(async (client) => {
       const heard = await client.ask(Q('insert into few values (1)'));
-      assert.deepEqual([codes(heard), status(heard)], [['23505'], 'I']);
-      assert.equal(status(await client.ask(Q('update few set v = 1 where id = 1'))), 'I');
+      assert.deepEqual([codes(heard), statusOf(heard)], [['23505'], 'I']);
+      assert.equal(statusOf(await client.ask(Q('update few set v = 1 where id = 1'))), 'I');
     });
     assert.equal(await changed(), 1);
   });
@@ -358,14 +300,3 @@ describe('a limit on the rows that a statement changes', () => {
     }
   });
 });
-
-function serializeCopy(text: string): Buffer {
-  const body = Buffer.from(text);
-  const head = Buffer.alloc(5);
-  head.write('d');
-  head.writeInt32BE(body.length + 4, 1);
-  return Buffer.concat([head, body]);
-}
-function copyDone(): Buffer {
-  return Buffer.from([0x63, 0, 0, 0, 4]);
-}
