@@ -39,6 +39,7 @@ const OPTIONS = {
   },
   agent: { type: 'string', value: 'ID', about: 'explain: through this agent' },
   'in-transaction': { type: 'boolean', about: 'explain: inside an open transaction' },
+  rows: { type: 'string', value: 'N', about: 'explain: as if an estimate said so many rows' },
   'search-path': {
     type: 'string',
     value: 'PATH',

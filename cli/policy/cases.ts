@@ -54,6 +54,8 @@ const testCase = z
       )
       .optional(),
     inTransaction: z.boolean().default(false),
+    /** `context.rows`: nothing is estimated in a test. */
+    estimate: z.number().int().min(0).optional(),
     expect: z.enum(['allow', 'hold', 'deny']),
     /** All of them decided, perhaps with others. */
     rules: names.optional(),

@@ -4,7 +4,7 @@ import { liveRoles } from '#src/identity/grants.ts';
 import { peopleOf, personKey } from '#src/identity/people.ts';
 import type { Person, Subject } from '#src/identity/person.ts';
 import type { Context } from '#src/policy/policy.ts';
-import { nearest } from '../command.ts';
+import { integer, nearest } from '../command.ts';
 import { EXIT, usageFailure } from '../failure.ts';
 import { openConfig } from '../installation.ts';
 import { runningStore } from '../running-store.ts';
@@ -25,6 +25,7 @@ type Asked = {
   readonly role?: readonly string[];
   readonly agent?: string;
   readonly 'in-transaction'?: boolean;
+  readonly rows?: string;
   readonly 'search-path'?: string;
 };
 
@@ -45,7 +46,8 @@ export async function explain(
   if (notice !== undefined) terminal.err(notice);
   const { Trials } = await import('#gateway/postgres/trial.ts');
   await using trials = new Trials(target, { database, searchPath: values['search-path'] });
-  const tried = await trials.try({ policy, subject, text: sql, context });
+  const rows = values.rows === undefined ? undefined : integer(values.rows, 'rows', 0, 2 ** 53 - 1);
+  const tried = await trials.try({ policy, subject, text: sql, context, rows });
   if (values.json) terminal.out(JSON.stringify(jsonOf(tried, subject, target), undefined, 2));
   else for (const line of linesOf(tried, subject, target, terminal)) terminal.out(line);
   return EXIT.done;

@@ -216,9 +216,11 @@ async function ask(
   const { policy } = world;
   if (one.sql !== undefined) {
     const trials = await world.trials(target);
-    return trials.try({ policy, subject, text: one.sql, context });
+    return trials.try({ policy, subject, text: one.sql, context, rows: one.estimate });
   }
-  const effect: Effect = effectOf(one.action ?? '', objectOf(one.on ?? '', target.name), one);
+  const plain = effectOf(one.action ?? '', objectOf(one.on ?? '', target.name), one);
+  const { estimate } = one;
+  const effect: Effect = estimate === undefined ? plain : { ...plain, estimatedRows: estimate };
   return policy.explain(subject, target, [effect], context);
 }
 
