@@ -19,8 +19,15 @@ const GLANCE = 12;
 /** False when a run of letters and digits says nothing, in hexadecimal and in base64: almost every word is told by its first characters. */
 export function mayBeText(bytes: Uint8Array, start: number, end: number): boolean {
   return (
-    isTextStart(bytes, start, end, hexByte, 2) || isTextStart(bytes, start, end, base64Byte, 4 / 3)
+    isTextStart(bytes, start + prefix(bytes, start), end, hexByte, 2) ||
+    isTextStart(bytes, start, end, base64Byte, 4 / 3)
   );
+}
+
+/** Of `0x…`, and of the `x…` behind a backslash. */
+function prefix(bytes: Uint8Array, start: number): number {
+  if (bytes[start] === 0x78) return 1;
+  return bytes[start] === 0x30 && bytes[start + 1] === 0x78 ? 2 : 0;
 }
 
 type ReadByte = (bytes: Uint8Array, start: number, index: number) => number;

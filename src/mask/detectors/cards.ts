@@ -29,9 +29,22 @@ export function cards(text: string, start: number, end: number): Range[] {
       const group = groups[next];
       if (!group) break;
       digits += group[0];
-      if (digits.length >= 14 && digits.length <= 19 && luhn(digits) && issued(digits))
-        found.push([start + first.index, start + group.index + group[0].length]);
+      if (digits.length < 14 || digits.length > 19 || !luhn(digits) || !issued(digits)) continue;
+      const range: Range = [start + first.index, start + group.index + group[0].length];
+      if (!isOfAnother(text, range)) found.push(range);
     }
   }
   return found;
+}
+
+/** True for digits of a hash, a UUID or a fraction. */
+function isOfAnother(text: string, [start, end]: Range): boolean {
+  const before = /[\dA-Za-z-]*$/.exec(text.slice(Math.max(0, start - 40), start))?.[0] ?? '';
+  const after = /^[\dA-Za-z-]*/.exec(text.slice(end, end + 40))?.[0] ?? '';
+  const around = before + text.slice(start, end) + after;
+  if (/^[\da-f-]*$/i.test(around) && /[a-f]/i.test(around)) return true;
+  if (/^\d{8}-\d{4}-\d{4}-\d{4}-\d{12}$/.test(around)) return true;
+  return (
+    /\d\.$/.test(text.slice(Math.max(0, start - 2), start)) && !/\D/.test(text.slice(start, end))
+  );
 }

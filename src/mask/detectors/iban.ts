@@ -29,7 +29,8 @@ export function iban(text: string, start: number): readonly Range[] {
     // One blank or hyphen between groups, so that what is read is at most twice as long as the number.
     else if (!isSeparator(code) || isSeparator(text.charCodeAt(to - 1))) return none;
   }
-  if (length === 0 || count !== length) return none;
+  // Digits of a hash go on.
+  if (length === 0 || count !== length || isWord(text.charCodeAt(to))) return none;
   const compact = text.slice(start, to).replace(/[ -]/g, '');
   return mod97(compact.slice(4) + compact.slice(0, 4)) === 1 ? only(start, to) : none;
 }
