@@ -161,6 +161,33 @@ suite('policy explain', () => {
   });
 });
 
+const tests = async (cases: string) => {
+  const folder = await mkdtemp(join(dir, 'rules-'));
+  await cp(gateway.config.policies, folder, { recursive: true });
+  await writeFile(
+    join(folder, 'shop.test.yaml'),
+    `people: { ann: { groups: [engineering] } }\ncases:\n${cases}`,
+  );
+  return run('policy', 'test', '--config', config, '--dir', folder);
+};
+
+suite('policy test on the configured target', () => {
+  test('its tables, groups and channels are the target’s and the configuration’s', async () => {
+    const { code, out, err } = await tests(
+      `  - { as: ann, sql: select card from customers, expect: allow, masks: { public.customers.card: last4 } }
+  - { as: ann, sql: delete from orders where id = 1, expect: hold, hold: { groups: [dba], channels: [db-approvals] } }`,
+    );
+    assert.equal(code, 0, out + err);
+    assert.ok(!(await gateway.ranOnTarget()).some((sql) => sql.includes('select card')));
+  });
+
+  test('a misspelt table fails the case', async () => {
+    const { code, out } = await tests('  - { as: ann, sql: select 1 from ordres, expect: allow }');
+    assert.equal(code, 1);
+    assert.match(out, /expected allow, got deny by countersign\//);
+  });
+});
+
 suite('policy simulate', () => {
   test('the rules that were in force change nothing; stricter ones change what they say', async () => {
     const client = await gateway.open('engineer');
