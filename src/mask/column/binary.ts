@@ -86,9 +86,9 @@ const micros = (value: bigint | undefined): Buffer | undefined =>
   value === undefined ? undefined : sized(8, (to) => to.writeBigInt64BE(value - EPOCH_MICROS));
 
 export function printUuid(bytesOf: Buffer): string {
-  return bytesOf
-    .toString('hex', 0, 16)
-    .replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5');
+  const hex = bytesOf.toString('hex', 0, 16);
+  const parts = [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20)];
+  return `${parts.join('-')}-${hex.slice(20)}`;
 }
 
 const NUMERIC_NEGATIVE = 0x4000;

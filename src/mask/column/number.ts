@@ -25,13 +25,17 @@ const largest: ReadonlyMap<number, bigint> = new Map([
 
 /** As many digits, made of HMAC-SHA-256; unless it is alone, the first is 0 exactly where it was. Goes on where one digest is too short. */
 function hashedDigits(digits: string, hmac: Hmac, message: string): string {
+  let digest = hmac.of(Buffer.from(message, 'latin1'));
   let made = '';
-  for (let block = 0; made.length < digits.length; block += 1)
-    for (const byte of hmac.of(Buffer.from(block === 0 ? message : `${message}#${block}`)))
-      made += byte % 10;
-  if (digits.length === 1) return made.charAt(0);
-  const first = digits.startsWith('0') ? 0 : 1 + (made.charCodeAt(0) % 9);
-  return first + made.slice(1, digits.length);
+  for (let i = 0; i < digits.length; i += 1) {
+    const at = i % digest.length;
+    if (i > 0 && at === 0) digest = hmac.of(Buffer.from(`${message}#${i}`, 'latin1'));
+    const byte = digest[at] ?? 0;
+    const keepsFirst = i === 0 && digits.length > 1;
+    if (!keepsFirst) made += byte % 10;
+    else made += digits.startsWith('0') ? 0 : 1 + (byte % 9);
+  }
+  return made;
 }
 
 /** Same number of digits, sign and scale; whole numbers stay in the range of the integer type that they fit in. */
@@ -41,8 +45,9 @@ export function hashedNumber(text: string, hmac: Hmac): string | undefined {
   const digits = hashedDigits(number.digits, hmac, canonical(number));
   if (number.scale > 0) return printed({ ...number, digits });
   const most = largest.get(digits.length);
+  if (most === undefined) return number.negative ? printed({ ...number, digits }) : digits;
   const value = BigInt(digits);
-  if (most === undefined || value <= most) return printed({ ...number, digits });
+  if (value <= most) return printed({ ...number, digits });
   const least = 10n ** BigInt(digits.length - 1);
   const inside = least + ((value - least) % (most - least + 1n));
   return printed({ ...number, digits: String(inside) });
@@ -51,8 +56,8 @@ const MOST_DIGITS = 1_000;
 
 /** `1.50` and `1.5` are one value. */
 function canonical(number: Parts): string {
-  const text = printed(number);
-  return number.scale === 0 ? text : text.replace(/\.?0+$/, '');
+  if (number.scale === 0) return number.negative ? printed(number) : number.digits;
+  return printed(number).replace(/\.?0+$/, '');
 }
 
 /** Its last digits, at most `keep` and at most a quarter; the others are 0, and the sign is gone. */

@@ -67,8 +67,27 @@ function otherMask(mask: Partial, form: Form, format: 0 | 1, key: Buffer): CellM
   if (mask.kind === 'email') return undefined;
   const digits = isExact(form);
   if (mask.kind === 'last' && digits && format === 0) return lastDigits(mask.keep);
-  const change = mask.kind === 'hash' ? hashed[form]?.(hmacOf(mask, key)) : lastOf(form, mask.keep);
-  return change && throughText(change, form, format);
+  if (mask.kind === 'last') return through(lastOf(form, mask.keep), form, format);
+  const change = hashed[form]?.(hmacOf(mask, key));
+  return through(change && remembered(change), form, format);
+}
+
+const through = (change: Change | undefined, form: Form, format: 0 | 1): CellMask | undefined =>
+  change && throughText(change, form, format);
+
+const MOST_REMEMBERED = 1_024;
+
+/** Values of a column come again more often than not. */
+function remembered(change: Change): Change {
+  const known = new Map<string, string | undefined>();
+  return (text) => {
+    const before = known.get(text);
+    if (before !== undefined) return before;
+    if (known.size >= MOST_REMEMBERED) known.clear();
+    const changed = change(text);
+    known.set(text, changed);
+    return changed;
+  };
 }
 
 const isExact = (form: Form): boolean => form.startsWith('int') || form === 'numeric';

@@ -3,7 +3,7 @@ import { printUuid } from './binary.ts';
 
 /** RFC 9562 version 8: what only its maker can explain. */
 export function hashedUuid(text: string, hmac: Hmac): string {
-  const digest = hmac.of(Buffer.from(text.toLowerCase()));
+  const digest = hmac.of(Buffer.from(text.toLowerCase(), 'latin1'));
   digest[6] = ((digest[6] ?? 0) & 0x0f) | 0x80;
   digest[8] = ((digest[8] ?? 0) & 0x3f) | 0x80;
   return printUuid(digest);
