@@ -2,10 +2,13 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Config } from '#src/config/config.ts';
 import { clusterFolder } from '#src/store/embedded-home.ts';
+import { RUNNER } from '#src/store/embedded-store.ts';
 import { choosePostgresUser } from '#src/store/embedded-user.ts';
 
-/** URL of the embedded store of a gateway that runs on this machine; undefined when none does. */
-export async function runningStore(config: Config): Promise<string | undefined> {
+/** Where the embedded store is of a gateway that runs on this machine; undefined when none does. */
+export async function runningStore(
+  config: Config,
+): Promise<{ readonly url: string; readonly ownerUrl: string } | undefined> {
   if (config.store.postgres !== 'embedded') return undefined;
   const folder = await clusterFolder(config.dataDir, 'store', await choosePostgresUser());
   const text = await readFile(join(folder, 'data', 'postmaster.pid'), 'utf8').catch(() => '');
@@ -19,7 +22,9 @@ export async function runningStore(config: Config): Promise<string | undefined> 
   });
   const password = await readFile(join(config.dataDir, 'store-password'), 'utf8').catch(() => '');
   if (port === undefined || password === '') return undefined;
-  return `postgres://countersign:${encodeURIComponent(password)}@127.0.0.1:${port}/countersign`;
+  const url = (role: string): string =>
+    `postgres://${role}:${encodeURIComponent(password)}@127.0.0.1:${port}/countersign`;
+  return { url: url(RUNNER), ownerUrl: url('countersign') };
 }
 
 /** PostgreSQL's postmaster.pid: process id on line 1, port on line 4, state on line 8. */

@@ -1,34 +1,42 @@
-import { openStore } from '#gateway/parts.ts';
+import { migrateStore, openStore, type OpenStore } from '#gateway/parts.ts';
 import type { AuditLog } from '#src/audit/log.ts';
 import { openAuditLog } from '#src/audit/writer.ts';
 import type { Config } from '#src/config/config.ts';
 import { openDatabase, type Database } from '#src/store/database.ts';
 import { openLease } from '#src/store/lease.ts';
-import { migrate } from '#src/store/migrate.ts';
 import { Failure } from './failure.ts';
 import { runningStore } from './running-store.ts';
 
 /** Opens the store the configuration names and closes it afterwards. Rejects with `Failure` when it does not answer. */
 export async function withStore<T>(config: Config, work: (db: Database) => Promise<T>): Promise<T> {
+  // As the owner: a store that this version has not been started on yet knows no other role.
+  return withDatabase(config, ({ url, ownerUrl = url }) => ownerUrl, work);
+}
+
+async function withDatabase<T>(
+  config: Config,
+  as: (store: OpenStore) => string,
+  work: (db: Database, store: OpenStore) => Promise<T>,
+): Promise<T> {
   await using store = await reachStore(config);
-  const db = openDatabase(store.url, { max: 2, onError: () => undefined });
+  const db = openDatabase(as(store), { max: 2, onError: () => undefined });
   try {
     await db.pool.query('select 1').catch((cause: unknown) => {
       throw unreachable(cause);
     });
-    return await work(db);
+    return await work(db, store);
   } finally {
     await db.close();
   }
 }
 
 /** An embedded store is the gateway's while that runs; otherwise it is started for this command only. */
-async function reachStore(config: Config): Promise<{ url: string } & AsyncDisposable> {
+async function reachStore(config: Config): Promise<OpenStore & AsyncDisposable> {
   const running = await runningStore(config);
-  if (running !== undefined)
-    return { url: running, [Symbol.asyncDispose]: () => Promise.resolve() };
-  const store = await openStore(config, () => undefined);
-  return { url: store.url, [Symbol.asyncDispose]: () => store.stop() };
+  const store = running
+    ? { ...running, stop: () => Promise.resolve() }
+    : await openStore(config, () => undefined);
+  return { ...store, [Symbol.asyncDispose]: () => store.stop() };
 }
 
 function unreachable(cause: unknown): Failure {
@@ -39,13 +47,15 @@ function unreachable(cause: unknown): Failure {
   });
 }
 
+const runnerUrl = ({ url }: OpenStore): string => url;
+
 /** As withStore, with the log open for the command line's own writer, so that what it does is recorded too. */
 export async function withLog<T>(
   config: Config,
   work: (db: Database, audit: AuditLog) => Promise<T>,
 ): Promise<T> {
-  return withStore(config, async (db) => {
-    await migrate(db);
+  return withDatabase(config, runnerUrl, async (db, store) => {
+    await migrateStore(store, db);
     // A chain has one writer at a time: a second command waits here until the first has finished.
     const lease = await openLease(db, {
       name: `${config.name}/command`,

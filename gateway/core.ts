@@ -14,11 +14,10 @@ import { watchConfig } from '#src/config/folders.ts';
 import { type Database, openDatabase } from '#src/store/database.ts';
 import { checkDurability } from '#src/store/durability.ts';
 import { type Lease, openLease } from '#src/store/lease.ts';
-import { migrate } from '#src/store/migrate.ts';
 import { openNotices, type Notices } from '#src/store/notices.ts';
 import type { Telemetry } from '#src/telemetry/telemetry.ts';
 import type { FailureIds } from './gate/asked.ts';
-import { openStore, readPolicy } from './parts.ts';
+import { migrateStore, openStore, readPolicy } from './parts.ts';
 import type { Catalogued } from '#src/policy/load.ts';
 import { namesOfAll } from './postgres/columns.ts';
 import { Reload } from './reload.ts';
@@ -90,7 +89,7 @@ export async function openCore(
   const store = opened.adopt(await openStore(config, (text) => log.info(text)), (s) => s.stop());
   const db = opened.adopt(openDatabase(store.url, { max: 20, onError }), (d) => d.close());
   await checkDurability(db);
-  await migrate(db);
+  await migrateStore(store, db);
   const lease = opened.adopt(
     await openLease(db, {
       name,

@@ -6,7 +6,10 @@ import { canStepUp } from '#src/config/identity.ts';
 import { readPolicyFiles } from '#src/config/policies.ts';
 import type { CedarPolicy } from '#src/policy/evaluate.ts';
 import { loadPolicy, type Catalogued, type KnownNames, type Problem } from '#src/policy/load.ts';
+import { openDatabase, type Database } from '#src/store/database.ts';
 import { startStore } from '#src/store/embedded-store.ts';
+import { migrate } from '#src/store/migrate.ts';
+import { grantRights } from '#src/store/rights.ts';
 
 /** Rules that do not load: every problem, none of the rules. */
 export class PolicyProblems extends Error {
@@ -47,13 +50,18 @@ export async function readPolicy(
   return loaded.policy;
 }
 
-/** The store's URL. An embedded one is started first, on the port after the one for PostgreSQL clients. */
-export async function openStore(
-  config: Config,
-  say: (text: string) => void,
-): Promise<{ readonly url: string; stop(): Promise<void> }> {
+export type OpenStore = {
+  /** As the role that the gateway runs as. */
+  readonly url: string;
+  /** As the owner of the tables, where that is another role. */
+  readonly ownerUrl?: string;
+  stop(): Promise<void>;
+};
+
+/** Where the store is. An embedded one is started first, on the port after the one for PostgreSQL clients. */
+export async function openStore(config: Config, say: (text: string) => void): Promise<OpenStore> {
   const { postgres } = config.store;
-  if (postgres !== 'embedded') return { url: postgres.url, stop: () => Promise.resolve() };
+  if (postgres !== 'embedded') return { ...postgres, stop: () => Promise.resolve() };
   const password = await ownPassword(config.dataDir);
   const store = await startStore({
     dir: config.dataDir,
@@ -61,7 +69,22 @@ export async function openStore(
     log: say,
     password,
   });
-  return { url: store.url, stop: () => store.stop() };
+  return { url: store.url, ownerUrl: store.ownerUrl, stop: () => store.stop() };
+}
+
+/** Brings the store to this program's schema: as its owner, who then gives the gateway's role its rights, where they are two. */
+export async function migrateStore(
+  { url, ownerUrl }: Pick<OpenStore, 'url' | 'ownerUrl'>,
+  db: Database,
+): Promise<void> {
+  if (ownerUrl === undefined) return migrate(db);
+  const owner = openDatabase(ownerUrl, { max: 1, onError: () => undefined });
+  try {
+    await migrate(owner);
+    await grantRights(owner, decodeURIComponent(new URL(url).username));
+  } finally {
+    await owner.close();
+  }
 }
 
 async function ownPassword(dataDir: string): Promise<string> {

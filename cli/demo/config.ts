@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
+import { RUNNER } from '#src/store/embedded-store.ts';
 import { writePrivate } from './files.ts';
 import { emailOf, PEOPLE, type Places, type Ports } from './plan.ts';
 
@@ -34,7 +35,8 @@ function contents(ports: Ports) {
     listen: { console: `127.0.0.1:${ports.console}`, postgres: `127.0.0.1:${ports.postgres}` },
     publicUrl: `http://127.0.0.1:${ports.console}`,
     store: {
-      postgres: `postgres://countersign:\${file:./secrets/store}@127.0.0.1:${ports.store}/countersign`,
+      postgres: `postgres://${RUNNER}:\${file:./secrets/store}@127.0.0.1:${ports.store}/countersign`,
+      owner: `postgres://countersign:\${file:./secrets/store}@127.0.0.1:${ports.store}/countersign`,
     },
     queue: { backend: 'postgres' },
     policies: './policies',

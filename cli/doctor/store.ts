@@ -2,6 +2,7 @@ import type { Config } from '#src/config/config.ts';
 import { openDatabase, type Database } from '#src/store/database.ts';
 import { checkDurability } from '#src/store/durability.ts';
 import { schemaState } from '#src/store/migrate.ts';
+import { excessRights } from '#src/store/rights.ts';
 import { runningStore } from '../running-store.ts';
 import { failed, type Check } from './check.ts';
 import { clock } from './clock.ts';
@@ -12,7 +13,7 @@ const LATE = '10 minutes';
 /** Reachable, durable, of this version, and with a clock that agrees with ours. */
 export async function checkStore(config: Config): Promise<readonly Check[]> {
   const { postgres } = config.store;
-  const url = postgres === 'embedded' ? await runningStore(config) : postgres.url;
+  const url = (postgres === 'embedded' ? await runningStore(config) : postgres)?.url;
   if (url === undefined)
     return [
       {
@@ -39,7 +40,9 @@ export async function checkStore(config: Config): Promise<readonly Check[]> {
     ];
     const schema = await migrations(db);
     const there =
-      schema.state === 'ok' ? [await tokens(db, config), await cards(db), await tree(db)] : [];
+      schema.state === 'ok'
+        ? [await tokens(db, config), await cards(db), await tree(db), await rights(db)]
+        : [];
     return [...checks, schema, ...there];
   } catch (error) {
     return [failed('store', error, 'start it, or correct store.postgres; nothing runs without it')];
@@ -136,6 +139,20 @@ async function tree(db: Database): Promise<Check> {
     ...(signed < size && {
       next: 'does countersign serve run, and what does its log say of the signer? docs/audit.md',
     }),
+  };
+}
+
+/** The role that appends to the log should not be able to change it. */
+async function rights(db: Database): Promise<Check> {
+  const what = 'rights on the log';
+  const excess = await excessRights(db);
+  if (excess.length === 0)
+    return { what, state: 'ok', found: 'the gateway’s role can append to it, and never change it' };
+  return {
+    what,
+    state: 'warn',
+    found: `the gateway’s role could change it: ${excess.join(', ')}`,
+    next: 'give the tables to another role: store.owner in the configuration, docs/audit.md',
   };
 }
 

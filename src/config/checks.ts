@@ -139,7 +139,7 @@ function checkPeople(raw: unknown): ConfigProblem[] {
 
 const secretPaths = [
   /^targets(\.[\w-]+|\["[^"]+"\])\.(analyser\.)?password$/,
-  /^store\.postgres$/,
+  /^store\.(postgres|owner)$/,
   /^queue\.(url|password|sentinelPassword)$/,
   /^chat\.slack\.(botToken|signingSecret|appToken)$/,
   /^identity\.providers(\.[\w-]+|\["[^"]+"\])\.(clientSecret|scim\.token)$/,

@@ -10,7 +10,10 @@ export type Config = {
   readonly listen: { readonly console: Address; readonly postgres: Address };
   /** Without a trailing slash; every link in messages starts with it. */
   readonly publicUrl: string;
-  readonly store: { readonly postgres: 'embedded' | { readonly url: string } };
+  readonly store: {
+    /** `ownerUrl`: for migrations, where another role than the gateway's owns the tables. */
+    readonly postgres: 'embedded' | { readonly url: string; readonly ownerUrl?: string };
+  };
   readonly queue: { readonly backend: 'postgres' } | RedisConfig;
   /** Folder with `*.cedar`, absolute. */
   readonly policies: string;

@@ -95,7 +95,12 @@ async function build(
       postgres:
         store.postgres === 'embedded'
           ? 'embedded'
-          : { url: await secretAt('store.postgres', store.postgres) },
+          : {
+              url: await secretAt('store.postgres', store.postgres),
+              ...(store.owner !== undefined && {
+                ownerUrl: await secretAt('store.owner', store.owner),
+              }),
+            },
     },
     queue:
       queue.backend === 'redis' ? await buildRedis(queue, base, secretAt) : { backend: 'postgres' },

@@ -38,6 +38,12 @@ const store = z
         'Refused when `fsync`, `full_page_writes` or `synchronous_commit` is off.',
       'postgres://countersign:${file:./secrets/store}@db.internal/countersign',
     ),
+    owner: key(
+      urlOf(['postgres', 'postgresql']).optional(),
+      'The same database as the owner of the tables: migrations run as that role, and give the one of `postgres` its rights. ' +
+        'That one can append to the log then, and never change it.',
+      'postgres://countersign_owner:${file:./secrets/store-owner}@db.internal/countersign',
+    ),
   })
   .prefault({ postgres: 'embedded' });
 

@@ -2,9 +2,14 @@ import { type Cluster, type ClusterOptions, startCluster } from './embedded.ts';
 import { databaseExists, ensureRole, urlFor, withClient } from './embedded-database.ts';
 
 export type EmbeddedStore = Pick<Cluster, 'port' | 'pid' | 'logFile' | 'stop'> & {
-  /** Role and database `countersign`: the log's triggers bind its owner, not a superuser. */
+  /** As the role that the gateway runs as, which appends to the log and never changes it. */
   readonly url: string;
+  /** As the owner of database and tables, `countersign`: for migrations. */
+  readonly ownerUrl: string;
 };
+
+/** The role that the gateway runs as on an embedded store. */
+export const RUNNER = 'countersign_gateway';
 
 /** Starts the cluster `store` with the database that Countersign keeps its own data in. Throws `StartError`. */
 export async function startStore(
@@ -15,6 +20,7 @@ export async function startStore(
   try {
     await withClient(cluster.url, async (client) => {
       await ensureRole(client, 'countersign', password);
+      await ensureRole(client, RUNNER, password);
       if (!(await databaseExists(client, 'countersign')))
         await client.query('create database countersign owner countersign');
     });
@@ -22,5 +28,9 @@ export async function startStore(
     await cluster.stop();
     throw error;
   }
-  return { ...cluster, url: urlFor(cluster.url, 'countersign', password, 'countersign') };
+  return {
+    ...cluster,
+    url: urlFor(cluster.url, RUNNER, password, 'countersign'),
+    ownerUrl: urlFor(cluster.url, 'countersign', password, 'countersign'),
+  };
 }
