@@ -4,6 +4,7 @@ import { loadPolicy } from '#src/policy/load.ts';
 import { namesOf } from '../policy/check.ts';
 import { checkCertificates } from './certificates.ts';
 import { failed, type Check } from './check.ts';
+import { checkDetectors } from './detectors.ts';
 import { checkKeys } from './keys.ts';
 import { checkMachine } from './machine.ts';
 import { checkOidc } from './oidc.ts';
@@ -25,6 +26,7 @@ export function checkGroups(config: Config, file: string): readonly CheckGroup[]
     { what: 'keys and files', run: () => checkKeys(config, file) },
     { what: 'the certificates', run: () => checkCertificates(config) },
     { what: 'the rules', run: () => checkRules(config) },
+    { what: 'the detectors', run: () => Promise.resolve(checkDetectors()) },
     { what: 'the store', run: () => checkStore(config) },
     ...(queue.backend === 'redis' ? [{ what: 'Redis', run: () => checkRedis(queue) }] : []),
     ...[...config.targets.values()].map((target) => ({

@@ -38,15 +38,24 @@ export function maskDetectedBytes(cell: Buffer, kinds = defaultKinds): Buffer | 
   if (!places) return undefined;
   const encoding = places.ascii || !isUtf8(cell) ? 'latin1' : 'utf8';
   const text = cell.toString(encoding);
-  const result = masked(text, detector, places.ascii ? places : undefined);
+  const result = masked(text, detector, places.ascii ? places : undefined, counts);
   return result === text ? undefined : Buffer.from(result, encoding);
 }
 
+const counts = new Map<string, number>();
+
+/** How many values were replaced in cells since the process began, by kind. */
+export const maskedValues: ReadonlyMap<string, number> = counts;
+
 /** How many values of which default kind a text holds. */
 export function findings(text: string): ReadonlyMap<string, number> {
-  const counts = new Map<string, number>();
-  for (const { kind } of lookAt(text).spans) counts.set(kind, (counts.get(kind) ?? 0) + 1);
-  return counts;
+  const found = new Map<string, number>();
+  count(lookAt(text).spans, found);
+  return found;
+}
+
+function count(spans: readonly Span[], into: Map<string, number>): void {
+  for (const { kind } of spans) into.set(kind, (into.get(kind) ?? 0) + 1);
 }
 
 const detectors = new Map<string, Detector>();
@@ -134,11 +143,17 @@ const isValue = (text: string): boolean =>
 const ROUNDS = 4;
 
 /** What is taken out can show what it stood beside, so one looks again until nothing is found. */
-function masked(text: string, detector: Detector, places?: Places): string {
+function masked(
+  text: string,
+  detector: Detector,
+  places?: Places,
+  tally?: Map<string, number>,
+): string {
   let result = text;
   for (let round = 0; round < ROUNDS; round += 1) {
     const found = look(result, detector, round === 0 && places ? places : detector.places(result));
     if (found.spans.length === 0) return result;
+    if (tally) count(found.spans, tally);
     result = rendered(result, found);
   }
   const { form, spans } = look(result, detector, detector.places(result));

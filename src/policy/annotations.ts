@@ -1,3 +1,4 @@
+import { kindNames } from '../mask/detect.ts';
 import type { PolicyJson } from '@cedar-policy/cedar-wasm/nodejs';
 import { actionsOf, entity } from './ast.ts';
 import { parseDuration } from './duration.ts';
@@ -30,8 +31,7 @@ export function readTerms(json: PolicyJson): {
   const complain: Complain = (message, hint) => void complaints.push({ message, hint });
   const values = new Map<string, string>();
   for (const [name, value] of Object.entries(json.annotations ?? {})) {
-    if (!known.has(name))
-      complain(`@${name} is not an annotation of Countersign`, meant(name));
+    if (!known.has(name)) complain(`@${name} is not an annotation of Countersign`, meant(name));
     else if (typeof value !== 'string' || value.trim() === '')
       complain(`@${name} has no value`, `write @${name}("…")`);
     else values.set(name, value);
@@ -263,7 +263,7 @@ function readMask(json: PolicyJson, values: ReadonlyMap<string, string>, complai
   if (mask) return mask;
   complain(
     `@mask("${text}") is not a mask`,
-    'use one of: null, fixed:TEXT, hash, hash:CLASS, last1 to last16, email, detect, detect:email,card',
+    'use one of: null, fixed:TEXT, hash, hash:CLASS, last1 to last16, email, detect, detect:email,card (kinds: docs/masking.md)',
   );
   return { kind: 'null' };
 }
@@ -277,7 +277,11 @@ export function parseMask(text: string): Mask | undefined {
   return undefined;
 }
 
-const masks: readonly (readonly [RegExp, (rest: string) => Mask])[] = [
+/** A misspelt kind would find nothing. */
+const detectOf = (kinds: readonly string[]): Mask | undefined =>
+  kinds.every((kind) => kindNames.has(kind)) ? { kind: 'detect', kinds } : undefined;
+
+const masks: readonly (readonly [RegExp, (rest: string) => Mask | undefined])[] = [
   [/^null$/, () => ({ kind: 'null' })],
   [/^fixed:(.{1,100})$/s, (text) => ({ kind: 'fixed', text })],
   [/^hash$/, () => ({ kind: 'hash' })],
@@ -287,6 +291,6 @@ const masks: readonly (readonly [RegExp, (rest: string) => Mask])[] = [
   [/^detect$/, () => ({ kind: 'detect' })],
   [
     /^detect:([a-z][\w-]*(?:,[a-z][\w-]*)*)$/,
-    (kinds) => ({ kind: 'detect', kinds: [...new Set(kinds.split(','))].toSorted() }),
+    (kinds) => detectOf([...new Set(kinds.split(','))].toSorted()),
   ],
 ];

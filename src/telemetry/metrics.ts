@@ -1,4 +1,5 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
+import { kindNames, maskedValues } from '../mask/detect.ts';
 
 /** What went wrong, for the label `kind`. */
 export const ERROR_KINDS = {
@@ -75,6 +76,7 @@ export class Metrics {
     this.#targets = new Map([...targets].map((name) => [name, newTally()]));
     this.#perTarget();
     this.#fromSources();
+    detected([this.#registry]);
   }
 
   /** The numbers of one target; whoever works on it for long keeps this object. */
@@ -234,6 +236,21 @@ function counter(name: string, help: string, label: string | undefined, counted:
         for (const [value, count] of Object.entries(counted.read(tally)))
           if (target !== NO_TARGET || count > 0)
             this.inc(label === undefined ? { target } : { target, [label]: value }, count);
+    },
+  });
+}
+
+/** Counted in the process as a whole: detectors know kinds and no targets. */
+function detected(registers: Registry[]): void {
+  // oxlint-disable-next-line eslint/no-new -- registers itself
+  new Counter({
+    name: 'countersign_masked_values_total',
+    help: 'Values that detectors replaced in cells of results, by kind.',
+    labelNames: ['kind'],
+    registers,
+    collect() {
+      this.reset();
+      for (const kind of kindNames) this.inc({ kind }, maskedValues.get(kind) ?? 0);
     },
   });
 }

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import type { Check } from '#cli/doctor/check.ts';
 import { clock } from '#cli/doctor/clock.ts';
+import { checkDetectors } from '#cli/doctor/detectors.ts';
 import { certificate, checkKeys } from '#cli/doctor/keys.ts';
 import { checkMachine, checkNode, coreDumps, diskState } from '#cli/doctor/machine.ts';
 import { checkRedis, redisChecks } from '#cli/doctor/queue.ts';
@@ -220,4 +221,13 @@ test('a SCIM token that is short or cannot be read is found, and not shown', asy
     ['ok', 'fail', 'fail'],
   );
   assert.equal(JSON.stringify(checks).includes('hunter2'), false);
+});
+
+test('says which engine looks for sensitive values, and how fast', () => {
+  const [check] = checkDetectors(() => undefined);
+  assert.equal(check?.state, 'ok');
+  assert.match(check.found, /^re2(?:js)?, \d+ MB\/s$/);
+  const [broken] = checkDetectors(() => 'compiled against a different Node.js version\nand more');
+  assert.equal(broken?.state, 'warn');
+  assert.match(broken.found, /cannot be loaded: compiled against a different Node.js version$/);
 });

@@ -8,6 +8,8 @@ import { Detector, merged, type Span } from '#src/mask/detector.ts';
 import { rules } from '#src/mask/detectors/all.ts';
 import { type Engine, native, portable } from '#src/mask/engine.ts';
 import { extentOf } from '#src/mask/extent.ts';
+import { parseMask } from '#src/policy/annotations.ts';
+import { Metrics } from '#src/telemetry/metrics.ts';
 import { kindTable } from '../../kind-table.ts';
 
 function found(detector: Detector, text: string): readonly Span[] {
@@ -126,6 +128,25 @@ suite('both engines', () => {
       ),
     );
   });
+});
+
+test('a mask that names no kind is refused when rules load', () => {
+  assert.deepEqual(parseMask('detect:email,card'), { kind: 'detect', kinds: ['card', 'email'] });
+  assert.equal(parseMask('detect:emial'), undefined);
+  for (const kind of kindNames) assert.ok(parseMask(`detect:${kind}`), kind);
+});
+
+const scrape = async (): Promise<number> => {
+  const exposed = await new Metrics([]).expose();
+  const line = /^countersign_masked_values_total\{kind="iban"\} (\d+)$/m.exec(exposed);
+  return Number(line?.[1]);
+};
+
+test('what cells held is counted by kind, and only by kind', async () => {
+  const before = await scrape();
+  maskDetectedBytes(Buffer.from('gb82west12345698765432 to DE89 3704 0044 0532 0130 00'));
+  maskDetected('gb82west12345698765432');
+  assert.equal(await scrape(), before + 2);
 });
 
 test('the table of kinds in docs/masking.md is the one of the rules', async () => {
