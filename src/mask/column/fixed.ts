@@ -51,12 +51,16 @@ function time(text: string, zoned: boolean): string | undefined {
   return micros === undefined ? undefined : printTimestamp(micros, zoned);
 }
 
+// jsonb cannot hold the character zero.
 function json(text: string): string | undefined {
+  return isJson(text) && !text.includes('\\u0000') ? text : undefined;
+}
+
+export function isJson(text: string): boolean {
   try {
     JSON.parse(text);
-    // jsonb cannot hold this character.
-    return text.includes('\\u0000') ? undefined : text;
+    return true;
   } catch {
-    return undefined;
+    return false;
   }
 }

@@ -4,13 +4,11 @@ export type Leaves = {
   /** As it was written. */
   readonly number: (text: string) => string | undefined;
   readonly boolean: (text: string) => string | undefined;
-  /** Undefined leaves a key as it is. */
-  readonly key?: (value: string) => string | undefined;
 };
 
 const token = /\s+|[{}[\],:]|"(?:[^"\\]|\\[^])*"|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null/y;
 
-/** The JSON text with its leaves replaced; all else, numbers' digits and the order of keys too, stays as it was written. Undefined for what is no JSON. */
+/** The JSON text with its leaves replaced; its keys, their order and the white space stay as they were written. Undefined for what is no JSON. */
 export function maskJson(text: string, leaves: Leaves): string | undefined {
   let made = '';
   let at = 0;
@@ -44,8 +42,7 @@ function replacedString(
   if (value === undefined) return undefined;
   isKey.lastIndex = end;
   if (!isKey.test(text)) return JSON.stringify(leaves.string(value) ?? null);
-  const key = leaves.key?.(value);
-  return key === undefined ? found : JSON.stringify(key);
+  return found;
 }
 
 function stringOf(literal: string): string | undefined {

@@ -5,7 +5,7 @@ import { maskDetectedBytes } from '../detect.ts';
 import { fromBinary, toBinary } from './binary.ts';
 import { byteaMask } from './bytea.ts';
 import { lastDigits } from './digits.ts';
-import { fixedFor } from './fixed.ts';
+import { fixedFor, isJson } from './fixed.ts';
 import { type Detect, foundReplaced, kindsOf, unlessFound } from './found.ts';
 import { type Leaves, maskJson } from './json.ts';
 import { hmacOf } from './key.ts';
@@ -131,9 +131,10 @@ function throughText(change: Change, form: Form, format: 0 | 1): CellMask {
   };
 }
 
-/** Keys stay as they are, unless detectors find something in them. */
+/** Keys stay as they are; detectors read the whole of it, because a key can say that what is below it is a secret. */
 function ofJson(mask: Partial, key: Buffer): Change {
-  const leaves = mask.kind === 'detect' ? detecting(mask) : hiding(mask, key);
+  if (mask.kind === 'detect') return detecting(mask);
+  const leaves = hiding(mask, key);
   return (text) => maskJson(text, leaves);
 }
 
@@ -157,14 +158,11 @@ function numberLeaf(mask: Exclude<Partial, Detect>, key: Buffer): Change {
   return (text) => (mask.kind === 'last' ? lastNumber(text, mask.keep) : undefined);
 }
 
-function detecting(mask: Detect): Leaves {
+function detecting(mask: Detect): Change {
   const kinds = kindsOf(mask);
-  const found = (value: string): string | undefined =>
-    maskDetectedBytes(Buffer.from(value), kinds)?.toString();
-  return {
-    string: (value) => found(value) ?? value,
-    number: (text) => (found(text) === undefined ? text : undefined),
-    boolean: (text) => text,
-    key: found,
+  return (text) => {
+    const found = maskDetectedBytes(Buffer.from(text), kinds)?.toString();
+    if (found === undefined) return text;
+    return isJson(found) ? found : undefined;
   };
 }
