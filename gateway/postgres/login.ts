@@ -1,6 +1,5 @@
 import type { Duplex } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
-import sasl, { type SaslSession } from 'pg/lib/crypto/sasl.js';
 import {
   ServerMessage,
   StreamFramer,
@@ -15,9 +14,7 @@ import {
   startupMessage,
 } from './codec.ts';
 import { serverEndPoint } from './end-point.ts';
-
-// A hostile target could otherwise keep this process busy for minutes.
-const MAX_ITERATIONS = 100_000;
+import { SCRAM, SCRAM_PLUS, ScramClient } from './scram-client.ts';
 
 /** A target could not be opened. The message names cause and next step, and never a credential. */
 export class TargetUnavailable extends Error {
@@ -81,13 +78,10 @@ const REFUSED: ReadonlyMap<number, string> = new Map([
   [3, 'a clear-text password'],
   [5, 'an MD5 password'],
 ]);
-const PLUS = 'SCRAM-SHA-256-PLUS';
-
 /** The client's side of SCRAM-SHA-256, with channel binding where TLS and the target have it. */
 class Scram {
   readonly #login: Login;
-  #channel: TLSSocket | null = null;
-  #session: SaslSession | undefined;
+  #session: ScramClient | undefined;
   #proven = false;
 
   constructor(login: Login) {
@@ -114,27 +108,32 @@ class Scram {
     if (!this.#session) throw this.#broken();
     const text = data.toString('utf8');
     if (kind === 11) {
-      await sasl.continueSession(this.#session, this.#login.password, text, this.#channel);
-      return saslResponse(this.#session.response);
+      return saslResponse(await this.#session.final(password, text));
     }
-    sasl.finalizeSession(this.#session, text);
-    this.#proven = true;
+    this.#proven = this.#session.isProof(text);
+    if (!this.#proven) throw this.#broken();
     return Buffer.alloc(0);
   }
 
   #begin(offered: readonly string[]): Buffer {
     const { tls, channelBinding } = this.#login;
-    const able = tls !== undefined && serverEndPoint(tls.getPeerCertificate().raw) !== undefined;
-    if (channelBinding === 'require' && !(able && offered.includes(PLUS))) throw this.#unbound();
-    // With a channel and no PLUS on offer it says so, and an honest target notices who took it out ("y", RFC 5802).
-    this.#channel = able ? tls : null;
-    this.#session = sasl.startSession(offered, this.#channel, MAX_ITERATIONS);
-    return saslInitialResponse(this.#session.mechanism, this.#session.response);
+    const channel = tls && serverEndPoint(tls.getPeerCertificate().raw);
+    const bound = channel !== undefined && offered.includes(SCRAM_PLUS);
+    if (channelBinding === 'require' && !bound) throw this.#unbound();
+    if (!bound && !offered.includes(SCRAM))
+      throw new TargetUnavailable(
+        `target "${this.#login.target}" offers no ${SCRAM}; set its password_encryption to scram-sha-256`,
+      );
+    this.#session = new ScramClient({
+      endPoint: bound ? channel : undefined,
+      able: channel !== undefined,
+    });
+    return saslInitialResponse(this.#session.mechanism, this.#session.first);
   }
 
   #unbound(): TargetUnavailable {
     return new TargetUnavailable(
-      `target "${this.#login.target}" does not bind the password to the channel (${PLUS}), and tls.channelBinding demands it; a pooler in between or its certificate may be the cause`,
+      `target "${this.#login.target}" does not bind the password to the channel (${SCRAM_PLUS}), and tls.channelBinding demands it; a pooler in between or its certificate may be the cause`,
     );
   }
 

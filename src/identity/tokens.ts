@@ -28,10 +28,15 @@ export const LIVE = `token.revoked_at is null and token.expires_at > clock_times
   and countersign.token_live(token.*)`;
 const SCOPES: readonly Scope[] = ['connect', 'read', 'decide'];
 const SALT_BYTES = 16;
+/** When a token was last used is known to the minute. */
+const NOTED_MS = 60_000;
+const MOST_NOTED = 10_000;
 
 /** Tokens in the store. Nothing is cached, so a revocation counts at the next question. */
 export async function openTokens(db: Database, audit: AuditLog): Promise<Tokens> {
   const saltKey = await installationSecret(db.pool, 'scram-salt');
+  /** By id, when this process last noted its use; by `performance.now()`. */
+  const noted = new Map<string, number>();
   // Derived for everybody alike, so that a salt does not tell who has a token.
   const saltOf = (person: string) =>
     createHmac('sha256', saltKey).update(person).digest().subarray(0, SALT_BYTES);
@@ -157,6 +162,10 @@ export async function openTokens(db: Database, audit: AuditLog): Promise<Tokens>
     find: (id) => liveToken(db, id),
 
     used(id) {
+      const now = performance.now();
+      if (now - (noted.get(id) ?? -Infinity) < NOTED_MS) return;
+      if (noted.size >= MOST_NOTED) noted.clear();
+      noted.set(id, now);
       touch(db, { id, last_used_at: null });
     },
 

@@ -36,7 +36,10 @@ export type BearerWorld = {
 
 export async function startBearerWorld(
   more: Partial<IdentityConfig> = {},
-  options: TestGatewayOptions = {},
+  {
+    certificateLogin = false,
+    ...options
+  }: TestGatewayOptions & { readonly certificateLogin?: boolean } = {},
 ): Promise<BearerWorld> {
   const dir = await mkdtemp(join(tmpdir(), 'countersign-bearer-'));
   const [acme, platform, authority] = await Promise.all([
@@ -55,7 +58,7 @@ export async function startBearerWorld(
   };
   const gateway = await startGateway({
     ...options,
-    config: { tls: { key, cert }, identity },
+    config: { tls: { key, cert, certificateLogin }, identity },
   });
   // As after their first sign-in at the console.
   for (const who of ['engineer', 'approver', 'security'])
