@@ -116,13 +116,14 @@ export async function admitEstimate(
     kind: 'statement',
     ...ofSession(session),
     statement,
-    ...(query.request !== undefined && { request: query.request }),
     verdict: 'allow',
     binds: { digest, verdict: 'allow' },
     body: {
       text: query.masked,
       class: ['countersign/estimate'],
       rules: ['countersign/own'],
+      // Not the request's own statement: what becomes of this one says nothing about that.
+      ...(query.request !== undefined && { about: query.request }),
     },
   });
   return issuePermit(statement, digest, receipt, { masks: new Map() });

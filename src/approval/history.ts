@@ -7,6 +7,8 @@ const SHOWN = 10;
 /** Statements of the gateway's own come between. */
 const LOOKED_AT = 40;
 const TEXT_MAX = 300;
+/** Older ones are not counted. */
+const SAME_MAX = 1_000;
 
 /** HMAC-SHA256 of a text without its constants: it finds what was asked before, and tells nobody who lacks the key. */
 export function alikeKey(secret: Buffer, text: string): Buffer {
@@ -32,14 +34,20 @@ const Body = z.object({
 
 /** The last statements of a session, oldest first. What was not recorded yet is not among them. */
 export async function ranBefore(sql: Sql, session: string): Promise<readonly Ran[]> {
-  const { rows } = await sql.query<Row>(
-    `with last as (
-       select statement, at from countersign.record_body
-       where session = $1 and kind = 'statement' order by at desc limit ${LOOKED_AT})
-     select b.kind, b.statement, b.verdict, case when length(b.body) < 65536 then b.body end as body
-     from last join countersign.record_body b using (statement)
-     where b.kind in ('statement', 'claim', 'outcome') order by last.at desc, b.at`,
+  const { rows: last } = await sql.query<{ statement: string }>(
+    `select statement from countersign.record_body
+     where session = $1 and kind = 'statement' order by at desc limit ${LOOKED_AT}`,
     [session],
+  );
+  if (last.length === 0) return [];
+  const order = last.map(({ statement }) => statement);
+  // By their keys, so that it stays one look-up each however long the log is.
+  const { rows } = await sql.query<Row>(
+    `select kind, statement, verdict, case when length(body) < 65536 then body end as body
+     from countersign.record_body
+     where statement = any ($1) and kind in ('statement', 'claim', 'outcome')
+     order by array_position($1::uuid[], statement), at`,
+    [order],
   );
   const found = new Map<string, Ran>();
   for (const row of rows) {
@@ -90,8 +98,9 @@ export async function decidedBefore(sql: Sql, alike: Buffer): Promise<Same | und
     `with same as (
        select d.request, d.decision, max(d.at) as at,
          jsonb_agg(distinct d.person) as by
-       from countersign.request r join countersign.decision d on d.request = r.id
-       where r.alike = $1 and (d.decision = 'deny' or r.state in ('approved', 'running', 'done', 'unknown'))
+       from (select id, state from countersign.request where alike = $1 order by created_at desc limit ${SAME_MAX}) r
+         join countersign.decision d on d.request = r.id
+       where d.decision = 'deny' or r.state in ('approved', 'running', 'done', 'unknown')
        group by 1, 2)
      select count(*) filter (where decision = 'approve') as approved, count(*) filter (where decision = 'deny') as denied,
        (select jsonb_build_object('by', by, 'at', at) from same where decision = 'approve' order by at desc limit 1) as last_approved,

@@ -145,3 +145,16 @@ export async function cancel(gateway: TestGateway, client: RawClient): Promise<v
 /** Position of the first message of each name, so that their order can be told. */
 export const placeOf = (heard: readonly Heard[], name: string): number =>
   heard.findIndex((one) => one.name === name);
+
+/** Waits until what could be found out about rows is on the card, and in the log. */
+export const estimated = (gateway: TestGateway, id: string): Promise<unknown> =>
+  eventually('the estimate', async () => {
+    const { rows } = await gateway.storeSql.query(
+      `select from countersign.request r where r.id = $1 and r.rows->>'state' <> 'estimating' and not exists (
+         select from countersign.record_body s where s.session = r.session and s.kind = 'statement'
+           and s.body like '%"countersign%' and not exists (
+             select from countersign.record_body o where o.statement = s.statement and o.kind = 'outcome'))`,
+      [id],
+    );
+    return rows.length === 1 || undefined;
+  });

@@ -3,7 +3,7 @@ import { after, before, beforeEach, test } from 'node:test';
 import type { RecordKind } from '#src/audit/log.ts';
 import { eventually, outcome, type TestGateway } from '../fakes/gateway.ts';
 import { codes, Q, RawClient, run, S, told } from '../fakes/raw-client.ts';
-import { cancel, reaches, startHeld, stateOf } from '../conformance/held.ts';
+import { cancel, estimated, reaches, startHeld, stateOf } from '../conformance/held.ts';
 import { checkLedger, ranForGateway } from '../conformance/ledger.ts';
 
 type Point = 'before' | 'after';
@@ -221,6 +221,7 @@ test('outcomes that cannot be written until the end are unknown to the next proc
   const client = await warm();
   client.send(Q(update()));
   const { id } = await gateway.pending();
+  await estimated(gateway, id);
   await eventually('the outcomes so far', async () => (await unfinished()) <= 1 || undefined);
   fail('before', 'outcome', Infinity);
   await vote(id);

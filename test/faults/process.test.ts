@@ -3,7 +3,7 @@ import { after, before, beforeEach, test } from 'node:test';
 import type { RecordKind } from '#src/audit/log.ts';
 import { eventually, outcome } from '../fakes/gateway.ts';
 import { codes, Q, RawClient } from '../fakes/raw-client.ts';
-import { reaches, stateOf } from '../conformance/held.ts';
+import { estimated, reaches, stateOf } from '../conformance/held.ts';
 import { checkLedger, ranForGateway } from '../conformance/ledger.ts';
 import { Killable } from './process.ts';
 
@@ -94,6 +94,7 @@ async function killedAt(
     client.send(Q(update()));
     // Only now: the outcome of what went before has been written by then.
     const { id } = await child.gateway.pending();
+    await estimated(child.gateway, id);
     // The settings are asked again before it runs, and that has an outcome of its own.
     await child.order({ kind, point, nth: kind === 'outcome' ? 2 : 1 });
     const reached = child.told('reached');
