@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { RecordedStatement } from '#src/audit/statements.ts';
 import type { Subject } from '#src/identity/person.ts';
+import { TwoGenerations } from '#src/policy/cache.ts';
 import type { Context, Policy, TargetFacts } from '#src/policy/policy.ts';
 import { ownRules } from '#src/policy/tally.ts';
 import type { Verdict } from '#src/policy/verdict.ts';
@@ -44,7 +45,7 @@ export class Replay {
   readonly #targets: ReadonlyMap<string, TargetFacts>;
   readonly #now: Now | undefined;
   /** Statements that come again have the same text of effects. */
-  readonly #effects = new Map<string, readonly Effect[]>();
+  readonly #effects = new TwoGenerations<string, readonly Effect[]>(20_000);
 
   constructor(policy: Policy, targets: ReadonlyMap<string, TargetFacts>, now: Now | undefined) {
     this.#policy = policy;

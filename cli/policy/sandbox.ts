@@ -79,7 +79,21 @@ async function open(dir: string, opened: AsyncDisposableStack): Promise<Cluster>
   const port = await freePort();
   const cluster = await startCluster({ dir, name: NAME, port, log, settings: SETTINGS });
   opened.defer(() => cluster.stop());
+  stopWithUs(cluster, opened);
   return cluster;
+}
+
+/** It runs in a process group of its own, so Ctrl-C does not reach it. */
+function stopWithUs({ pid }: Cluster, opened: AsyncDisposableStack): void {
+  const stop = (): void => {
+    // PostgreSQL's fast shutdown.
+    if (pid > 0) process.kill(pid, 'SIGINT');
+    process.exit(130);
+  };
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.once(signal, stop);
+    opened.defer(() => void process.off(signal, stop));
+  }
 }
 
 async function freePort(): Promise<number> {

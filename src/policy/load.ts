@@ -168,7 +168,7 @@ function checkSchema(
   warnings: Problem[],
 ): void {
   const said = new Set<string>();
-  for (const { policyId, error } of findings) {
+  for (const { policyId, error } of withoutConsequences(findings)) {
     const placed = rules.get(policyId);
     // One slip is reported once for every action it could concern; one line of it is enough.
     const key = `${policyId} ${error.sourceLocations?.[0]?.start} ${error.message.split(' for Action')[0]}`;
@@ -182,6 +182,13 @@ function checkSchema(
       hint: error.help ?? 'see the schema: countersign policy schema',
     });
   }
+}
+
+/** That a rule with an error can never apply follows from the error, and need not be told. */
+function withoutConsequences(findings: readonly ValidationError[]): readonly ValidationError[] {
+  const isWarning = ({ error }: ValidationError): boolean => error.severity === 'warning';
+  const wrong = new Set(findings.flatMap((one) => (isWarning(one) ? [] : one.policyId)));
+  return findings.filter((one) => !isWarning(one) || !wrong.has(one.policyId));
 }
 
 /** 1-based line of an error; Cedar counts in bytes. */
