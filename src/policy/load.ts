@@ -184,9 +184,10 @@ function checkSchema(
   }
 }
 
+const isWarning = ({ error }: ValidationError): boolean => error.severity === 'warning';
+
 /** That a rule with an error can never apply follows from the error, and need not be told. */
 function withoutConsequences(findings: readonly ValidationError[]): readonly ValidationError[] {
-  const isWarning = ({ error }: ValidationError): boolean => error.severity === 'warning';
   const wrong = new Set(findings.flatMap((one) => (isWarning(one) ? [] : one.policyId)));
   return findings.filter((one) => !isWarning(one) || !wrong.has(one.policyId));
 }
