@@ -12,6 +12,7 @@ import { Definitions } from './analyser/definitions.ts';
 import { Judge } from './analyser/judge.ts';
 import { Parser } from './analyser/parser.ts';
 import { SidecarPool } from './analyser/pool.ts';
+import { NoTree } from './analyser/sidecar.ts';
 import { roleAt, schemasOfRole, type Role } from './analyser/roles.ts';
 import { readTables } from './analyser/tables.ts';
 import { CatalogReader } from './catalog.ts';
@@ -153,6 +154,7 @@ class TargetAnalyser implements Analyser {
     if (error instanceof RangeError) return tooDeep;
     const known = error instanceof NotResolved;
     if (error instanceof Error && !known) this.#onError(error);
+    if (error instanceof NoTree) return noTree;
     return known
       ? {
           rule: 'countersign/not-resolved',
@@ -198,3 +200,10 @@ class TargetAnalyser implements Analyser {
     await Promise.all([this.#pool.close(), this.#reader.close(), this.#parser.close()]);
   }
 }
+
+const noTree: Refused = {
+  rule: 'countersign/no-tree',
+  message: 'the target does not tell what a statement would do, so none can be judged here',
+  hint: 'Ask the operator to run "countersign doctor": the analyser must reach PostgreSQL itself, without a pooler in between.',
+  code: '0A000',
+};

@@ -51,12 +51,6 @@ attacks('ways out that a value may take', {
       'the log of changes': `select pg_logical_emit_message(false, 'a', code) from vault`,
       'a file': `copy (select code from vault) to '/tmp/countersign-x'`,
       'a program': `copy (select code from vault) to program 'cat'`,
-      COPY: 'copy vault to stdout',
-      'COPY of columns': 'copy vault (id, code) to stdout (format csv)',
-      'COPY in binary': 'copy (select tags from vault) to stdout (format binary)',
-      'COPY of an expression': 'copy (select reverse(code) from vault) to stdout',
-      'COPY of RETURNING': `copy (update vault set city = 'x' where id = 1 returning code) to stdout`,
-      'COPY of a materialized view': 'copy v_copies to stdout',
     },
   ],
   'by code that cannot be seen': [
@@ -131,6 +125,17 @@ attacks('ways out that a value may take', {
       pg_file_settings: 'select * from pg_file_settings',
       pg_subscription: 'select subconninfo from pg_subscription',
       'settings through their view': `update pg_settings set setting = 'log' where name = 'client_min_messages'`,
+    },
+  ],
+  'COPY, whose rows are masked or refused': [
+    'silent',
+    {
+      COPY: 'copy vault to stdout',
+      'COPY of columns': 'copy vault (id, code) to stdout (format csv)',
+      'COPY in binary': 'copy (select tags from vault) to stdout (format binary)',
+      'COPY of an expression': 'copy (select reverse(code) from vault) to stdout',
+      'COPY of RETURNING': `copy (update vault set city = 'x' where id = 1 returning code) to stdout`,
+      'COPY of a materialized view': 'copy v_copies to stdout',
     },
   ],
   'and things of a session': [

@@ -16,6 +16,7 @@ import { scrub } from '#src/statement/sql/scrub.ts';
 import { pathText, schemasOf } from '#src/statement/sql/search-path.ts';
 import { type Described, type QueryFacts, queryFacts } from '#src/statement/sql/tree.ts';
 import type { CatalogReader } from '../catalog.ts';
+import { tokensOf, treesOf } from './in-steps.ts';
 import type { Parser } from './parser.ts';
 import type { SidecarPool } from './pool.ts';
 import type { Rejected } from './sidecar.ts';
@@ -46,7 +47,8 @@ export class Judge {
   ): Promise<{ readonly analysis: Analysis; readonly keep: boolean }> {
     const { catalog, settings } = this.#parts;
     const overlay = new Overlay(named);
-    const unit = unitOf(text, outlines, catalog, settings, overlay);
+    if (outlines.length > mostStatements) throw tooMany;
+    const unit = unitOf(text, outlines, catalog, settings, overlay, await tokensOf(text));
     const judged: Judged[] = [];
     let parameterTypes: readonly number[] = [];
     for (const { statement, outline } of unit.statements) {
@@ -136,8 +138,9 @@ export class Judge {
   async #ask(question: Question, statement: Statement): Promise<QueryFacts> {
     const types = await this.#types(question.types);
     const described = await this.#describe(question.text, types, statement, question.start);
+    const trees = await treesOf(described.tree);
     for (;;) {
-      const facts = queryFacts(this.#parts.catalog, described);
+      const facts = queryFacts(this.#parts.catalog, described, trees);
       const { relations, views } = facts.uses;
       const unknown = this.#unresolved([...this.#copies(relations), ...views]);
       if (unknown === undefined) return facts;
@@ -203,7 +206,14 @@ const isUnknown = (error: unknown): boolean =>
   error instanceof Refusal &&
   ['countersign/not-resolved', 'countersign/not-judged'].includes(error.refused.rule);
 
-const busy = new Set(['55P03', '57014', '40P01']);
+const mostStatements = 1000;
+const tooMany = new Refusal(
+  'not-judged',
+  `a string of more than ${mostStatements} statements is not judged`,
+  'Send them in smaller strings.',
+  '54000',
+);
+const busy = new Set(['55P03', '40P01']);
 
 function refusalOf(rejected: Rejected, statement: Statement, start: number): Refusal {
   const { code, message, position } = rejected;
@@ -213,6 +223,13 @@ function refusalOf(rejected: Rejected, statement: Statement, start: number): Ref
       'an object of this statement is locked, so it cannot be analysed',
       'End the transaction that holds the lock (maybe your own, after DDL), and try again.',
       '55P03',
+    );
+  if (code === '57014')
+    return new Refusal(
+      'not-resolved',
+      'the target takes too long to say what this statement would do',
+      'Split it into smaller statements.',
+      '54001',
     );
   if (code === '42501')
     return new Refusal(

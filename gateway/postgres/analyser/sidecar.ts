@@ -1,6 +1,7 @@
 import type { Client, Connection, Submittable } from 'pg';
 import { DatabaseError } from 'pg';
 import type { TargetConfig } from '#src/config/config.ts';
+import { NotResolved } from '#src/statement/sql/nodetree.ts';
 import type { Described } from '#src/statement/sql/tree.ts';
 import { describe, parse, sync } from '../codec.ts';
 import { analyserClient } from './connection.ts';
@@ -104,6 +105,14 @@ export class Sidecar {
   }
 }
 
+/** The target says nothing of what it would do: a pooler in between dropped the settings, or it is no PostgreSQL. */
+export class NoTree extends Error {
+  override name = 'NoTree';
+}
+
+// Bytes; the tree of a list of a hundred thousand numbers is as large.
+const largestAnswer = 32 << 20;
+
 const ASK = Buffer.concat([describe('S', ''), sync()]);
 
 type Field = {
@@ -120,6 +129,7 @@ class Question implements Submittable {
   readonly #types: readonly number[];
   readonly #done = Promise.withResolvers<Answer>();
   #trees: string[] = [];
+  #bytes = 0;
   #fields: readonly Field[] | undefined;
   #parameters: readonly number[] = [];
   #connection: Connection | undefined;
@@ -149,7 +159,18 @@ class Question implements Submittable {
   submit(connection: Connection): void {
     this.#connection = connection;
     connection.on('parameterDescription', this.#onParameters);
+    connection.stream.on('data', this.#onData);
     connection.stream.write(Buffer.concat([parse('', this.#text, this.#types), ASK]));
+  }
+
+  readonly #onData = (chunk: Buffer): void => {
+    this.#bytes += chunk.length;
+    if (this.#bytes > largestAnswer) this.#connection?.stream.destroy();
+  };
+
+  #over(): void {
+    this.#connection?.off('parameterDescription', this.#onParameters);
+    this.#connection?.stream.off('data', this.#onData);
   }
 
   handleRowDescription(message: { readonly fields: readonly Field[] }): void {
@@ -157,7 +178,9 @@ class Question implements Submittable {
   }
 
   handleError(error: Error): void {
-    this.#connection?.off('parameterDescription', this.#onParameters);
+    this.#over();
+    if (this.#bytes > largestAnswer)
+      return this.#done.reject(new NotResolved('the statement is too complex to follow'));
     if (!(error instanceof DatabaseError) || error.severity === 'FATAL')
       return this.#done.reject(error);
     const position = Number(error.position ?? 0);
@@ -171,10 +194,14 @@ class Question implements Submittable {
   }
 
   handleReadyForQuery(): void {
-    this.#connection?.off('parameterDescription', this.#onParameters);
+    this.#over();
     const [tree, ...others] = this.#trees;
-    if (tree === undefined || others.length > 0)
-      return this.#done.reject(new Error('the target gave no analysed tree'));
+    if (tree === undefined)
+      return this.#done.reject(
+        new NoTree('the target gave no analysed tree for debug_print_rewritten'),
+      );
+    if (others.length > 0)
+      return this.#done.reject(new Error('the target gave more than one analysed tree'));
     this.#done.resolve({
       described: { tree, fields: this.#fields, parameterTypes: this.#parameters },
     });

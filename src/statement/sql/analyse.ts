@@ -2,7 +2,7 @@ import type { Refused } from '../statement.ts';
 import type { Analysis, Masked, NamedThings, Part, PreparedText, SqlSettings } from './analysis.ts';
 import type { Catalog } from './catalog.ts';
 import { closelyOf } from './counting.ts';
-import { fromBytes, toBytes, tokens } from './lexer.ts';
+import { type SqlToken, fromBytes, toBytes, tokens } from './lexer.ts';
 import { maskerOf } from './masked.ts';
 import type { Outline } from './outline.ts';
 import { meaningOf, meantBy, nothingMeant } from './meaning.ts';
@@ -34,15 +34,17 @@ function forget(map: Map<string, unknown>, name: string | undefined): void {
   else if (name !== undefined) map.delete(name);
 }
 
+/** `read`: its tokens, where they were read already. */
 export function unitOf(
   text: string,
   outlines: readonly Outline[],
   catalog: Catalog,
   settings: SqlSettings,
   named: NamedThings,
+  read?: readonly SqlToken[],
 ): Unit {
   const bytes = toBytes(text);
-  const all = tokens(bytes);
+  const all = read ?? tokens(bytes);
   const code = all.filter(({ kind }) => kind !== 'comment');
   const path = catalog.usable(schemasOf(settings), settings.user);
   let at = 0;

@@ -23,6 +23,7 @@ export function fromBytes(bytes: string): string {
   return Buffer.from(bytes, 'latin1').toString('utf8');
 }
 
+const commentMark = /\/\*|\*\//g;
 const space = /[ \t\n\r\f\v]+/y;
 const lineComment = /--[^\n\r]*/y;
 const word = /[A-Za-z_\x80-\xff][A-Za-z0-9_$\x80-\xff]*/y;
@@ -39,19 +40,32 @@ const quotedName = /(?:[uU]&)?"/y;
 
 /** Splits SQL into tokens as PostgreSQL does with standard_conforming_strings on. `bytes` comes from `toBytes`; white space is left out. */
 export function tokens(bytes: string): readonly SqlToken[] {
-  const found: SqlToken[] = [];
-  let at = 0;
-  while (at < bytes.length) {
-    const blank = match(space, bytes, at);
-    if (blank > at) {
-      at = blank;
-      continue;
-    }
-    const [kind, end] = tokenAt(bytes, at);
-    found.push({ kind, start: at, end });
-    at = end;
+  const lexer = new Lexer(bytes);
+  lexer.step(Infinity);
+  return lexer.found;
+}
+
+/** The same in steps, so that a long text does not stop everything else. */
+export class Lexer {
+  readonly found: SqlToken[] = [];
+  readonly #bytes: string;
+  #at = 0;
+  constructor(bytes: string) {
+    this.#bytes = bytes;
   }
-  return found;
+
+  /** Reads so many tokens; true at the end. */
+  step(most: number): boolean {
+    const until = this.found.length + most;
+    while (this.found.length < until) {
+      this.#at = match(space, this.#bytes, this.#at);
+      if (this.#at >= this.#bytes.length) return true;
+      const [kind, end] = tokenAt(this.#bytes, this.#at);
+      this.found.push({ kind, start: this.#at, end });
+      this.#at = end;
+    }
+    return false;
+  }
 }
 
 function tokenAt(bytes: string, at: number): readonly [TokenKind, number] {
@@ -106,25 +120,24 @@ function closing(bytes: string, from: number, quote: string, escapes: boolean): 
   while (at < bytes.length) {
     const char = bytes[at];
     if (escapes && char === '\\') at += 2;
-    else if (char !== quote) at += 1;
+    else if (char !== quote) at = escapes ? at + 1 : indexFrom(bytes, quote, at);
     else if (bytes[at + 1] === quote) at += 2;
     else return at + 1;
   }
   return bytes.length;
 }
 
+function indexFrom(bytes: string, what: string, from: number): number {
+  const found = bytes.indexOf(what, from);
+  return found === -1 ? bytes.length : found;
+}
+
 function blockCommentEnd(bytes: string, from: number): number {
   let depth = 0;
-  let at = from;
-  while (at < bytes.length) {
-    if (bytes.startsWith('/*', at)) {
-      depth += 1;
-      at += 2;
-    } else if (bytes.startsWith('*/', at)) {
-      depth -= 1;
-      at += 2;
-      if (depth === 0) return at;
-    } else at += 1;
+  commentMark.lastIndex = from;
+  for (let found = commentMark.exec(bytes); found; found = commentMark.exec(bytes)) {
+    depth += found[0] === '/*' ? 1 : -1;
+    if (depth === 0) return commentMark.lastIndex;
   }
   return bytes.length;
 }

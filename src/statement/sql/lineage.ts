@@ -70,10 +70,24 @@ export function entryAt(query: TreeNode, varno: number): TreeNode {
   return entry;
 }
 
+const lists = new WeakMap<TreeNode, readonly TreeNode[]>();
+
 /** The list that a query gives its outputs by: the select list, or RETURNING. */
 export function outputList(query: TreeNode): readonly TreeNode[] {
-  const list = number(query, 'commandType') === command.select ? 'targetList' : 'returningList';
-  return children(query, list).filter((entry) => !flag(entry, 'resjunk'));
+  const known = lists.get(query);
+  if (known) return known;
+  const key = number(query, 'commandType') === command.select ? 'targetList' : 'returningList';
+  const list = children(query, key).filter((entry) => !flag(entry, 'resjunk'));
+  lists.set(query, list);
+  return list;
+}
+
+function outputAt(query: TreeNode, resno: number): TreeNode | undefined {
+  const list = outputList(query);
+  // They stand in their order, unless junk was among them.
+  const there = list[resno - 1];
+  if (there && number(there, 'resno') === resno) return there;
+  return list.find((item) => number(item, 'resno') === resno);
 }
 
 export function up(scope: Scope, levels: number): Scope {
@@ -88,6 +102,8 @@ export class Lineage {
   readonly #catalog: Catalog;
   readonly #open = new Map<TreeNode, Set<number>>();
   readonly #known = new Map<TreeNode, Map<number, Flow>>();
+  /** Of relations, by their entry in the range table. */
+  readonly #columns = new Map<TreeNode, Map<number, Flow>>();
   #cuts = 0;
   #steps = 0;
   constructor(catalog: Catalog) {
@@ -98,11 +114,7 @@ export class Lineage {
   of(value: Tree | undefined, scope: Scope): Flow {
     this.#steps += 1;
     if (this.#steps > stepLimit) throw new NotResolved('the statement is too complex to follow');
-    if (isList(value))
-      return merge(
-        value.map((item) => this.of(item, scope)),
-        false,
-      );
+    if (isList(value)) return this.#all(value, scope);
     if (!isNode(value)) return constant;
     switch (value.tag) {
       case 'VAR':
@@ -120,11 +132,19 @@ export class Lineage {
       case 'QUERY':
         return this.row({ query: value, outer: scope });
       default:
-        return merge(
-          [...value.fields.values()].map((field) => this.of(field, scope)),
-          false,
-        );
+        return this.#all(value.fields.values(), scope);
     }
+  }
+
+  /** Computed from several; most parts of a large statement are constants. */
+  #all(values: Iterable<Tree>, scope: Scope): Flow {
+    const flows: Flow[] = [];
+    for (const value of values) {
+      if (typeof value !== 'object' || value === null) continue;
+      const flow = this.of(value, scope);
+      if (flow !== constant && flow !== flows.at(-1)) flows.push(flow);
+    }
+    return merge(flows, false);
   }
 
   /** One output of a query, by its number. Kept, because references to references would otherwise multiply. */
@@ -145,7 +165,7 @@ export class Lineage {
       const flows = leaves(operations).map((leaf) => this.entry(scope, leaf, resno));
       return merge(flows, true);
     }
-    const entry = outputList(scope.query).find((item) => number(item, 'resno') === resno);
+    const entry = outputAt(scope.query, resno);
     if (!entry) throw new NotResolved(`the query has no output ${resno}`);
     return this.of(entry.fields.get('expr'), scope);
   }
@@ -197,12 +217,18 @@ export class Lineage {
     if (conflict && numberOr0(conflict, 'exclRelIndex') === varno)
       return this.#excluded(scope, attribute);
     const entry = entryAt(scope.query, varno);
+    const columns = this.#columns.get(entry) ?? new Map<number, Flow>();
+    this.#columns.set(entry, columns);
+    const known = columns.get(attribute);
+    if (known) return known;
     const oid = number(entry, 'relid');
     const below = flag(entry, 'inh') || this.#catalog.relation(oid).kind === 'p';
-    return {
+    const flow = {
       sources: new Set(this.#catalog.sources(oid, attribute, below)),
       verbatim: !this.#catalog.isDerived(oid, attribute),
     };
+    columns.set(attribute, flow);
+    return flow;
   }
 
   #excluded(scope: Scope, attribute: number): Flow {
@@ -269,7 +295,7 @@ export class Lineage {
   }
 
   #cteColumn(inner: Scope, attribute: number): Flow {
-    const known = outputList(inner.query).some((item) => number(item, 'resno') === attribute);
+    const known = outputAt(inner.query, attribute) !== undefined;
     // SEARCH and CYCLE append columns that the query itself does not have; they are made of all others.
     return known ? this.output(inner, attribute) : derived(this.row(inner));
   }
@@ -307,7 +333,11 @@ function derived(flow: Flow): Flow {
 
 function merge(flows: readonly Flow[], keeps: boolean): Flow {
   const filled = flows.filter((flow) => flow !== constant);
-  if (filled.length === 0) return constant;
-  const sources = new Set(filled.flatMap((flow) => [...flow.sources]));
-  return { sources, verbatim: keeps && filled.every((flow) => flow.verbatim) };
+  const [first, ...others] = filled;
+  if (!first) return constant;
+  const verbatim = keeps && filled.every((flow) => flow.verbatim);
+  if (others.length === 0) return { sources: first.sources, verbatim };
+  const sources = new Set(first.sources);
+  for (const flow of others) for (const source of flow.sources) sources.add(source);
+  return { sources, verbatim };
 }

@@ -29,6 +29,9 @@ export function literalContexts(uses: Uses, scopes: readonly Scope[]): LiteralCo
   return finder;
 }
 
+/** Nobody looks at so many one by one; those that are left out count as standing anywhere. */
+const mostLiterals = 20_000;
+
 class Finder implements LiteralContexts {
   readonly at = new Map<number, LiteralContext>();
   readonly params = new Map<number, LiteralContext>();
@@ -179,7 +182,10 @@ function leadsToVar(node: TreeNode): boolean {
 
 /** A literal that stands in several places is shown only if each of them may be. */
 function note<K>(map: Map<K, LiteralContext>, key: K, context: LiteralContext): void {
-  if (!map.has(key)) return void map.set(key, context);
+  if (!map.has(key)) {
+    if (map.size < mostLiterals) map.set(key, context);
+    return;
+  }
   const known = map.get(key);
   map.set(key, known && context ? [...known, ...context] : undefined);
 }

@@ -18,6 +18,7 @@ export function maskerOf(
   catalog: Catalog,
   isRuled: IsRuled,
 ): (params?: Params) => Masked {
+  if (unit.bytes.length > longest) return maskerOfLong(unit, judged);
   // One look at the whole saves a look at every literal.
   const clean = !detect(fromBytes(unit.bytes));
   const shows = judged.map((one) => new Shows(one, catalog, isRuled, clean));
@@ -33,6 +34,48 @@ export function maskerOf(
     const hidesWrite = writes && (body.hides || given.hides);
     return { text: `${body.text}\n-- ${given.text}`, hidesWrite, words };
   };
+}
+
+// Bytes. In a longer statement nobody reads single literals, and looking at each of them takes time.
+const longest = 262_144;
+const head = 49_152;
+const tail = 16_384;
+
+/** Of a very long statement others read its beginning and its end, without any literal or quoted name. */
+function maskerOfLong(unit: Unit, judged: readonly Judged[]): (params?: Params) => Masked {
+  const { tokens, bytes } = unit;
+  const first = tokens.findLastIndex(({ end }) => end <= head) + 1;
+  const last = Math.max(
+    first,
+    tokens.findIndex(({ start }) => start >= bytes.length - tail),
+  );
+  const from = tokens[last]?.start ?? bytes.length;
+  const until = tokens[first]?.start ?? from;
+  const text = [
+    hiddenPart(unit, 0, first),
+    `\n… (${from - until} bytes more) …\n`,
+    hiddenPart(unit, last, tokens.length),
+  ].join('');
+  const masked: Masked = {
+    text: maskDetected(text),
+    hidesWrite: judged.some(({ part }) =>
+      part.effect.accesses.some(({ action }) => action !== 'read'),
+    ),
+    words: judged.map(({ part }) => maskDetected(part.effect.words)),
+  };
+  return () => masked;
+}
+
+function hiddenPart({ tokens, bytes }: Unit, first: number, last: number): string {
+  let text = '';
+  let at = tokens[first]?.start ?? 0;
+  for (const { kind, start, end } of tokens.slice(first, last)) {
+    const plain = kind === 'word' || kind === 'symbol' || kind === 'parameter';
+    const shown = plain ? fromBytes(bytes.slice(start, end)) : kind === 'comment' ? '' : hidden;
+    text += (start > at ? ' ' : '') + shown;
+    at = end;
+  }
+  return text;
 }
 
 type Rendered = { readonly text: string; readonly hides: boolean };

@@ -5,6 +5,9 @@ import type { Catalog } from './catalog.ts';
 import type { LiteralContext } from './literals.ts';
 import type { Judged } from './part.ts';
 
+// Characters; nobody reads more of one value, and looking through it takes time.
+const longestParam = 65_536;
+
 /** Which literals of one statement may be shown to everyone who reads the channel. */
 export class Shows {
   readonly #judged: Judged;
@@ -40,7 +43,7 @@ export class Shows {
   }
 
   param(index: number, value: string): boolean {
-    if (detect(value)) return false;
+    if (value.length > longestParam || detect(value)) return false;
     return !this.#ruled || this.#may(this.#judged.facts?.literals.params.get(index));
   }
 

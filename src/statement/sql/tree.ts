@@ -42,13 +42,17 @@ export function queryFacts(
   const scopes = trees.map((query): Scope => ({ query }));
   const uses = new Uses(catalog, new Lineage(catalog));
   for (const scope of scopes) walkQuery(uses, scope);
+  let literals: LiteralContexts | undefined;
   if (described.fields === undefined && scopes.some((scope) => answers(scope.query)))
     throw new NotResolved('a rule of a table answers it with rows of its own');
   return {
     uses,
     outputs: described.fields && matchOutputs(uses, scopes, described.fields),
     types: (described.fields ?? []).map(({ dataTypeID }) => dataTypeID),
-    literals: literalContexts(uses, scopes),
+    // Worked out when somebody looks at a literal.
+    get literals() {
+      return (literals ??= literalContexts(uses, scopes));
+    },
     parameterTypes: described.parameterTypes,
     scopes,
   };

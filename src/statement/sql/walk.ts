@@ -1,4 +1,4 @@
-import { isBounded, isMergeBounded } from './bounded.ts';
+import { isBounded, isConflictBounded, isMergeBounded } from './bounded.ts';
 import { isSystem } from './catalog.ts';
 import { type Scope, command, entryAt, leaves, outputList, rteKind, viewOf } from './lineage.ts';
 import {
@@ -27,6 +27,9 @@ const known = new Set(
   RETURNINGEXPR TARGETENTRY SORTGROUPCLAUSE RANGETBLFUNCTION TABLEFUNC TABLESAMPLECLAUSE WINDOWCLAUSE ONCONFLICTEXPR
   MERGEACTION ALIAS`.split(/\s+/),
 );
+// They call nothing; a statement can hold a hundred thousand of them.
+const leafTags = new Set(['CONST', 'VAR', 'PARAM']);
+const operatorKeys = ['eqop', 'sortop', 'opno'] as const;
 const callKeys = ['funcid', 'opfuncid', 'aggfnoid', 'winfnoid', 'tsmhandler'] as const;
 
 /** Collects what a query and everything inside it would do. */
@@ -212,7 +215,11 @@ function walkWrite(uses: Uses, scope: Scope): void {
   change(uses, oid, kind, children(query, 'targetList'));
   const conflict = child(query, 'onConflict');
   if (conflict) walkConflict(uses, conflict, scope, oid);
-  if (kind !== command.insert && !isBounded(child(query, 'jointree')?.fields.get('quals'), varno))
+  if (!isConflictBounded(query)) uses.bounded = false;
+  if (
+    kind !== command.insert &&
+    !isBounded(child(query, 'jointree')?.fields.get('quals'), varno, query)
+  )
     uses.bounded = false;
 }
 
@@ -266,7 +273,7 @@ function walk(uses: Uses, value: Tree | undefined, scope: Scope): void {
     for (const item of value) walk(uses, item, scope);
     return;
   }
-  if (!isNode(value)) return;
+  if (!isNode(value) || leafTags.has(value.tag)) return;
   if (value.tag === 'QUERY') return walkQuery(uses, { query: value, outer: scope });
   if (!known.has(value.tag)) throw new NotResolved(`the tree has an unknown node ${value.tag}`);
   for (const key of callKeys) {
@@ -280,12 +287,13 @@ function walk(uses: Uses, value: Tree | undefined, scope: Scope): void {
 }
 
 function walkOperators(uses: Uses, node: TreeNode, scope: Scope): void {
-  const list = node.fields.get('opnos');
-  const named = ['eqop', 'sortop', 'opno'].map((key) => node.fields.get(key));
-  for (const oid of [...named, ...(isList(list) ? list : [])]) {
-    const routine = typeof oid === 'number' ? uses.catalog.operatorRoutine(oid) : undefined;
-    if (routine !== undefined) uses.call(routine, node.fields.get('args'), scope);
-  }
+  for (const key of operatorKeys) walkOperator(uses, node.fields.get(key), node, scope);
+  for (const oid of items(node.fields.get('opnos'))) walkOperator(uses, oid, node, scope);
+}
+
+function walkOperator(uses: Uses, oid: Tree | undefined, node: TreeNode, scope: Scope): void {
+  const routine = typeof oid === 'number' ? uses.catalog.operatorRoutine(oid) : undefined;
+  if (routine !== undefined) uses.call(routine, node.fields.get('args'), scope);
 }
 
 function walkTypes(uses: Uses, node: TreeNode, scope: Scope): void {
@@ -304,7 +312,8 @@ function walkTypes(uses: Uses, node: TreeNode, scope: Scope): void {
 function walkHiddenPredicates(uses: Uses, node: TreeNode, scope: Scope): void {
   uses.filters(node.fields.get('aggfilter'), scope);
   const counted = flag(node, 'funcretset') || flag(node, 'opretset');
-  const ordered = children(node, 'aggorder').length + children(node, 'aggdistinct').length > 0;
+  const ordered =
+    items(node.fields.get('aggorder')).length + items(node.fields.get('aggdistinct')).length > 0;
   if (counted || ordered) {
     uses.filters(node.fields.get('args'), scope);
     uses.filters(node.fields.get('aggdirectargs'), scope);
