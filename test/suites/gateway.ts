@@ -6,11 +6,12 @@ const ALLOW_ALL = '@id("all") permit (principal, action, resource);';
 /** The server trusts everybody on this machine. */
 const secret = (): Promise<string> => Promise.resolve('');
 
-/** The whole product in this process, with one target for each database, all open to everybody by one rule. */
+/** The whole product in this process, with one target for each database; one rule opens them all, if nothing else is said. */
 export async function gatewayTo(
   server: Server,
   role: string,
   databases: readonly string[],
+  { rules = ALLOW_ALL, replication = true } = {},
 ): Promise<TestGateway> {
   const target = (name: string): TargetConfig => ({
     name,
@@ -26,10 +27,10 @@ export async function gatewayTo(
     tls: { mode: 'disable' },
     hold: { inTransactionMs: 300_000, resendMs: 900_000 },
     record: { rows: 0, bytes: 0 },
-    replication: true,
+    replication,
   });
   return startGateway({
-    onlyRules: ALLOW_ALL,
+    onlyRules: rules,
     config: {
       targets: new Map(databases.map((name) => [name, target(name)])),
       log: { level: 'warn' },

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { gatewayTo } from './gateway.ts';
 import { isolation, pipeline, regress } from './postgres.ts';
 import { nodePostgres } from './node-postgres.ts';
@@ -9,6 +9,7 @@ import type { Results, Suite, Where } from './suite.ts';
 
 const SUITES: readonly Suite[] = [regress, isolation, pipeline, nodePostgres, psycopg2];
 
+const FILE = new URL('results.md', import.meta.url);
 const PERSON = 'approver@example.com';
 
 type Way = { readonly results: Results; readonly seconds: number };
@@ -27,7 +28,7 @@ async function main(names: readonly string[]): Promise<void> {
     rows.push(row);
     console.log(`${row.suite}: ${row.cells.join(' | ')}`);
   }
-  if (names.length === 0) await writeFile(new URL('results.md', import.meta.url), table(rows));
+  await writeFile(FILE, table(await withKnown(rows)));
 }
 
 async function compare(suite: Suite): Promise<Row> {
@@ -104,6 +105,19 @@ function count({ results }: Way): string {
 
 const reasonOf = (error: unknown): string =>
   error instanceof Error ? error.message : String(error);
+
+/** Rows of suites that were not run now stay as they are. */
+async function withKnown(rows: readonly Row[]): Promise<readonly Row[]> {
+  const text = await readFile(FILE, 'utf8').catch(() => '');
+  const known = new Map(rows.map((row) => [row.suite, row]));
+  for (const { name } of SUITES) {
+    const line = text.split('\n').find((one) => one.startsWith(`| ${name} |`));
+    const cells = line?.split('|').slice(2, -1);
+    if (cells && !known.has(name))
+      known.set(name, { suite: name, cells: cells.map((c) => c.trim()) });
+  }
+  return SUITES.flatMap(({ name }) => known.get(name) ?? []);
+}
 
 function table(rows: readonly Row[]): string {
   return [

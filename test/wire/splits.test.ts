@@ -39,6 +39,13 @@ const SCRIPT = Buffer.concat([
 ]);
 const READIES = 9;
 
+/** A message of any type and any bytes. */
+const T = (letter: string, ...body: readonly (string | number[])[]): Buffer =>
+  message(
+    letter.charCodeAt(0),
+    ...body.map((part) => (typeof part === 'string' ? Buffer.from(part) : Buffer.from(part))),
+  );
+
 void describe('what a client sends', () => {
   let gateway: TestGateway;
   before(async () => {
@@ -77,11 +84,6 @@ void describe('what a client sends', () => {
       );
     });
 
-  const T = (letter: string, ...body: readonly (string | number[])[]): Buffer =>
-    message(
-      letter.charCodeAt(0),
-      ...body.map((part) => (typeof part === 'string' ? Buffer.from(part) : Buffer.from(part))),
-    );
   const MALFORMED: Readonly<Record<string, Buffer>> = {
     'a Query without its end': T('Q', 'select 1'),
     'a Query with a second string': T('Q', 'select 1\0select 2\0'),

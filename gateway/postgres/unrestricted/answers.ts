@@ -42,6 +42,8 @@ export type AnswersHooks = {
   broken(error: unknown): void;
 };
 
+/** Messages that may wait for their answers; what is kept of each costs more than the message. */
+const MOST = 16_384;
 const LARGEST = 0x3fff_ffff;
 /** What an answer of one message ends an asked one of that kind. */
 const SIMPLE: ReadonlyMap<number, Asked['kind']> = new Map([
@@ -78,6 +80,7 @@ export class Answers {
   #skipping = false;
   /** The target reads COPY data now, and ignores Sync. */
   #copyIn = false;
+  readonly #onRoom: (() => void)[] = [];
   #injected: Buffer[] = [];
   #pushing = false;
 
@@ -109,6 +112,12 @@ export class Answers {
     return this.#status;
   }
 
+  /** Resolves when the target has caught up; undefined when it is not far behind. */
+  room(): Promise<void> | undefined {
+    if (this.#queue.length < MOST) return undefined;
+    return new Promise((resolve) => this.#onRoom.push(resolve));
+  }
+
   expect(asked: Asked): void {
     if (asked.kind === 'copy-end' && this.#copyIn) return void (this.#copyIn = false);
     if (asked.kind === 'sync') {
@@ -120,6 +129,10 @@ export class Answers {
     else this.#push(asked);
   }
 
+  #tellRoom(): void {
+    for (const resolve of this.#onRoom.splice(0)) resolve();
+  }
+
   #push(asked: Asked): void {
     if (FINAL.has(asked.kind)) this.#finals += 1;
     this.#queue.push(asked);
@@ -127,6 +140,7 @@ export class Answers {
 
   #shift(): Asked | undefined {
     const asked = this.#queue.shift();
+    if (this.#queue.length === MOST / 2) this.#tellRoom();
     if (asked && FINAL.has(asked.kind)) this.#finals -= 1;
     return asked;
   }
@@ -160,6 +174,7 @@ export class Answers {
   lost(): void {
     this.#queue.drain();
     this.#finals = 0;
+    this.#tellRoom();
     for (const run of this.#runs) run.unknown();
     this.#runs.clear();
   }
@@ -232,6 +247,7 @@ export class Answers {
     const ignored = end < 0 ? rest.length : end;
     const kept = rest.filter(({ kind }, at) => at > ignored || (kind !== 'sync' && at !== end));
     for (const asked of head ? [head, ...kept] : kept) this.#push(asked);
+    if (this.#queue.length <= MOST / 2) this.#tellRoom();
   }
 
   #error(piece: Piece): void {

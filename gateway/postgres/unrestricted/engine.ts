@@ -103,7 +103,8 @@ export class Unrestricted implements Engine {
       case M.CopyFail:
         return this.#send(bytes, { kind: 'copy-end' });
       default:
-        return this.#retired ? undefined : this.#message(frame.type, bodyOf(frame), bytes);
+        if (this.#retired) return undefined;
+        return this.#message(frame.type, bodyOf(frame), bytes) ?? this.#answers.room();
     }
   }
 
