@@ -31,8 +31,10 @@ export function maskDetected(text: string): string {
  * One cell with every detected value of these kinds (the default ones when not given) replaced. JSON and PostgreSQL's
  * arrays stay what they are. Undefined: nothing was found, and the same bytes may go out. The cell is not changed; it is
  * taken as UTF-8, or, when it is none, as one byte a character. Names that are no kind find nothing.
+ * What would take too long to look at is replaced whole: more than 16 MiB, or more than 20,000 places where something may be.
  */
 export function maskDetectedBytes(cell: Buffer, kinds = defaultKinds): Buffer | undefined {
+  if (cell.length > MOST_BYTES) return Buffer.from(label(TOO_LARGE));
   const detector = detectorOf(kinds);
   const places = detector.look(cell);
   if (!places) return undefined;
@@ -75,6 +77,11 @@ function detectorOf(kinds: ReadonlySet<string>): Detector {
   return detector;
 }
 
+/** A larger cell would keep everybody else waiting. */
+const MOST_BYTES = 16 * 1024 * 1024;
+/** What stands in place of all of a text that could not be looked at. */
+const TOO_LARGE = 'too-large';
+
 /** What is written in place of a value. */
 const label = (kind: string): string => `[${kind.replaceAll('-', ' ')}]`;
 const labels: ReadonlySet<string> = new Set([...kindNames].map(label));
@@ -93,8 +100,9 @@ function look(text: string, detector: Detector, places: Places | undefined): Loo
   if (!places) return clean;
   const [form, leaves, view] = structureOf(text);
   const within = view && detector.places(view.text);
-  const found = view ? within && detector.find(view, within) : detector.find(text, places);
-  const spans = form === 'text' ? (found ?? []) : inLeaves(text, leaves, found ?? [], detector);
+  const found = view ? (within ? detector.find(view, within) : []) : detector.find(text, places);
+  if (!found) return { ...clean, spans: [{ kind: TOO_LARGE, start: 0, end: text.length }] };
+  const spans = form === 'text' ? found : inLeaves(text, leaves, found, detector);
   return { form, leaves, spans: merged(spans) };
 }
 

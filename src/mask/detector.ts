@@ -63,15 +63,17 @@ export class Detector {
     return places;
   }
 
-  /** What a text holds, in no order; disguised and encoded values too. `places` are its own. */
-  find(text: string | View, places: Places): Span[] {
+  /**
+   * What a text holds, in no order; disguised and encoded values too. `places` are its own. Undefined: there is too much to
+   * look at while others wait, so that nobody knows.
+   */
+  find(text: string | View, places: Places): Span[] | undefined {
+    const bare = places.disguised ? undisguised(text) : undefined;
+    const below = bare && this.places(bare.text);
+    if (isTooMuch(places) || (below && isTooMuch(below))) return undefined;
     const found: Span[] = [];
     this.#search(text, places, found);
-    if (places.disguised) {
-      const bare = undisguised(text);
-      const below = bare && this.places(bare.text);
-      if (below) this.#search(bare, below, found);
-    }
+    if (bare && below) this.#search(bare, below, found);
     return found;
   }
 
@@ -121,6 +123,12 @@ export class Detector {
     return match && { start: at + match.start, end: at + match.end };
   }
 }
+
+/** Some megabytes of usual text have so many. */
+const MOST_PLACES = 20_000;
+
+const isTooMuch = ({ literals, digits, words }: Places): boolean =>
+  literals.length + digits.length + words.length > 2 * MOST_PLACES;
 
 /** A larger one is not kept. */
 const KEPT = 1024 * 1024;

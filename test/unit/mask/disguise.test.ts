@@ -170,6 +170,17 @@ suite('cells', () => {
   });
 });
 
+test('what would keep others waiting is replaced whole', () => {
+  const crowded = 'token: '.repeat(20_001);
+  assert.equal(maskDetected(crowded), '[too large]');
+  assert.equal(maskDetected(JSON.stringify({ a: crowded, b: 1 })), '[too large]');
+  assert.equal(maskDetected('%74oken: '.repeat(20_001)), '[too large]');
+  assert.equal(maskDetected('token: '.repeat(2_000)), 'token: '.repeat(2_000));
+  const large = Buffer.alloc(16 * 1024 * 1024 + 1, 'x');
+  assert.equal(String(maskDetectedBytes(large)), '[too large]');
+  assert.equal(maskDetectedBytes(large.subarray(1, 1_000_000)), undefined);
+});
+
 test('findings are counted by kind', () => {
   assert.deepEqual(
     [...findings(`ann@example.com, bob@example.com and ${card}`)],
