@@ -150,6 +150,10 @@ export class Estimates {
     if ('why' in counting) return { why: `not counted: ${counting.why}` };
     if (subject.inTransaction)
       return { why: 'not counted: its open transaction may see rows that nobody else does' };
+    // What is shown as exact must hold when it runs.
+    const [part] = subject.analysis.parts;
+    if (part?.changes === undefined)
+      return { why: 'not counted: how many rows it changes could not be limited' };
     const path = settings.get('search_path') ?? '';
     const count = await this.#checked(subject, path, counting.text, counting.rows);
     if (!count) return { why: 'not counted: the count would not be about the same rows' };

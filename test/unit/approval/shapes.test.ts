@@ -27,7 +27,7 @@ after(async () => {
 
 const SHAPE = digestOf('the shape');
 const both: Vote = { decision: 'approve', reason: '', via: 'api', shape: true };
-const by = (digest = SHAPE, who = 'engineer@example.com') => ({
+const by = (digest: Buffer = SHAPE, who = 'engineer@example.com') => ({
   person: who,
   target: 'shop',
   digest,
