@@ -16,7 +16,7 @@ import { schemaOf } from './objects.ts';
 import type { Statement } from './part.ts';
 
 /** What concerns the server or the database as a whole, and is the administrator's. */
-export type Office = {
+type Office = {
   readonly class: string;
   readonly says: string;
   readonly escapes?: readonly Escape[];
@@ -30,7 +30,7 @@ const office = (
   defines = false,
 ): Office => ({ class: kind, says, ...(escapes.length > 0 && { escapes }), defines });
 
-export const offices: Readonly<Record<string, Office>> = {
+const offices: Readonly<Record<string, Office>> = {
   CreateRoleStmt: office('create-role', 'creates the role', ['role']),
   AlterRoleStmt: office('alter-role', 'changes the role', ['role']),
   AlterRoleSetStmt: office('alter-role', 'changes the settings of the role', ['role', 'settings']),

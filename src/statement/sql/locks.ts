@@ -14,7 +14,7 @@ export const lockModes = [
 export type LockMode = (typeof lockModes)[number];
 
 /** What others cannot do meanwhile (documentation, 13.3.1). */
-export function blocks(mode: LockMode): string {
+function blocks(mode: LockMode): string {
   const at = lockModes.indexOf(mode);
   if (at === lockModes.length - 1) return 'others can neither read nor write';
   return at >= 4 ? 'others can read but not write' : 'others can read and write';
@@ -24,7 +24,7 @@ export const lockWords = (mode: LockMode): string =>
   `takes a lock of mode ${mode} (${blocks(mode)})`;
 
 /** How a change treats the rows that are there. */
-export type Work = 'rewrites the table' | 'scans the table' | 'touches no row';
+type Work = 'rewrites the table' | 'scans the table' | 'touches no row';
 
 type Terms = { readonly lock: LockMode; readonly work: Work };
 

@@ -20,7 +20,7 @@ const neutral: readonly (readonly [RegExp, Check])[] = [
     any,
   ],
   [
-    /^(max_parallel_workers(_per_gather)?|synchronize_seqscans|plan_cache_mode|extra_float_digits)$/,
+    /^(max_parallel_workers(_per_gather)?|max_parallel_maintenance_workers|constraint_exclusion|default_statistics_target|synchronize_seqscans|plan_cache_mode|extra_float_digits)$/,
     any,
   ],
   [/^(enable_[a-z_]+|jit(_[a-z_]+)?|geqo(_[a-z_]+)?|(from|join)_collapse_limit)$/, any],
@@ -35,13 +35,19 @@ const neutral: readonly (readonly [RegExp, Check])[] = [
 // These change how values or names are read, so nothing may follow them in the same string.
 const meaningful: readonly (readonly [RegExp, Check])[] = [
   [/^(datestyle|intervalstyle|timezone|bytea_output|search_path)$/, any],
-  [/^(default_text_search_config|xmlbinary|xmloption|lc_(monetary|numeric|time))$/, any],
+  [
+    /^(default_text_search_config|timezone_abbreviations|gin_fuzzy_search_limit|xmlbinary|xmloption|lc_(monetary|numeric|time))$/,
+    any,
+  ],
   [/^client_encoding$/, oneOf('utf8', 'utf-8', 'unicode')],
   [/^(standard_conforming_strings|row_security)$/, oneOf('on', 'true', 'yes', '1')],
 ];
 // They decide what is logged, kept or checked, or what an application's own row-level security goes by.
 const powerful: typeof neutral = [
-  [/^(session_replication_role|event_triggers|row_security|allow_system_table_mods)$/, any],
+  [
+    /^(session_replication_role|event_triggers|row_security|allow_system_table_mods|restrict_nonsystem_relation_kind|max_stack_depth)$/,
+    any,
+  ],
   [/^(synchronous_commit|commit_(delay|siblings)|wal_[a-z_]+|zero_damaged_pages)$/, any],
   [/^(log_[a-z_]+|track_[a-z_]+|compute_query_id|stats_fetch_consistency)$/, any],
   [/^(password_encryption|createrole_self_grant|lo_compat_privileges)$/, any],

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { parseSync } from 'libpg-query';
 import { inFull } from './classes-brief.ts';
@@ -27,10 +28,9 @@ describe('every class of statement', () => {
   after(() => target.close());
 
   it('has an example for each statement node of the parser', () => {
-    const types = readFileSync(
-      new URL('../../../node_modules/@pgsql/types/types.d.ts', import.meta.url),
-      'utf8',
-    );
+    // The types come with the parser.
+    const file = ['node_modules', '@pgsql', 'types', 'types.d.ts'];
+    const types = readFileSync(join(import.meta.dirname, '..', '..', '..', ...file), 'utf8');
     const nodes = [...types.matchAll(/^export interface (\w+Stmt) \{/gm)].map(
       ([, name = '']) => name,
     );
