@@ -35,9 +35,17 @@ export class Sidecar {
   #path: string | undefined;
   waiting = 0;
 
-  constructor(target: TargetConfig, database: string) {
+  readonly #options: Readonly<Record<string, string>>;
+
+  /** `options`: settings of its own. */
+  constructor(
+    target: TargetConfig,
+    database: string,
+    options: Readonly<Record<string, string>> = {},
+  ) {
     this.#target = target;
     this.#database = database;
+    this.#options = { ...treeOptions, ...options };
   }
 
   /** The path the session has now, so that a pool can prefer it. */
@@ -81,7 +89,7 @@ export class Sidecar {
 
   connect(): Promise<Client> {
     if (this.#client) return this.#client;
-    const client = analyserClient(this.#target, this.#database, treeOptions);
+    const client = analyserClient(this.#target, this.#database, this.#options);
     this.#client = client;
     client.then(
       (open) => open.once('end', () => this.#forget(client)),
