@@ -81,7 +81,7 @@ export const policyCommand: Command = {
     'policy explain TARGET[/DATABASE] PERSON SQL [--reason TEXT] [--at TIME] [--group GROUP] …',
     'policy simulate --with DIR [--since 7d] [--target NAME] [--groups then|now] [--limit N] [--json]',
     'policy init [--pack NAME]… [--target NAME] [--dir DIR]',
-    'policy schema',
+    'policy schema [--json]',
   ],
   about:
     'check reads the rules as the gateway does and prints everything that is wrong with them, with file and line,\n' +
@@ -91,7 +91,7 @@ export const policyCommand: Command = {
     'explain says what the rules make of a statement, and why: the target parses it, and nothing is run.\n' +
     'simulate judges what is in the log by other rules, and lists every verdict that would be another.\n' +
     'init copies rules of the starter pack, with their tests, into the rules of this configuration.\n' +
-    'schema prints the Cedar schema, for editors.',
+    'schema prints the Cedar schema, for editors and other tools.',
   options: OPTIONS,
   examples: [
     'countersign policy test --dir policies/starter',
@@ -117,11 +117,24 @@ async function policy(argv: readonly string[], terminal: Terminal): Promise<numb
     case 'init':
       return (await import('./policy/init.ts')).init(values, terminal);
     case 'schema':
-      terminal.out(schemaText.trimEnd());
-      return EXIT.done;
+      return schema(values.json === true, terminal);
     default:
       throw usageFailure(`unknown action ${action}`, KNOWN);
   }
+}
+
+/** As text, or as JSON for tools that read only that. */
+async function schema(json: boolean, terminal: Terminal): Promise<number> {
+  if (!json) {
+    terminal.out(schemaText.trimEnd());
+    return EXIT.done;
+  }
+  const { schemaToJson } = await import('@cedar-policy/cedar-wasm/nodejs');
+  const answer = schemaToJson(schemaText);
+  if (answer.type === 'failure')
+    throw new Error(`Cedar cannot translate the schema: ${answer.errors[0]?.message}`);
+  terminal.out(JSON.stringify(answer.json, undefined, 2));
+  return EXIT.done;
 }
 
 const KNOWN = 'it is check, test, explain, simulate, init or schema';

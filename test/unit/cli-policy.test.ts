@@ -1,9 +1,12 @@
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
+import { validate } from '@cedar-policy/cedar-wasm/nodejs';
 import fc from 'fast-check';
+import { main } from '#cli/main.ts';
 import { momentOf } from '#cli/policy/moment.ts';
 import { effectOf, objectOf } from '#cli/policy/objects.ts';
 import { durationText, maskText } from '#cli/policy/words.ts';
+import type { Terminal } from '#cli/terminal.ts';
 import { parseMask } from '#src/policy/annotations.ts';
 import { parseDuration } from '#src/policy/duration.ts';
 import { clock } from '#src/policy/facts.ts';
@@ -90,4 +93,32 @@ suite('an object of a case', () => {
     ]);
     assert.throws(() => effectOf('writ', table, {}), /is no action: use connect, read/);
   });
+});
+
+test('the schema is printed for editors, and as JSON that Cedar reads back', async () => {
+  const printed = async (...argv: string[]): Promise<string> => {
+    const out: string[] = [];
+    const terminal: Terminal = {
+      out: (line) => void out.push(line),
+      err: () => undefined,
+      status: () => undefined,
+      paint: (_, text) => text,
+      interactive: false,
+      width: undefined,
+    };
+    assert.equal(await main(['policy', 'schema', ...argv], terminal), 0);
+    return out.join('\n');
+  };
+  assert.match(await printed(), /^entity Group;/);
+  const schema = JSON.parse(await printed('--json'));
+  const staticPolicies = {
+    good: 'permit (principal, action == Action::"read", resource) when { context.time >= 830 };',
+    bad: 'permit (principal, action == Action::"read", resource) when { context.tiem >= 830 };',
+  };
+  const answer = validate({ schema, policies: { staticPolicies } });
+  assert.ok(answer.type === 'success');
+  assert.deepEqual(
+    answer.validationErrors.map((one) => one.policyId),
+    ['bad'],
+  );
 });
