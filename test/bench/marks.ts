@@ -1,3 +1,4 @@
+import type { Detecting } from './detectors.ts';
 import type { Idle } from './idle.ts';
 import { median } from './median.ts';
 import type { Measured } from './pgbench.ts';
@@ -23,6 +24,7 @@ export type Results = {
   readonly loads: readonly LoadResult[];
   readonly bulks: readonly BulkResult[];
   readonly idle?: Idle;
+  readonly detectors?: readonly Detecting[];
 };
 
 /** A limit that this project has set itself; `met` is missing where the value could not be measured. */
@@ -53,8 +55,13 @@ const IDLE = 2000;
 /** CPU of the gateway with everything on, in microseconds a transaction. */
 const MOST_CPU_US: Readonly<Record<number, number>> = { 1: 400, [MANY]: 130 };
 
-export function marksOf({ loads, bulks, idle }: Results): Mark[] {
-  return [...loads.flatMap(loadMarks), ...bulks.map(bulkMark), ...(idle ? [idleMark(idle)] : [])];
+export function marksOf({ loads, bulks, idle, detectors = [] }: Results): Mark[] {
+  return [
+    ...loads.flatMap(loadMarks),
+    ...bulks.map(bulkMark),
+    ...(idle ? [idleMark(idle)] : []),
+    ...detectors.map(detectorMark),
+  ];
 }
 
 function loadMarks({ protocol, clients, rounds }: LoadResult): Mark[] {
@@ -92,6 +99,13 @@ function idleMark({ connections, answered, bytesAfter }: Idle): Mark {
   const counts = connections >= IDLE && answered === connections;
   const bytes = counts && bytesAfter !== undefined ? bytesAfter / 1e6 : undefined;
   return most(`memory with ${IDLE} idle connections`, bytes, 400, 'MB');
+}
+
+/** Megabytes a second that detectors look through on one core. */
+const LEAST_DETECTED: Readonly<Record<Detecting['engine'], number>> = { re2: 25, re2js: 8 };
+
+function detectorMark({ engine, megabytesPerSecond }: Detecting): Mark {
+  return least(`detectors with ${engine}`, megabytesPerSecond, LEAST_DETECTED[engine], 'MB/s');
 }
 
 function most(name: string, value: number | undefined, limit: number, unit: string): Mark {

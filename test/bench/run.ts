@@ -3,6 +3,7 @@ import { access, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs, promisify } from 'node:util';
+import { measureDetectors } from './detectors.ts';
 import { type Idle, measureIdle } from './idle.ts';
 import { type Bulk, marksOf, type Results } from './marks.ts';
 import { drain, type Load, type Measured, PROTOCOLS, runPgbench } from './pgbench.ts';
@@ -70,6 +71,8 @@ async function main(): Promise<void> {
   await warmUp(bench, loads, bulks);
   for (let round = 0; round < ROUNDS; round++) await measureAll(bench, loads, bulks, round);
   const idle = await idleConnections(stack);
+  say('looking for sensitive values');
+  const detectors = measureDetectors();
   const results = {
     loads: loads.map(({ load: { protocol, clients }, pinned, rounds }) => ({
       protocol,
@@ -79,6 +82,7 @@ async function main(): Promise<void> {
     })),
     bulks: bulks.map(({ name, rounds }) => ({ name, rounds })),
     idle,
+    detectors,
   };
   await write(results, {
     postgres: stack.postgres,

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { measureDetectors } from '../bench/detectors.ts';
 import { type LoadResult, marksOf, medianOf, type Results } from '../bench/marks.ts';
 import { median } from '../bench/median.ts';
 import { cpuPerTransaction, parseLog, parsePgbench, percentiles } from '../bench/pgbench.ts';
@@ -111,6 +112,10 @@ const RESULTS: Results = {
     { name: 'COPY', rounds: { direct: [{ seconds: 0.4 }], gateway: [{ seconds: 0.6 }] } },
   ],
   idle: { connections: 2000, bytesBefore: 1e8, bytesAfter: 3e8, bytesEach: 1e5, answered: 2000 },
+  detectors: [
+    { engine: 're2js', megabytesPerSecond: 24, found: 1 },
+    { engine: 're2', megabytesPerSecond: 24, found: 1 },
+  ],
 };
 
 test('each mark is held against the medians of the same run', () => {
@@ -125,6 +130,8 @@ test('each mark is held against the medians of the same run', () => {
     ['SELECT', '1.25', true],
     ['COPY', '1.50', false],
     ['memory with 2000 idle connections', '300.00', true],
+    ['detectors with re2js', '24.00', true],
+    ['detectors with re2', '24.00', false],
   ]);
 });
 
@@ -149,4 +156,11 @@ test('the report names every way, and leaves out the ones that were not there', 
   assert.match(text, /^\| COPY +\| at most 1\.3 × direct +\| +1\.50 \| missed +\|$/m);
   assert.match(text, /300 MB with them \(100\.0 kB each\); 2000 answered/);
   assert.doesNotMatch(report({ loads: [], bulks: RESULTS.bulks }), /pgbouncer +\| +[\d.]+ \|/);
+});
+
+test('what detectors look through holds something for them, and is measured', () => {
+  const [first] = measureDetectors(1_000);
+  assert.equal(first?.engine, 're2js');
+  assert.ok(first.megabytesPerSecond > 0);
+  assert.equal(first.found, 200);
 });
