@@ -95,20 +95,21 @@ suite('an object of a case', () => {
   });
 });
 
-test('the schema is printed for editors, and as JSON that Cedar reads back', async () => {
-  const printed = async (...argv: string[]): Promise<string> => {
-    const out: string[] = [];
-    const terminal: Terminal = {
-      out: (line) => void out.push(line),
-      err: () => undefined,
-      status: () => undefined,
-      paint: (_, text) => text,
-      interactive: false,
-      width: undefined,
-    };
-    assert.equal(await main(['policy', 'schema', ...argv], terminal), 0);
-    return out.join('\n');
+const printed = async (...argv: string[]): Promise<string> => {
+  const out: string[] = [];
+  const terminal: Terminal = {
+    out: (line) => void out.push(line),
+    err: () => undefined,
+    status: () => undefined,
+    paint: (_, text) => text,
+    interactive: false,
+    width: undefined,
   };
+  assert.equal(await main(['policy', 'schema', ...argv], terminal), 0);
+  return out.join('\n');
+};
+
+test('the schema is printed for editors, and as JSON that Cedar reads back', async () => {
   assert.match(await printed(), /^entity Group;/);
   const schema = JSON.parse(await printed('--json'));
   const staticPolicies = {
