@@ -5,7 +5,7 @@ import type { Slab } from '../slab.ts';
 export type CellMask = (cell: Buffer, start: number, end: number, out: Slab) => boolean;
 
 const star = 0x2a;
-const at = 0x40;
+const atSign = 0x40;
 const dot = 0x2e;
 const space = 0x20;
 const underscore = 0x5f;
@@ -25,28 +25,71 @@ export function fixedText(bytes: Buffer): CellMask {
 
 /** `h_` and 144 bits of HMAC-SHA-256: equal values stay equal, so that masked columns can be joined by eye. */
 export function tokenText(hmac: Hmac, padded: boolean): CellMask {
+  const tokens = new Tokens();
   return (cell, start, end, out) => {
     let last = end;
     // The padding of char(n) is none of the value.
     if (padded) while (last > start && cell[last - 1] === space) last -= 1;
-    const digest = hmac.of(cell, start, last);
     out.reserve(token);
-    const { buffer } = out;
-    buffer[out.at] = h;
-    buffer[out.at + 1] = underscore;
-    out.at += 2;
-    for (let i = 0; i < tokenBytes; i += 3) base64(digest, i, buffer, out);
+    const at = tokens.place(cell, start, last);
+    if (at < 0) writeToken(hmac.of(cell, start, last), out.buffer, out.at);
+    else {
+      if (tokens.isNew) writeToken(hmac.of(cell, start, last), tokens.made, at);
+      tokens.made.copy(out.buffer, out.at, at, at + token);
+    }
+    out.at += token;
     return true;
   };
 }
 
-/** Three bytes as four characters of base64url (RFC 4648 section 5). */
-function base64(digest: Buffer, i: number, buffer: Buffer, out: Slab): void {
-  const bits = digest.readUIntBE(i, 3);
-  for (let shift = 18; shift >= 0; shift -= 6) {
-    buffer[out.at] = alphabet[(bits >>> shift) & 63] ?? 0;
-    out.at += 1;
+function writeToken(digest: Buffer, to: Buffer, at: number): void {
+  to[at] = h;
+  to[at + 1] = underscore;
+  for (let i = 0, next = at + 2; i < tokenBytes; i += 3, next += 4) base64(digest, i, to, next);
+}
+
+const SLOTS = 512;
+const LONGEST = 40;
+
+/** Tokens of values that came lately, because values of a column often come again; without a string for each. */
+class Tokens {
+  readonly #values = Buffer.alloc(SLOTS * LONGEST);
+  readonly #lengths = new Int16Array(SLOTS).fill(-1);
+  readonly made = Buffer.alloc(SLOTS * token);
+  /** The token at the place that was asked for last is still to be written. */
+  isNew = false;
+
+  /** Where the token of a value is in `made`; -1 for values that are not kept. */
+  place(cell: Buffer, start: number, end: number): number {
+    const length = end - start;
+    if (length > LONGEST) return -1;
+    // FNV-1a; who makes values meet in one slot only makes them slower.
+    let sum = 0x811c9dc5;
+    for (let i = start; i < end; i += 1) sum = Math.imul(sum ^ (cell[i] ?? 0), 0x01000193);
+    const slot = (sum ^ (sum >>> 15)) & (SLOTS - 1);
+    const from = slot * LONGEST;
+    this.isNew = this.#lengths[slot] !== length || !this.#holds(from, cell, start, end);
+    if (this.isNew) {
+      cell.copy(this.#values, from, start, end);
+      this.#lengths[slot] = length;
+    }
+    return slot * token;
   }
+
+  #holds(from: number, cell: Buffer, start: number, end: number): boolean {
+    for (let i = start; i < end; i += 1)
+      if (this.#values[from + i - start] !== cell[i]) return false;
+    return true;
+  }
+}
+
+/** Three bytes as four characters of base64url (RFC 4648 section 5). */
+function base64(digest: Buffer, i: number, to: Buffer, at: number): void {
+  const bits = ((digest[i] ?? 0) << 16) | ((digest[i + 1] ?? 0) << 8) | (digest[i + 2] ?? 0);
+  to[at] = alphabet[bits >>> 18] ?? 0;
+  to[at + 1] = alphabet[(bits >>> 12) & 63] ?? 0;
+  to[at + 2] = alphabet[(bits >>> 6) & 63] ?? 0;
+  to[at + 3] = alphabet[bits & 63] ?? 0;
 }
 
 /** Stars for all but the last characters, at most `keep` and at most a quarter of them, as many stars as are hidden. */
@@ -96,7 +139,7 @@ function emailParts(
   let lastDot = -1;
   for (let i = start; i < end; i += 1)
     if (cell[i] === dot) lastDot = i;
-    else if (cell[i] === at) {
+    else if (cell[i] === atSign) {
       if (middle >= 0) return undefined;
       middle = i;
     }

@@ -79,6 +79,20 @@ suite('a masked cell', () => {
     assert.equal(maskCell({ kind: 'hash' }, Buffer.from('x'), text, 0, Buffer.alloc(8)), null);
   });
 
+  test('has the same token whether the value came lately or not, and never that of another', () => {
+    const mask: Mask = { kind: 'hash', class: 'x' };
+    const alone = (value: string): string | null => masked(mask, value);
+    const column = columnMask(mask, { oid: text, modifier: -1 }, 0, key);
+    const slab = new Slab();
+    for (let i = 0; i < 4_000; i += 1) {
+      const value = `value ${i % 1_500}`.padEnd(i % 60, '.');
+      const cell = Buffer.from(value);
+      slab.begin();
+      column?.(cell, 0, cell.length, slab);
+      assert.equal(slab.item().toString(), alone(value), value);
+    }
+  });
+
   test('keeps at most a quarter of the characters, is valid UTF-8 and little longer than the cell', () => {
     fc.assert(
       fc.property(
