@@ -49,6 +49,25 @@ function suite(mode: Mode): void {
     assert.deepEqual(kit.slack.refusals, []);
   });
 
+  test('the same again is approved with its own button, and the card says so', async () => {
+    const words = 'any one row of shop.public.orders by id; nothing else may differ';
+    const { request, message } = await kit.hold(
+      { shapeMs: 1_800_000 },
+      { shape: { words, ms: 1_800_000 } },
+    );
+    assert.ok(shows(message, words));
+    assert.equal((await kit.actor.click('UENG', 'approve-shape', message)).status, 200);
+    assert.equal(await state(request.id), 'pending');
+    assert.equal((await kit.actor.click('UAPP', 'approve-shape', message)).status, 200);
+    const settled = await kit.requests.settled(request.id, soon());
+    assert.equal(settled.decisions[0]?.shape, true);
+    assert.deepEqual(settled.shape?.approvers, ['approver@example.com']);
+    await kit.slack.until(() =>
+      shows(message, 'Approved, and the same again by approver@example.com'),
+    );
+    assert.deepEqual(kit.slack.refusals, []);
+  });
+
   test('a denial asks for a reason in a modal, and the card and the requester get it', async () => {
     const { request, message } = await kit.hold();
     await kit.actor.click('UAPP', 'deny', message);

@@ -2,7 +2,7 @@ import { type Bot, startBot } from '#bot/main.ts';
 import type { Config, SlackConfig } from '#src/config/config.ts';
 import type { Requirement } from '#src/policy/verdict.ts';
 import type { Card } from '#src/approval/request.ts';
-import { STATEMENT, asked, binding, startRequests, startStore } from './approval.ts';
+import { STATEMENT, asked, binding, digestOf, startRequests, startStore } from './approval.ts';
 import { APP, httpDoor, slackActor, socketDoor } from './slack-actor.ts';
 import { type FakeSlack, TEAM, startFakeSlack } from './slack.ts';
 
@@ -85,9 +85,10 @@ export async function startSlackKit(mode: Mode = 'http') {
     actor: actorOf(mode, slack, address),
     /** Opens a request and waits for its card. */
     async hold(requirement: Partial<Requirement> = {}, card: Partial<Card> = {}) {
-      const request = await requests.open(
-        asked({ channels: ['db-approvals'], ...requirement }, card),
-      );
+      const request = await requests.open({
+        ...asked({ channels: ['db-approvals'], ...requirement }, card),
+        ...(card.shape && { shape: digestOf('the shape') }),
+      });
       const message = await slack.until(() =>
         slack.messages.find((one) => JSON.stringify(one.metadata ?? '').includes(request.id)),
       );
