@@ -1,4 +1,4 @@
-import { chmod, mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { writeConfig } from '#cli/demo/config.ts';
@@ -80,6 +80,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   const gateway = async (name: string, auditLog: GatewayOptions['auditLog']): Promise<Middle> => {
     const config = join(places.home, `${name}.yaml`);
     await writeConfig({ ...places, config }, { store, shop, console: next++, postgres: next++ });
+    await writeFile(join(places.policies, 'bench.cedar'), MASK_RULES);
     const logFile = join(folder, `${name}.log`);
     return startGateway({ config, name, logFile, auditLog });
   };
@@ -122,7 +123,24 @@ async function startTarget(
   return startCluster({ dir, name: 'shop', port, log: say, settings });
 }
 
-/** `bench.accounts` is pgbench's table at scale 1; `bench.bulk` has rows of 100 bytes. */
+/** Columns of `bench.masked`, with what they hold in row `i` and the mask on them. */
+const MASKED = [
+  ['name', 'text', `'Name ' || i`, 'fixed:hidden'],
+  ['ssn', 'text', `'123-45-' || lpad((i % 10000)::text, 4, '0')`, 'null'],
+  ['card', 'text', `'411111' || lpad(i::text, 10, '0')`, 'last4'],
+  ['email', 'text', `'person' || i || '@example.org'`, 'email'],
+  ['phone', 'text', `'+1202' || lpad(i::text, 7, '0')`, 'hash'],
+  ['city', 'text', `(array['Lisbon', 'Porto', 'Braga'])[1 + i % 3]`, 'hash:city'],
+  ['account', 'bigint', '4000000000 + i', 'last4'],
+  ['branch', 'int', '1000 + i % 500', 'hash'],
+] as const;
+export const MASKED_COLUMNS = MASKED.length;
+const MASK_RULES = MASKED.map(
+  ([name, , , mask]) =>
+    `@id("bench-${name}") @mask("${mask}") forbid (principal, action == Action::"reveal", resource == Column::"shop/bench/masked/${name}");`,
+).join('\n');
+
+/** `bench.accounts` is pgbench's table at scale 1; `bench.bulk` has rows of 100 bytes, `bench.masked` only masked columns. */
 async function makeTables(url: string): Promise<string> {
   return withClient(url, async (client) => {
     await client.query(`
@@ -131,9 +149,11 @@ async function makeTables(url: string): Promise<string> {
       insert into bench.accounts select i, 1, 0, '' from generate_series(1, ${SCALE_ROWS}) i;
       create unlogged table bench.bulk (line text not null);
       insert into bench.bulk select rpad(i::text, ${BULK_BYTES - 1}, 'x') from generate_series(1, ${BULK_ROWS}) i;
+      create unlogged table bench.masked (${MASKED.map(([name, type]) => `${name} ${type}`).join(', ')});
+      insert into bench.masked select ${MASKED.map(([, , value]) => value).join(', ')} from generate_series(1, ${BULK_ROWS}) i;
       grant usage on schema bench to gateway, analyser;
       grant select on all tables in schema bench to gateway;`);
-    await client.query('vacuum (analyze, freeze) bench.accounts, bench.bulk');
+    await client.query('vacuum (analyze, freeze) bench.accounts, bench.bulk, bench.masked');
     const { rows } = await client.query<{ version: string }>(
       `select current_setting('server_version') as version`,
     );
