@@ -118,3 +118,75 @@ test('keys are shown, as many as the rule says', async () => {
   const both = await rows(`update pairs set text = 'y' where tenant = 2`);
   assert.deepEqual(both.sample.columns, ['tenant', 'id']);
 });
+
+test('no key of a ruled column, and none in which a detector hits', async () => {
+  const ruled = await rows('update hidden_keys set n = 5 where n < 3');
+  assert.equal(ruled.counted, 2);
+  assert.equal(ruled.sample, undefined);
+  const detected = await rows('update mails set n = 5');
+  assert.deepEqual(detected.sample.keys, [['•••']]);
+});
+
+test('what the record of a statement hides, the records of its estimates hide', async () => {
+  const held = await heldWith(gateway, `update customers set city = 'x' where ssn = '123-45-0007'`);
+  assert.equal(held.request.rows.counted, 1);
+  await held.end();
+  const all = JSON.stringify(await gateway.records());
+  const { rows: requests } = await gateway.storeSql.query('select * from countersign.request');
+  assert.ok(all.includes('countersign estimate'));
+  assert.doesNotMatch(all + JSON.stringify(requests), /123-?45-?0007/);
+});
+
+test('each query of an estimate is a record with an outcome, in a transaction that only reads', async () => {
+  const records = await gateway.records();
+  const own = records.filter(
+    (row) => row.kind === 'statement' && String(row.json.body.class).includes('estimate'),
+  );
+  assert.ok(own.length > 20);
+  for (const { statement, json } of own) {
+    assert.match(
+      json.body.text,
+      /^\/\* countersign estimate \*\/ (explain \(format json\)|select)/,
+    );
+    assert.ok(records.some((row) => row.kind === 'outcome' && row.statement === statement));
+  }
+  const begun = records.filter((row) =>
+    row.json.body.text?.endsWith('begin transaction read only'),
+  );
+  assert.ok(begun.length > 10);
+});
+
+test('what ran before in the session is told with its outcome, and what became of the same before', async () => {
+  const client = await gateway.open();
+  await client.query('select count(*) from orders');
+  await client.query('select nothing from orders').catch(() => undefined);
+  const sql = (id: number): string =>
+    `update orders set status = 'told', total = total where id = ${id}`;
+  const ask = async (id: number, decision: string): Promise<any> => {
+    const { rows: known } = await gateway.storeSql.query('select id from countersign.request');
+    const answer = client.query(sql(id)).catch((error: unknown) => error);
+    const { id: request } = await gateway.pending(known.map((row) => row.id));
+    const { body } = await gateway.api('approver', `/requests/${request}`);
+    await gateway.api('approver', `/requests/${request}/decision`, { decision, reason: 'said' });
+    await answer;
+    return body.card;
+  };
+  const first = await ask(1, 'deny');
+  assert.equal(first.same, undefined);
+  assert.deepEqual(
+    first.before.map(({ text, verdict }: any) => [text, verdict]),
+    [
+      ['select count(*) from orders', 'allow'],
+      // What cannot be analysed is shown to nobody.
+      ['•••', 'deny'],
+    ],
+  );
+  const second = await ask(2, 'approve');
+  assert.deepEqual([second.same.approved, second.same.denied], [0, 1]);
+  assert.deepEqual(second.same.lastDenied.by, ['approver@example.com']);
+  const third = await ask(3, 'deny');
+  assert.deepEqual([third.same.approved, third.same.denied], [1, 1]);
+  assert.equal(third.before.at(-2).verdict, 'hold');
+  assert.equal(third.before.at(-1).verdict, 'approved');
+  await client.end();
+});

@@ -27,7 +27,7 @@ function stepsOf(records: readonly RecordView[]): readonly Step[] {
   });
 }
 
-const isOwn = ({ first }: Step): boolean => textOf(first.body?.['class']) === 'countersign';
+const isOwn = ({ first }: Step): boolean => textOf(first.body?.['class']).startsWith('countersign');
 
 /** `3.5 ms`, `240 ms`, `1.2 s` */
 function took(ms: number): string {
@@ -109,7 +109,9 @@ function stepItem({ first, all }: Step): Html {
 function ownQuestions(steps: readonly Step[]): Html | undefined {
   if (steps.length === 0) return undefined;
   return html`<details>
-    <summary>${steps.length} of the gateway’s own, which read the session’s settings</summary>
+    <summary>
+      ${steps.length} of the gateway’s own, which read the session’s settings or estimate rows
+    </summary>
     <ol class="plain">
       ${steps.map(
         ({ first, all }) =>
