@@ -1,5 +1,6 @@
 import { SqlError, parseSync } from 'libpg-query';
 import { maskDetected } from '#src/mask/detect.ts';
+import { classOf } from './class-names.ts';
 import { hidden } from './bound-text.ts';
 import { fromBytes, toBytes, tokens } from './lexer.ts';
 import { fitsInline } from './parse.ts';
@@ -23,12 +24,6 @@ export type NameChange = { readonly prepares: string } | { readonly forgets: str
 type Tree = Readonly<Record<string, unknown>>;
 type Seen = Omit<Glance, 'text'>;
 
-const CLASSES: Readonly<Record<string, string>> = {
-  VariableSetStmt: 'set',
-  VariableShowStmt: 'show',
-  ClosePortalStmt: 'close',
-  DeclareCursorStmt: 'declare',
-};
 /** A literal of any other statement may be a secret whatever it is: ALTER ROLE … PASSWORD and the like. */
 const PLAIN = new Set(
   'select insert update delete merge explain transaction show close declare fetch execute deallocate discard prepare listen notify unlisten lock checkpoint'.split(
@@ -91,12 +86,7 @@ type StatementSeen = {
 
 function statementOf(stmt: object): StatementSeen {
   const [[tag, body] = ['', {}]] = Object.entries(stmt);
-  const name =
-    CLASSES[tag] ??
-    tag
-      .replace(/Stmt$/, '')
-      .replace(/(?<=[a-z])(?=[A-Z])/g, '-')
-      .toLowerCase();
+  const name = tag === 'DeclareCursorStmt' ? 'declare' : classOf(stmt);
   const tables = new Set<string>();
   relations(stmt, tables);
   const words = tables.size === 0 ? name : `${name}: ${[...tables].join(', ')}`;

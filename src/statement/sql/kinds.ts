@@ -18,7 +18,7 @@ const words: Readonly<Record<string, string>> = {
 };
 
 /** A kind of object as SQL spells it, in lower case: `materialized view`. */
-export function kindWords(type: ObjectType | undefined): string {
+export function kindWords(type: ObjectType | (string & {}) | undefined): string {
   if (type === undefined) return 'object';
   return words[type] ?? type.slice('OBJECT_'.length).toLowerCase().replaceAll('_', ' ');
 }

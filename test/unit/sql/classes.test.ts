@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { parseSync } from 'libpg-query';
+import { classOf } from '#src/statement/sql/class-names.ts';
 import { inFull } from './classes-brief.ts';
 import { corpus } from './corpus.ts';
 import { type TestTarget, startTarget } from './target.ts';
@@ -46,6 +47,18 @@ describe('every class of statement', () => {
         assert.ok(parsed.some(({ stmt }) => Object.keys(stmt ?? {})[0] === node));
         assert.deepEqual(inFull(await target.analyse(sql)), expected);
       });
+
+  it('a class is the same by the parse tree alone', async () => {
+    // Cursors and EXECUTE have the class of what is behind them.
+    const others = new Set(['DeclareCursorStmt', 'ExecuteStmt']);
+    for (const { node, cases } of corpus)
+      for (const { sql, expected } of cases) {
+        const stmt = parseSync(sql).stmts?.[0]?.stmt;
+        const found = /^\S+/.exec(expected[0] ?? '')?.[0];
+        if (found === 'refused' || others.has(node) || !stmt || !(node in stmt)) continue;
+        assert.equal(classOf(stmt), found, sql);
+      }
+  });
 
   it('docs/statements.md names each of them, and none that is not there', async () => {
     const known = new Set(['connect', 'select', 'fetch', 'prepare']);
