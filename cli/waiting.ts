@@ -15,6 +15,9 @@ export function isHold(notice: Notice): boolean {
   return notice.message?.startsWith('countersign: held ') ?? false;
 }
 
+const isConfirmation = (notice: Notice): boolean =>
+  notice.message?.startsWith('countersign: confirm this connection ') ?? false;
+
 /** When a hold ends by itself, in milliseconds since the epoch; the notice's detail says it in ISO 8601. */
 export function holdEnds(notice: Notice): number | undefined {
   const at = /until (\d{4}-\d{2}-\d{2}T[\d:.]+Z)/.exec(notice.detail ?? '')?.[1];
@@ -33,12 +36,19 @@ export function noticeLines(notice: Notice): string[] {
 export class Waiting {
   readonly #terminal: Terminal;
   #timer: NodeJS.Timeout | undefined;
+  /** The link that was shown. */
+  #confirmed: string | undefined;
 
   constructor(terminal: Terminal) {
     this.#terminal = terminal;
   }
 
   show(notice: Notice): void {
+    // A gateway says it again with the first statement, for clients that show notices only then.
+    if (isConfirmation(notice)) {
+      if (this.#confirmed === notice.hint) return;
+      this.#confirmed = notice.hint;
+    }
     for (const line of noticeLines(notice)) this.#terminal.err(line);
     this.stop();
     if (!isHold(notice) || !this.#terminal.interactive) return;

@@ -7,6 +7,13 @@ import type { Policy } from '#src/policy/policy.ts';
 import type { Database } from '#src/store/database.ts';
 import type { Notices } from '#src/store/notices.ts';
 import type { SessionFacts } from './gate/gate.ts';
+import {
+  personEnded,
+  TOKEN_ENDED,
+  UNKNOWN_PERSON,
+  UNWELCOME,
+  type Ending,
+} from './postgres/endings.ts';
 
 const LOOK_MS = 2_000;
 
@@ -16,7 +23,7 @@ type Parts = {
   readonly directory: OpenDirectory;
   readonly reload: { readonly policy: Policy };
   readonly sessions: {
-    revoke(why: (session: SessionFacts, token: string) => string | undefined): void;
+    revoke(why: (session: SessionFacts, token: string) => Ending | undefined): void;
     tokens(): readonly string[];
     recheck(): Promise<void>;
   };
@@ -43,7 +50,9 @@ export function endSessions(parts: Parts): () => void {
   const stop = notices.on(ENDED, (payload) => {
     const ended = payload === undefined ? undefined : endedFrom(payload);
     if (ended)
-      sessions.revoke(({ person }) => (personKey(person) === ended.email ? ended.why : undefined));
+      sessions.revoke(({ person }) =>
+        personKey(person) === ended.email ? personEnded(ended.why) : undefined,
+      );
     else tokens();
   });
   // A session that ends takes its holds along; only then the others are judged again.
@@ -73,9 +82,7 @@ async function endUnknown({ sessions, directory }: Parts, email?: string): Promi
   await Promise.all(
     [...open].map(async (person) => (await directory.find(person)) ?? nobody.add(person)),
   );
-  sessions.revoke(({ person }) =>
-    nobody.has(person) ? 'this person is no longer known here' : undefined,
-  );
+  sessions.revoke(({ person }) => (nobody.has(person) ? UNKNOWN_PERSON : undefined));
   return open.size;
 }
 
@@ -97,7 +104,7 @@ async function endUnwelcome(parts: Parts, email: string): Promise<number> {
     const who = now.get(agent);
     if (!who || personKey(person) !== email) return undefined;
     const { kind } = reload.policy.connect(who, target, context);
-    return kind === 'allow' ? undefined : 'this person may no longer connect here';
+    return kind === 'allow' ? undefined : UNWELCOME;
   });
   return open;
 }
@@ -115,7 +122,5 @@ function connected(sessions: Parts['sessions'], email: string | undefined): Read
 async function endTokens({ db, sessions }: Parts): Promise<void> {
   const ended = await endedTokens(db, sessions.tokens());
   if (ended.size === 0) return;
-  sessions.revoke((_session, token) =>
-    ended.has(token) ? 'the token of this session was revoked or has expired' : undefined,
-  );
+  sessions.revoke((_session, token) => (ended.has(token) ? TOKEN_ENDED : undefined));
 }

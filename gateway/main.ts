@@ -32,6 +32,7 @@ import { Analysers } from './postgres/analysers.ts';
 import { namesOfAll } from './postgres/columns.ts';
 import { openOidc } from './oidc.ts';
 import { Cancels } from './postgres/cancel.ts';
+import { TARGET_GONE } from './postgres/endings.ts';
 import { listenPostgres } from './postgres/listener.ts';
 import type { SessionDeps } from './postgres/deps.ts';
 import { Sessions } from './postgres/session.ts';
@@ -205,7 +206,7 @@ async function openGateway(
   opened.defer(endSessions({ ...core, sessions, subject, changed: () => holds.rulesChanged() }));
   core.onReload(() => {
     sessions.revoke(({ target }) =>
-      reload.config.targets.has(target.name) ? undefined : 'this target was taken out',
+      reload.config.targets.has(target.name) ? undefined : TARGET_GONE,
     );
     sessions.recheck().catch(onError);
     analysers.closeUnused(inUse).catch(onError);

@@ -1,5 +1,10 @@
 import type { Config } from '#src/config/config.ts';
-import { certificates, readServerPem, readTargetPem } from '#src/config/tls.ts';
+import {
+  certificates,
+  readServerPem,
+  readTargetPem,
+  type CertificateFact,
+} from '#src/config/tls.ts';
 import { failed, type Check } from './check.ts';
 
 const DAY_MS = 86_400_000;
@@ -10,7 +15,7 @@ export async function checkCertificates(
   config: Pick<Config, 'tls' | 'targets'>,
   now = Date.now(),
 ): Promise<readonly Check[]> {
-  const checks = (await certificates(config)).map((fact): Check => {
+  const checks = once(await certificates(config)).map((fact): Check => {
     if ('problem' in fact)
       return {
         what: 'certificate',
@@ -35,4 +40,16 @@ export async function checkCertificates(
     if (reading.status === 'rejected')
       checks.push(failed('certificate files', reading.reason, 'key and certificate come together'));
   return checks;
+}
+
+/** One certificate may stand in several files: an authority beside what it has signed, or for several targets. */
+function once(facts: readonly CertificateFact[]): readonly CertificateFact[] {
+  const known = new Map<string, CertificateFact>();
+  for (const fact of facts) {
+    const key = 'problem' in fact ? fact.file : `${fact.subject}\0${fact.notAfter.getTime()}`;
+    const before = known.get(key);
+    const file = before ? `${before.file} and ${fact.file}` : fact.file;
+    known.set(key, before?.file === fact.file ? before : { ...fact, file });
+  }
+  return [...known.values()];
 }

@@ -1,6 +1,7 @@
 import { Withdrawal } from '../gate/holds.ts';
 import { ClientMessage as M, Framer, ProtocolViolation, type Frame } from './codec.ts';
 import type { ConversationParts } from './deps.ts';
+import { STOPPING, type Ending } from './endings.ts';
 import type { Engine, EngineHooks } from './engine.ts';
 import { fatalMessage } from './refusal.ts';
 
@@ -25,7 +26,7 @@ export class Conversation {
   #pumping = false;
   #closed = false;
   #stopping = false;
-  #why = 'the gateway is stopping';
+  #ending = STOPPING;
   #cancelling: Promise<void> | undefined;
   #finish: () => void = () => undefined;
 
@@ -85,21 +86,21 @@ export class Conversation {
   /** No new statement; a hold ends as abandoned; what runs may end. */
   stop(): void {
     this.#stopping = true;
-    this.#engine.withdraw(new Withdrawal('abandoned', `${this.#why}; nothing was run`));
+    this.#engine.withdraw(new Withdrawal('abandoned', `${this.#ending.why}; nothing was run`));
     if (this.#engine.quiet && !this.#pumping) this.#goodbye();
   }
 
   /** As stop: what runs may end, but the session may not go on. */
   retire(why: string): void {
     if (this.#closed || this.#stopping) return;
-    this.#why = why;
+    this.#ending = { ...STOPPING, why };
     this.stop();
   }
 
   /** As stop, and what runs is cancelled: the right to be here was taken away. */
-  revoke(why: string): void {
+  revoke(ending: Ending): void {
     if (this.#closed || this.#stopping) return;
-    this.#why = why;
+    this.#ending = ending;
     this.stop();
     if (this.#closed) return;
     void this.#cancelTarget();
@@ -194,8 +195,8 @@ export class Conversation {
     if (this.#closed) return;
     this.#say(
       fatalMessage('57P01', {
-        message: `countersign: ${this.#why}`,
-        hint: 'Connect again.',
+        message: `countersign: ${this.#ending.why}`,
+        hint: this.#ending.hint,
       }),
     );
     this.#end();

@@ -7,6 +7,7 @@ import { ofSession } from '../gate/record.ts';
 import { isUnrestricted } from '../gate/unrestricted.ts';
 import { Conversation } from './conversation.ts';
 import type { SessionDeps } from './deps.ts';
+import { STOPPING, type Ending } from './endings.ts';
 import { parameterStatus, readyForQuery } from './codec.ts';
 import { Fatal } from './fatal.ts';
 import type { Client, Greeted } from './listener.ts';
@@ -104,10 +105,10 @@ export class Sessions {
   }
 
   /** Ends at once the sessions for which `why` says a reason. */
-  revoke(why: (session: SessionFacts, token: string) => string | undefined): void {
+  revoke(why: (session: SessionFacts, token: string) => Ending | undefined): void {
     for (const [conversation, { facts, token }] of this.#open) {
-      const reason = why(facts, token);
-      if (reason !== undefined) conversation.revoke(reason);
+      const ending = why(facts, token);
+      if (ending) conversation.revoke(ending);
     }
   }
 
@@ -118,7 +119,7 @@ export class Sessions {
       free.map(async ([conversation, { facts, config }]) => {
         if (await isUnrestricted(this.#deps, facts)) return;
         // A stream of changes has no end of its own.
-        if (config.replication === true) conversation.revoke(RESTRICTED);
+        if (config.replication === true) conversation.revoke({ ...STOPPING, why: RESTRICTED });
         else conversation.retire(RESTRICTED);
       }),
     );
@@ -230,10 +231,14 @@ async function begin(
     });
   if (allowed) return;
   if (verdict.kind === 'allow') throw unknownTarget(client.target);
-  throw new Fatal('42501', `countersign: ${verdict.message}`, {
-    detail: `Refused by rule ${verdict.rules.join(', ')}.`,
-    hint: `Ask the operator for a rule that lets you connect to ${client.target}.`,
-  });
+  throw new Fatal(
+    '42501',
+    `countersign: there is no target "${client.target}" for you: ${verdict.message}`,
+    {
+      detail: `Refused by rule ${verdict.rules.join(', ')}.`,
+      hint: `Is the name right? It is the database: dbname=<target>. If it is, ask for access to it, or ask whoever keeps its rules.`,
+    },
+  );
 }
 
 function rowOf(facts: SessionFacts, agent: string | undefined) {

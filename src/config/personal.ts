@@ -29,8 +29,11 @@ export function personalTarget(
     const role = fill(user, login);
     return isName(login) && role.length <= LONGEST ? role : undefined;
   };
-  const personal: Personal = Object.assign(theirs, { roleOf, reference: written });
-  const target = { ...base, user, password: ofNobody(base.name, written), personal };
+  const { cert = '', key = '', ...tls } = base.tls;
+  const reference = [written, cert, key].join('\0');
+  const personal: Personal = Object.assign(theirs, { roleOf, reference });
+  // The analyser comes without a certificate: those here are of people.
+  const target = { ...base, user, password: ofNobody(base.name, written), tls, personal };
   return target;
 }
 

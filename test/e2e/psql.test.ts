@@ -42,7 +42,7 @@ test('psql tells the stranger which rule is missing and whom to ask', { skip }, 
   const { code, err } = await kit.psql('stranger', 'select 1');
   assert.equal(code, 2);
   assert.match(err, /no rule permits connect on shop/);
-  assert.match(err, /HINT: .*operator/);
+  assert.match(err, /HINT: .*ask for access/);
 });
 
 test(

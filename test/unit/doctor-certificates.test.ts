@@ -22,6 +22,15 @@ test('the doctor says which certificate ends, and which key belongs to none', as
     assert.deepEqual(await states(key, 10), ['warn']);
     assert.deepEqual(await states(key, 21), ['fail']);
     assert.deepEqual(await states(other, 0), ['ok', 'fail']);
+    // The same one in two files is one, with both named.
+    const copy = await writePem(dir, { copy: one.cert });
+    const tls = { key, cert, clientCa: copy.copy };
+    const [found, ...rest] = await checkCertificates(
+      { tls, targets: new Map() },
+      Date.now() + 21 * 86_400_000,
+    );
+    assert.deepEqual(rest, []);
+    assert.ok(found?.next?.includes(cert) && found.next.includes(copy.copy));
   } finally {
     await rm(dir, { recursive: true });
   }

@@ -33,6 +33,7 @@ suite('a target where each person has a role of their own', () => {
     assert.equal(jane.tls.cert, join(folder.dir, 'jane.pem'));
     assert.equal(jane.tls.key, join(folder.dir, 'jane.key'));
     assert.equal(jane.shared, target);
+    assert.equal(target?.tls.cert, undefined, 'the analyser is nobody’s');
     assert.equal(target?.personal?.('jane'), jane, 'what is kept of a secret is kept');
     await assert.rejects(target.password(), /a password for each person, and none of its own/);
   });
@@ -46,6 +47,10 @@ suite('a target where each person has a role of their own', () => {
     assert.equal(sameTarget(await shop(), await shop()), true);
     const other = await shop({ 'targets.shop.password': '${file:./other/{{person.login}}}' });
     assert.equal(sameTarget(await shop(), other), false);
+    const certified = await shop({
+      'targets.shop.tls': { cert: './{{person.login}}.pem', key: './{{person.login}}.key' },
+    });
+    assert.equal(sameTarget(await shop(), certified), false);
     const named = await shop({ 'targets.shop.user': 'x_{{person.login}}' });
     assert.equal(sameTarget(await shop(), named), false);
   });

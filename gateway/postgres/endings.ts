@@ -1,0 +1,30 @@
+/** Why a session ends although nobody in it asked for that, and what its person can do now. */
+export type Ending = { readonly why: string; readonly hint: string };
+
+export const STOPPING: Ending = { why: 'the gateway is stopping', hint: 'Connect again.' };
+
+export const TOKEN_ENDED: Ending = {
+  why: 'the token of this session was revoked or has expired',
+  hint: 'Connect with another token: countersign login, or Your account in the console. If you did not end this one, its records say who did.',
+};
+
+export const UNKNOWN_PERSON: Ending = {
+  why: 'this person is no longer known here',
+  hint: 'Sign in to the console again. If that is refused, whoever administers people here can let you in again.',
+};
+
+export const UNWELCOME: Ending = {
+  why: 'this person may no longer connect here',
+  hint: 'Your groups, grants or the rules have changed: ask for access again, or ask whoever keeps the rules of this target.',
+};
+
+export const TARGET_GONE: Ending = {
+  why: 'this target was taken out',
+  hint: 'Ask the operator of the gateway where it is now.',
+};
+
+/** Somebody, or the provider, has ended everything of this person. */
+export const personEnded = (why: string): Ending => ({
+  why,
+  hint: 'Everything of yours was ended here. Whoever administers people, or your identity provider, can let you in again; then connect again.',
+});
