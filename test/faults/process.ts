@@ -29,8 +29,8 @@ export class Killable {
     this.#file = file;
   }
 
-  static async start(): Promise<Killable> {
-    const gateway = await startHeld();
+  static async start(options?: Parameters<typeof startHeld>[0]): Promise<Killable> {
+    const gateway = await startHeld(options);
     await gateway.token('engineer');
     await gateway.token('approver', 'decide');
     // From here on another process is this gateway: what is kept is the servers, the tokens and the addresses.
