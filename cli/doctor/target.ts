@@ -4,6 +4,7 @@ import { connectClient } from '#gateway/postgres/analyser/client.ts';
 import type { TargetConfig } from '#src/config/config.ts';
 import { failed, type Check } from './check.ts';
 import { clock } from './clock.ts';
+import { checkReach } from './reach.ts';
 
 /** Both roles can sign in, and neither can do more than it is there for. */
 export async function checkTarget(target: TargetConfig): Promise<readonly Check[]> {
@@ -76,6 +77,7 @@ async function gatewayRole(target: TargetConfig): Promise<readonly Check[]> {
       const role = await attributes(client);
       return [
         powers(what, target.user, role),
+        ...(await checkReach(target.name, target.user, client)),
         version(target.name, role),
         clock(target.name, role.now.getTime(), asked, Date.now()),
       ];
@@ -141,6 +143,13 @@ async function analyserRole(target: TargetConfig): Promise<Check> {
           next: `revoke it: ${user} only parses, and needs CONNECT and USAGE on schemas`,
         };
       await client.query('set log_min_messages = fatal');
+      if (!(await handsOutTree(client)))
+        return {
+          what,
+          state: 'fail' as const,
+          found: 'the server does not hand out its analysed tree (debug_print_rewritten)',
+          next: `let targets.${target.name} reach PostgreSQL itself, without a pooler in between: no statement can be judged now`,
+        };
       return powers(what, user, role);
     });
   } catch (error) {
@@ -153,6 +162,18 @@ async function analyserRole(target: TargetConfig): Promise<Check> {
         : `correct targets.${target.name}.analyser, and see that it may log in`,
     );
   }
+}
+
+/** Whether lineage can be read from this server. */
+async function handsOutTree(client: pg.Client): Promise<boolean> {
+  let found = false;
+  client.on('notice', ({ detail }) => {
+    if (detail?.startsWith('(') === true) found = true;
+  });
+  await client.query('set client_min_messages = log');
+  await client.query('set debug_print_rewritten = on');
+  await client.query('select 1');
+  return found;
 }
 
 /** A server that asks for no password lets everybody who reaches it past the gateway. */

@@ -89,6 +89,50 @@ test('each power of a role that would let people past the rules is named, with h
   }
 });
 
+test('what the rights of the target would close is named, with how to close it', async () => {
+  const shop = inDatabase(server.url, 'shop');
+  const closed = found(await checkTarget(target()));
+  assert.match(closed.get('shop: reach') ?? '', /^ok /);
+  const cases: readonly (readonly [what: string, give: string, take: string, says: RegExp])[] = [
+    [
+      'own tables',
+      'alter table orders owner to gateway',
+      'alter table orders owner to postgres',
+      /^warn gateway owns public\.orders$/,
+    ],
+    [
+      'functions of others',
+      `create function peek() returns text language sql security definer as 'select ssn from customers limit 1'`,
+      'drop function peek',
+      /^warn gateway may call, with the rights of their owner, peek\(\)$/,
+    ],
+    [
+      'ways out',
+      'create extension dblink',
+      'drop extension dblink',
+      /^warn gateway may use dblink$/,
+    ],
+    [
+      'statistics',
+      'grant pg_read_all_stats to gateway',
+      'revoke pg_read_all_stats from gateway',
+      /^warn .*pg_read_all_stats$/,
+    ],
+    [
+      'new objects',
+      'grant create on schema public to gateway',
+      'revoke create on schema public from gateway',
+      /^warn .*schema public$/,
+    ],
+  ];
+  for (const [what, give, take, says] of cases) {
+    await sqlOn(shop, give);
+    const checks = found(await checkTarget(target()));
+    assert.match(checks.get(`shop: ${what}`) ?? '', says, give);
+    await sqlOn(shop, take.replace('to postgres', 'to current_user'));
+  }
+});
+
 test('an analyser that could read, or cannot keep statements out of the log, is refused', async () => {
   await sqlOn(inDatabase(server.url, 'shop'), 'grant select on customers to analyser');
   const reads = found(await checkTarget(target()));
