@@ -98,7 +98,9 @@ test('a certificate that is revoked by itself, or whose login ends, ends its ses
   const [first, second] = [await come(one), await come(two)];
   const ended = once(second, 'error');
   assert.equal(await gateway.running.tokens.revoke(own.id), true);
-  assert.match(String((await ended)[0]), /revoked or has expired/);
+  const [said] = await ended;
+  assert.match(String(said), /revoked or has expired/);
+  assert.match(said.hint, /countersign login/);
   await assert.rejects(come(two), { code: '28000' });
   assert.equal((await first.query('select 1 as one')).rows[0].one, 1);
   const alsoEnded = once(first, 'error');

@@ -2,6 +2,12 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Waiting } from '#cli/waiting.ts';
 
+const notice = (hint: string) => ({
+  message: 'countersign: confirm this connection in your browser; its statements wait until then',
+  detail: 'Match code 42.',
+  hint,
+});
+
 test('a connection that waits to be confirmed is told of once, whatever the gateway repeats', () => {
   const lines: string[] = [];
   const terminal = {
@@ -11,11 +17,6 @@ test('a connection that waits to be confirmed is told of once, whatever the gate
     status: () => undefined,
   };
   const waiting = new Waiting(terminal as unknown as ConstructorParameters<typeof Waiting>[0]);
-  const notice = (hint: string) => ({
-    message: 'countersign: confirm this connection in your browser; its statements wait until then',
-    detail: 'Match code 42.',
-    hint,
-  });
   waiting.show(notice('http://x/connect/A'));
   waiting.show(notice('http://x/connect/A'));
   assert.equal(lines.length, 3);
