@@ -16,7 +16,10 @@ function adviceOn({ answer, rules, action, object }: QuestionNote): Advice[] {
   if (answer === 'permit') return [];
   const forbids = rules.filter((rule) => rule.effect === 'forbid' && rule.applies);
   const permits = rules.filter((rule) => rule.effect === 'permit');
-  const missing = { rule: '', text: `no rule permits ${action} on ${object} to anybody: write one` };
+  const missing = {
+    rule: '',
+    text: `no rule permits ${action} on ${object} to anybody: write one`,
+  };
   if (permits.length === 0) return [...forbids.flatMap(lifting), missing];
   const permitted = permits.some((rule) => rule.applies && !rule.fresh);
   return [...forbids.flatMap(lifting), ...(permitted ? [] : permits.flatMap(applying))];

@@ -163,6 +163,14 @@ test('a schema as pg_dump writes it loads; one that does not says why', async ()
   assert.match(none.err, /missing\.sql cannot be read/);
 });
 
+test('under an allow-all rule statements are not judged, as at the gateway', async () => {
+  const { code, out, err } = await runOn({
+    'a.cedar': '@id("all") permit (principal in Group::"engineering", action, resource);',
+    'a.test.yaml': `${WORLD}\ncases:\n  - { as: ann, sql: this is no SQL at all, expect: allow, rules: [all] }`,
+  });
+  assert.equal(code, 0, out + err);
+});
+
 test('a misspelt column of the schema is an error in a test, too', async () => {
   const { code, err } = await runOn({
     'a.cedar': RULES.replace('people/card', 'people/crad'),
