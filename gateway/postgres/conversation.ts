@@ -120,6 +120,8 @@ export class Conversation {
   #heard(chunk: Buffer): void {
     this.#framer.push(chunk);
     if (this.#engine.holding) this.#readOn();
+    // The pump looks at it only when it rests, which may be long after.
+    else if (this.#pumping) this.#flow();
     void this.#pump();
   }
 
