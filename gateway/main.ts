@@ -1,6 +1,7 @@
 import { createHmac } from 'node:crypto';
 import { startBot, type Bot } from '#bot/main.ts';
 import { consoleOfHolder } from '#src/approval/rows.ts';
+import { exportLag } from '#src/audit/export/exporter.ts';
 import { openRecords } from '#src/audit/records.ts';
 import { openTreeReader } from '#src/audit/tree/reader.ts';
 import { treeSize } from '#src/audit/tree/store.ts';
@@ -217,7 +218,10 @@ async function openGateway(
     policyVersion: () => reload.policy.version,
     policyLoadFailures: () => reload.state().failures,
     policyNamesMissing: () => names.missing.length,
-    ...(config.audit && { tree: () => treeSize(db).catch(() => undefined) }),
+    ...(config.audit && {
+      tree: () => treeSize(db).catch(() => undefined),
+      exports: () => exportLag(db).catch(() => []),
+    }),
   });
   const ready = readiness({
     held: () => lease.held(),

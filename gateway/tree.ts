@@ -1,16 +1,22 @@
 import { spawn } from 'node:child_process';
+import { readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { z } from 'zod';
 import { startCheckpoints, type Anchor } from '#src/audit/tree/checkpoints.ts';
+import { startExport, type Sink } from '#src/audit/export/exporter.ts';
+import { toFile, toOtlp, toSplunk } from '#src/audit/export/sinks.ts';
+import { Syslog } from '#src/audit/export/target/syslog.ts';
 import { parseVkey } from '#src/audit/tree/note.ts';
 import { startSequencer } from '#src/audit/tree/sequencer.ts';
 import { openSigner } from '#src/audit/tree/signer.ts';
 import { fixedOrigin } from '#src/audit/tree/store.ts';
-import type { AuditConfig } from '#src/config/config.ts';
+import type { AuditConfig, ExportConfig } from '#src/config/config.ts';
 import type { Core } from './core.ts';
 
 const SIGNER = fileURLToPath(new URL('../src/audit/tree/signer-main.ts', import.meta.url));
 const ANCHOR_MS = 60_000;
+const packageFile = z.object({ version: z.string() });
 
 /** Puts the records of every gateway into one tree, while no other process does, and has that signed, witnessed and anchored. */
 export async function openTree(
@@ -21,6 +27,8 @@ export async function openTree(
   const origin = await fixedOrigin(db, config.origin);
   if (origin !== config.origin)
     log.warn({ origin, configured: config.origin }, 'the log keeps the origin that it began with');
+  const about = await readFile(new URL('../package.json', import.meta.url), 'utf8');
+  const { version } = packageFile.parse(JSON.parse(about));
   const sequencer = opened.adopt(
     startSequencer({
       db,
@@ -47,6 +55,33 @@ export async function openTree(
     }),
     (running) => running.close(),
   );
+  opened.adopt(
+    startExport({
+      db,
+      sinks: config.export.map((one) => sinkOf(one, origin)),
+      product: { origin, version },
+      leading: () => sequencer.leading(),
+      onError,
+    }),
+    (running) => running.close(),
+  );
+}
+
+/** Where records go; the deliveries of a sink follow each other. */
+function sinkOf(config: ExportConfig, origin: string): Sink {
+  const { name, since } = config;
+  if (config.type === 'file') return { name, since, deliver: toFile(config.path) };
+  if (config.type === 'splunk')
+    return { name, since, deliver: toSplunk(config.url, config.token, origin) };
+  if (config.type === 'otlp') return { name, since, deliver: toOtlp(config.url, config.headers) };
+  const { server, ca } = config;
+  const syslog = new Syslog({ ...server, ...(ca !== undefined && { ca }) });
+  return {
+    name,
+    since,
+    deliver: (events) => syslog.deliver(events),
+    close: () => syslog.close(),
+  };
 }
 
 function signerCommand(

@@ -140,6 +140,7 @@ function checkPeople(raw: unknown): ConfigProblem[] {
 const secretPaths = [
   /^targets(\.[\w-]+|\["[^"]+"\])\.(analyser\.)?password$/,
   /^store\.(postgres|owner)$/,
+  /^audit\.export(\.[\w-]+|\["[^"]+"\])\.(token|headers(\.[\w-]+|\["[^"]+"\]))$/,
   /^queue\.(url|password|sentinelPassword)$/,
   /^chat\.slack\.(botToken|signingSecret|appToken)$/,
   /^identity\.providers(\.[\w-]+|\["[^"]+"\])\.(clientSecret|scim\.token)$/,

@@ -55,8 +55,21 @@ export type AuditConfig = {
     readonly command: string;
     readonly everyMs: number;
   }[];
+  readonly export: readonly ExportConfig[];
   readonly serve: boolean;
 };
+
+/** Somewhere that every record is sent to. */
+export type ExportConfig = { readonly name: string; readonly since: 'start' | 'now' } & (
+  | { readonly type: 'file'; readonly path: string }
+  | { readonly type: 'splunk'; readonly url: string; readonly token: Secret }
+  | {
+      readonly type: 'otlp';
+      readonly url: string;
+      readonly headers: Readonly<Record<string, Secret>>;
+    }
+  | { readonly type: 'syslog'; readonly server: Address; readonly ca?: string }
+);
 
 export type RedisConfig = {
   readonly backend: 'redis';

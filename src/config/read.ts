@@ -2,7 +2,15 @@ import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { parseDuration } from '../policy/duration.ts';
 import { checkFile } from './checks.ts';
-import type { Address, AuditConfig, ChatConfig, Config, Secret, TargetConfig } from './config.ts';
+import type {
+  Address,
+  AuditConfig,
+  ChatConfig,
+  Config,
+  ExportConfig,
+  Secret,
+  TargetConfig,
+} from './config.ts';
 import { explain } from './explain.ts';
 import { buildIdentity } from './identity.ts';
 import type { ConfigProblem } from './node.ts';
@@ -121,7 +129,7 @@ async function build(
     people: new Map(Object.entries(people)),
     identity: buildIdentity(file, around),
     chat: await buildChat(file.chat, secretAt),
-    audit: buildAudit(file, base, publicUrl),
+    audit: buildAudit(file, around, publicUrl),
     log: file.log,
     ...telemetryOf(file, around.env),
     groups: [...new Set([...groups, ...file.groups, ...providedGroups(file)])].toSorted(),
@@ -129,7 +137,12 @@ async function build(
   };
 }
 
-function buildAudit({ audit, dataDir }: File, base: string, publicUrl: string): AuditConfig {
+function buildAudit(
+  { audit, dataDir }: File,
+  around: Surroundings,
+  publicUrl: string,
+): AuditConfig {
+  const { base } = around;
   const { signer, key, witnesses, anchors, serve } = audit;
   const place = publicUrl.replace(/^https?:\/\//, '');
   return {
@@ -143,7 +156,35 @@ function buildAudit({ audit, dataDir }: File, base: string, publicUrl: string): 
       command,
       everyMs: toMs(every),
     })),
+    export: Object.entries(audit.export).map(([name, one]) => buildSink(name, one, around)),
     serve,
+  };
+}
+
+const plain = (url: string): string => url.replace(/\/+$/, '');
+
+function buildSink(
+  name: string,
+  sink: File['audit']['export'][string],
+  around: Surroundings,
+): ExportConfig {
+  const place = { name, since: sink.since };
+  if (sink.type === 'file')
+    return { ...place, type: 'file', path: resolve(around.base, sink.path) };
+  if (sink.type === 'splunk')
+    return { ...place, type: 'splunk', url: plain(sink.url), token: secretOf(sink.token, around) };
+  if (sink.type === 'otlp') {
+    const headers = Object.entries(sink.headers).map(
+      ([header, value]) => [header, secretOf(value, around)] as const,
+    );
+    return { ...place, type: 'otlp', url: plain(sink.url), headers: Object.fromEntries(headers) };
+  }
+  const { server, ca } = sink;
+  return {
+    ...place,
+    type: 'syslog',
+    server: toAddress(server),
+    ...(ca !== undefined && { ca: resolve(around.base, ca) }),
   };
 }
 

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { parseVkey } from '../audit/tree/note.ts';
-import { duration, file, key, name, urlOf } from './keys.ts';
+import { address, duration, file, key, name, secret, urlOf } from './keys.ts';
 
 const VKEY = 'witness.example.com/w1+4bdc7eaa+BP0XJDhaoMdbZPt4zWAvodmR/ev3axPFjtcC6sg16fYY';
 const COMMAND = 'cd /srv/anchors && cat > checkpoint && git commit -qam checkpoint && git push -q';
@@ -32,6 +32,52 @@ const anchor = z.strictObject({
   ),
   every: key(duration.default('1h'), 'How often.', '10m'),
 });
+
+const since = key(
+  z.enum(['start', 'now']).default('start'),
+  'Where it begins: `start`, with the first record there is, or `now`.',
+  'now',
+);
+const web = (about: string, example: string) => key(urlOf(['https', 'http']), about, example);
+
+const sink = z.discriminatedUnion('type', [
+  z.strictObject({
+    type: key(z.literal('file'), '`file`, `splunk`, `otlp` or `syslog`.', 'file'),
+    since,
+    path: key(file, 'One JSON object a line is added to it.', './export/records.ndjson'),
+  }),
+  z.strictObject({
+    type: key(z.literal('splunk'), 'HTTP Event Collector.', 'splunk'),
+    since,
+    url: web('Its address, without a path.', 'https://splunk.example.com:8088'),
+    token: key(secret, 'Secret: the token of the collector.', '${file:./secrets/splunk}'),
+  }),
+  z.strictObject({
+    type: key(z.literal('otlp'), 'OpenTelemetry logs over HTTP.', 'otlp'),
+    since,
+    url: web('Its address, without a path.', 'https://collector.example.com:4318'),
+    headers: key(
+      z
+        .record(
+          z.string().regex(/^[\w-]+$/),
+          key(secret, 'Secret: one value.', '${env:OTLP_TOKEN}'),
+        )
+        .default({}),
+      'Headers of its requests.',
+      { authorization: '${file:./secrets/otlp}' },
+    ),
+  }),
+  z.strictObject({
+    type: key(z.literal('syslog'), 'Syslog (RFC 5424) over TLS.', 'syslog'),
+    since,
+    server: key(address, 'Its address.', 'syslog.example.com:6514'),
+    ca: key(
+      file.optional(),
+      "PEM file with the authority of its certificate; default: the system's.",
+      './tls/syslog-ca.pem',
+    ),
+  }),
+]);
 
 /** The tree over all records: who signs it, who watches that, and where its heads are laid down. */
 export const audit = z
@@ -79,6 +125,19 @@ export const audit = z
       z.record(name, key(anchor, 'One place.', { command: COMMAND })).default({}),
       'Where checkpoints are laid down, outside the store.',
       { git: { command: COMMAND } },
+    ),
+    export: key(
+      z
+        .record(name, key(sink, 'One place.', { type: 'file', path: './export/records.ndjson' }))
+        .default({}),
+      'Where every record is sent, as events of OCSF 1.8.',
+      {
+        siem: {
+          type: 'splunk',
+          url: 'https://splunk.example.com:8088',
+          token: '${file:./secrets/splunk}',
+        },
+      },
     ),
     serve: key(
       z.boolean().default(true),

@@ -33,6 +33,8 @@ export type Sources = {
   readonly policyLoadFailures: () => number;
   /** How many names in the rules no target has. */
   readonly policyNamesMissing?: () => number;
+  /** Records that each place they are sent to has still to get. */
+  readonly exports?: () => Promise<readonly { readonly sink: string; readonly records: number }[]>;
   /** Records in the tree, and those that are signed; undefined when the store does not say. */
   readonly tree?: () => Promise<{ readonly size: number; readonly signed: number } | undefined>;
 };
@@ -166,6 +168,18 @@ export class Metrics {
       registers,
       async collect() {
         this.set((await sources()?.outboxPending()) ?? Number.NaN);
+      },
+    });
+    // oxlint-disable-next-line eslint/no-new -- registers itself
+    new Gauge({
+      name: 'countersign_export_lag_records',
+      help: 'Records that a place they are sent to has still to get.',
+      labelNames: ['sink'],
+      registers,
+      async collect() {
+        const lags = (await sources()?.exports?.()) ?? [];
+        this.reset();
+        for (const { sink, records } of lags) this.set({ sink }, records);
       },
     });
     // oxlint-disable-next-line eslint/no-new -- registers itself
