@@ -63,7 +63,11 @@ async function decide(
   const { digest } = look;
   const receipt = await deps.audit.append(
     statementEntry({
-      ...{ asked, statement, verdict, policy, subject },
+      asked,
+      statement,
+      verdict,
+      policy,
+      subject,
       binds: { digest, verdict: verdict.kind },
     }),
   );

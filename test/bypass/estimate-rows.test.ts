@@ -156,15 +156,16 @@ test('each query of an estimate is a record with an outcome, in a transaction th
   assert.ok(begun.length > 10);
 });
 
+const told = (id: number): string =>
+  `update orders set status = 'told', total = total where id = ${id}`;
+
 test('what ran before in the session is told with its outcome, and what became of the same before', async () => {
   const client = await gateway.open();
   await client.query('select count(*) from orders');
   await client.query('select nothing from orders').catch(() => undefined);
-  const sql = (id: number): string =>
-    `update orders set status = 'told', total = total where id = ${id}`;
   const ask = async (id: number, decision: string): Promise<any> => {
     const { rows: known } = await gateway.storeSql.query('select id from countersign.request');
-    const answer = client.query(sql(id)).catch((error: unknown) => error);
+    const answer = client.query(told(id)).catch((error: unknown) => error);
     const { id: request } = await gateway.pending(known.map((row) => row.id));
     const { body } = await gateway.api('approver', `/requests/${request}`);
     await gateway.api('approver', `/requests/${request}/decision`, { decision, reason: 'said' });

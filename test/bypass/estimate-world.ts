@@ -13,6 +13,8 @@ permit (principal in Group::"engineering", action == Action::"execute", resource
 permit (principal in Group::"engineering", action in [Action::"reveal", Action::"filter", Action::"join", Action::"assign"], resource in Target::"shop");
 @id("ssn") @mask("null")
 forbid (principal, action == Action::"reveal", resource == Column::"shop/public/customers/ssn") unless { principal in Group::"security" };
+@id("keys-hidden") @mask("null")
+forbid (principal, action == Action::"reveal", resource == Column::"shop/public/hidden_keys/ssn") unless { principal in Group::"security" };
 @id("writes-wait") @hold("dba") @count("exact") @sample("3")
 forbid (principal, action in [Action::"write", Action::"delete"], resource);
 `;
@@ -43,6 +45,10 @@ export const SCHEMA = `
   create table parent (id int primary key, n int);
   create table heir () inherits (parent);
   insert into parent values (1, 1); insert into heir values (1, 1);
+  create table hidden_keys (ssn text primary key, n int);
+  insert into hidden_keys select '123-45-' || lpad(n::text, 4, '0'), n from generate_series(1, 3) n;
+  create table mails (mail text primary key, n int);
+  insert into mails values ('person1@example.org', 1);
   create sequence counter;
 `;
 

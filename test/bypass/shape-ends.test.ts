@@ -97,17 +97,17 @@ test('other settings, another place for the same name', async () => {
   await client.end();
 });
 
+const word = (): string => `update words set n = ${(count += 1)} + 0 where word = 'w1'`;
+
 test('a changed definition, a dropped key', async () => {
   const client = await gateway.open();
-  const sql = (id: number): string =>
-    `update words set n = ${(count += 1)} + 0 where word = 'w${id}'`;
-  const first = sql(1);
+  const first = word();
   await approved(gateway, client, first);
   assert.equal(await runsAlone(gateway, client, first.replace('w1', 'w2')), true);
   await gateway.targetSql.query('alter table words drop constraint words_pkey');
   assert.equal(await runsAlone(gateway, client, first.replace('w1', 'w2')), false);
   await gateway.targetSql.query('alter table words add primary key (word)');
-  const second = sql(1);
+  const second = word();
   await approved(gateway, client, second);
   await gateway.targetSql.query('alter table words add column more int');
   assert.equal(await runsAlone(gateway, client, second), false);

@@ -230,3 +230,23 @@ test('what became of the same text before is found by a keyed hash, and by nothi
   );
   assert.ok(!rows[0]?.alike.equals(digestOf(alike)));
 });
+
+test('a shape asks for what its request asks: a reason, a fresh sign-in, a look at the whole', async () => {
+  for (const [requirement, card, code] of [
+    [{ reasonRequired: true }, {}, 'reason-required'],
+    [{ stepUpMs: 60_000 }, {}, 'step-up-required'],
+    [{}, { hidesWrite: true }, 'must-review'],
+  ] as const) {
+    const one = wanted();
+    // oxlint-disable-next-line no-await-in-loop -- one after the other
+    const { id } = await kit.requests.open({
+      ...one,
+      requirement: { ...one.requirement, ...requirement },
+      card: { ...one.card, ...card },
+    });
+    // oxlint-disable-next-line no-await-in-loop
+    const decided = await kit.requests.decide(id, person('approver'), both);
+    assert.ok(!decided.ok);
+    assert.equal(decided.refusal.code, code);
+  }
+});
