@@ -91,9 +91,9 @@ describe('masks are carried', () => {
 
   test('in binary: by a portal, and by a binary cursor', async () => {
     const open = await gateway.open();
-    const { rows } = await open.query({ text: SQL, rowMode: 'array', binary: true } as any);
+    const { rows }: any = await open.query({ text: SQL, rowMode: 'array', binary: true } as any);
     assert.deepEqual(
-      rows.map(([card, , score]) => [String(card), score]),
+      rows.map(([card, , score]: any[]) => [String(card), score]),
       ['0001', '0002', '0003'].map((end) => [`************${end}`, 0]),
     );
     await client.ask(Q('begin'));
