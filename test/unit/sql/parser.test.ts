@@ -4,8 +4,16 @@ import { after, describe, it } from 'node:test';
 import { promisify } from 'node:util';
 import fc from 'fast-check';
 import { scanSync } from 'libpg-query';
-import { fromBytes, toBytes, tokens } from '#src/statement/sql/lexer.ts';
-import { NotResolved, parseTrees, string } from '#src/statement/sql/nodetree.ts';
+import { Lexer, fromBytes, toBytes, tokens } from '#src/statement/sql/lexer.ts';
+import {
+  NotResolved,
+  type Tree,
+  TreeReader,
+  isList,
+  isNode,
+  parseTrees,
+  string,
+} from '#src/statement/sql/nodetree.ts';
 import { fitsInline } from '#src/statement/sql/parse.ts';
 import { scrub } from '#src/statement/sql/scrub.ts';
 import { pathText, schemasOf } from '#src/statement/sql/search-path.ts';
@@ -75,6 +83,14 @@ describe('the lexer of statements', () => {
     `select a.b::int[1:2], $1, $12, x#>>'{a}', 'é', ü, a$b`,
     `select 5--1\n, 6/*x*/+7, 'a' /* ' */ 'b'`,
   ];
+  it('finds the same tokens in steps', () => {
+    for (const text of texts) {
+      const bytes = toBytes(text);
+      const lexer = new Lexer(bytes);
+      while (!lexer.step(1));
+      assert.deepEqual(lexer.found, tokens(bytes));
+    }
+  });
   it('takes strings with a prefix for literals as a whole', () => {
     for (const text of [`B'01'`, `X'1F'`, `N'x'`, `U&'\\0041'`, `'a' -- c\n 'b'`])
       assert.deepEqual(tokens(text), [{ kind: 'string', start: 0, end: text.length }]);
@@ -196,6 +212,33 @@ describe('messages about a statement', () => {
 });
 
 describe('the node tree of PostgreSQL', () => {
+  it('is the same when it is read in steps', () => {
+    const text = String.raw`({QUERY :commandType 1 :name a\ b\)c :list (1 -2 "x" <> (b 8 9)) :again {CONST :consttype 25 :constisnull false :constvalue 6 [ 24 0 0 0 104 105 ] :location 7} :last {CONST :consttype 25 :constvalue <>}})`;
+    const whole = parseTrees(text);
+    const reader = new TreeReader(text);
+    let steps = 0;
+    while (!reader.step(1)) steps += 1;
+    assert.ok(steps > 20);
+    const plain = (value: Tree): unknown =>
+      isList(value)
+        ? value.map(plain)
+        : isNode(value)
+          ? [value.tag, ...[...value.fields].map(([name, field]) => [name, plain(field)])]
+          : value;
+    assert.deepEqual(reader.trees.map(plain), whole.map(plain));
+    const [query] = whole;
+    assert.equal(query && string(query, 'name'), 'a b)c');
+    const constant = query?.fields.get('again');
+    assert.ok(isNode(constant) && constant.fields.has('location') && !constant.fields.has('x'));
+    assert.deepEqual(constant.fields.get('constvalue'), [24, 0, 0, 0, 104, 105]);
+    assert.equal(constant.fields.size, 4);
+  });
+  it('keeps a very long constant as one piece, and refuses too many nodes', () => {
+    const bytes = '1 '.repeat(5000);
+    const [query] = parseTrees(`({QUERY :a {CONST :constvalue 5000 [ ${bytes}]} :b 2})`);
+    assert.equal(query?.fields.get('b'), 2);
+    assert.throws(() => parseTrees(`({QUERY :a (${'{VAR :a 1} '.repeat(70_000)})})`), NotResolved);
+  });
   it('takes a name that looks like a field for a name', () => {
     const [query] = parseTrees(
       '({QUERY :resname :expr :other "a"b" :list ("x y" "\\\\<>") :none <>})',
