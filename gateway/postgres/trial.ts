@@ -105,7 +105,8 @@ export class Trials implements AsyncDisposable {
 
   /** Under an allow-all rule nothing but the connection is judged. */
   #free(policy: CedarPolicy, subject: Subject, context: Context): Tried {
-    const { verdict, questions } = policy.explain(subject, this.#target, [], context);
+    const verdict = policy.connect(subject, this.#target, context);
+    const { questions } = policy.explain(subject, this.#target, [], context);
     const words = [
       'anything: an allow-all rule applies, so statements are recorded and not judged',
     ];
