@@ -1,5 +1,14 @@
 import { createRequire } from 'node:module';
-import { RE2JS } from 're2js';
+import type * as Library from 're2js';
+
+const require = createRequire(import.meta.url);
+let loaded: typeof Library.RE2JS | undefined;
+
+/** Takes time to load, and a process that finds nothing needs none of it. */
+function parser(): typeof Library.RE2JS {
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the package has these types
+  return (loaded ??= (require('re2js') as typeof Library).RE2JS);
+}
 
 /** Where group 1, or all where there is none, lies in the text. */
 export type Match = { readonly start: number; readonly end: number };
@@ -20,7 +29,7 @@ export type Engine = {
 export const portable: Engine = {
   name: 're2js',
   compile(pattern) {
-    const compiled = RE2JS.compile(pattern);
+    const compiled = parser().compile(pattern);
     const group = compiled.groupCount();
     if (group > 1) throw new Error(`${pattern} has more than one group`);
     return (text) => {
@@ -46,7 +55,7 @@ export function native(): Engine | undefined {
     RE2 && {
       name: 're2',
       compile(pattern) {
-        const group = RE2JS.compile(pattern).groupCount();
+        const group = parser().compile(pattern).groupCount();
         return group > 0
           ? withGroup(new RE2(pattern, 'yud'), group)
           : whole(new RE2(pattern, 'yu'));
@@ -72,7 +81,6 @@ function withGroup(compiled: Compiled, group: number): Matcher {
 }
 
 function load(): Native | undefined {
-  const require = createRequire(import.meta.url);
   try {
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- its types are there only where it is installed
     return require('re2') as Native;
