@@ -100,14 +100,28 @@ export function openRequests(parts: RequestParts): OpenRequests {
     return alikeKey(await alikeSecret, alike);
   };
 
+  /** What approvers are told of before. A store that is busy must not refuse the hold for it: then they are told nothing. */
+  const history = async (session: string, alike: Buffer | undefined) => {
+    try {
+      // One connection for all of it: many may be held at once.
+      const client = await db.pool.connect();
+      try {
+        const before = await ranBefore(client, session);
+        return { before, same: alike && (await decidedBefore(client, alike)) };
+      } finally {
+        client.release();
+      }
+    } catch (error) {
+      onError(error instanceof Error ? error : new Error(String(error)));
+      return {};
+    }
+  };
+
   const open = async (asked: NewRequest) => {
     const id = randomUUID();
     const secret = randomBytes(32);
     const alike = await alikeOf(asked);
-    const [before, same] = await Promise.all([
-      ranBefore(db.pool, asked.session),
-      alike && decidedBefore(db.pool, alike),
-    ]);
+    const { before = [], same } = await history(asked.session, alike);
     const card: Card = {
       ...asked.card,
       digest: shownDigest(secret, asked.binds.digest),
