@@ -40,7 +40,11 @@ export function maskDetectedBytes(cell: Buffer, kinds = defaultKinds): Buffer | 
   if (!places) return undefined;
   const encoding = places.ascii || !isUtf8(cell) ? 'latin1' : 'utf8';
   const text = cell.toString(encoding);
-  const result = masked(text, detector, places.ascii ? places : undefined, counts);
+  const result = masked(text, detector, {
+    places: places.ascii ? places : undefined,
+    tally: counts,
+    most: MOST_PLACES,
+  });
   return result === text ? undefined : Buffer.from(result, encoding);
 }
 
@@ -79,7 +83,9 @@ function detectorOf(kinds: ReadonlySet<string>): Detector {
 
 /** A larger cell would keep everybody else waiting. */
 const MOST_BYTES = 16 * 1024 * 1024;
-/** What stands in place of all of a text that could not be looked at. */
+/** Some megabytes of usual text have so many. Statements have no such limit: nobody may hide in a crowd what they ran. */
+const MOST_PLACES = 20_000;
+/** What stands in place of all of a cell that could not be looked at. */
 const TOO_LARGE = 'too-large';
 
 /** What is written in place of a value. */
@@ -96,11 +102,20 @@ type Looked = {
 const clean: Looked = { form: 'text', spans: [], leaves: [] };
 
 /** The values in a text, each within one leaf where the text has a structure. */
-function look(text: string, detector: Detector, places: Places | undefined): Looked {
+function look(
+  text: string,
+  detector: Detector,
+  places: Places | undefined,
+  most = Number.POSITIVE_INFINITY,
+): Looked {
   if (!places) return clean;
   const [form, leaves, view] = structureOf(text);
   const within = view && detector.places(view.text);
-  const found = view ? (within ? detector.find(view, within) : []) : detector.find(text, places);
+  const found = view
+    ? within
+      ? detector.find(view, within, most)
+      : []
+    : detector.find(text, places, most);
   if (!found) return { ...clean, spans: [{ kind: TOO_LARGE, start: 0, end: text.length }] };
   const spans = form === 'text' ? found : inLeaves(text, leaves, found, detector);
   return { form, leaves, spans: merged(spans) };
@@ -148,20 +163,23 @@ const isValue = (text: string): boolean =>
   text !== '' && !labels.has(text) && !/^(?:null|true|false)$/.test(text);
 
 /** More often, what is hidden does not show anything new. */
-const ROUNDS = 4;
+const ROUNDS = 16;
+
+type Cell = {
+  /** Of the text, where they are known. */
+  readonly places: Places | undefined;
+  readonly tally: Map<string, number>;
+  readonly most: number;
+};
 
 /** What is taken out can show what it stood beside, so one looks again until nothing is found. */
-function masked(
-  text: string,
-  detector: Detector,
-  places?: Places,
-  tally?: Map<string, number>,
-): string {
+function masked(text: string, detector: Detector, cell?: Cell): string {
   let result = text;
   for (let round = 0; round < ROUNDS; round += 1) {
-    const found = look(result, detector, round === 0 && places ? places : detector.places(result));
+    const places = (round === 0 && cell?.places) || detector.places(result);
+    const found = look(result, detector, places, cell?.most);
     if (found.spans.length === 0) return result;
-    if (tally) count(found.spans, tally);
+    if (cell) count(found.spans, cell.tally);
     result = rendered(result, found);
   }
   const { form, spans } = look(result, detector, detector.places(result));

@@ -64,13 +64,13 @@ export class Detector {
   }
 
   /**
-   * What a text holds, in no order; disguised and encoded values too. `places` are its own. Undefined: there is too much to
-   * look at while others wait, so that nobody knows.
+   * What a text holds, in no order; disguised and encoded values too. `places` are its own. Undefined: there are more than
+   * `most` places to look at, so that nobody knows.
    */
-  find(text: string | View, places: Places): Span[] | undefined {
+  find(text: string | View, places: Places, most: number): Span[] | undefined {
     const bare = places.disguised ? undisguised(text) : undefined;
     const below = bare && this.places(bare.text);
-    if (isTooMuch(places) || (below && isTooMuch(below))) return undefined;
+    if (countOf(places) + (below ? countOf(below) : 0) > most) return undefined;
     const found: Span[] = [];
     this.#search(text, places, found);
     if (bare && below) this.#search(bare, below, found);
@@ -124,11 +124,8 @@ export class Detector {
   }
 }
 
-/** Some megabytes of usual text have so many. */
-const MOST_PLACES = 20_000;
-
-const isTooMuch = ({ literals, digits, words }: Places): boolean =>
-  literals.length + digits.length + words.length > 2 * MOST_PLACES;
+const countOf = ({ literals, digits, words }: Places): number =>
+  (literals.length + digits.length + words.length) / 2;
 
 /** A larger one is not kept. */
 const KEPT = 1024 * 1024;

@@ -13,6 +13,8 @@ export type Detecting = {
 };
 
 const LINES = 60_000;
+/** More than a line has. */
+const MOST_PLACES = 1_000;
 const ROUNDS = 3;
 
 /** How fast each engine that is there looks through mixed lines: rows, JSON logs, files, prose; a fifth with something to find. */
@@ -45,7 +47,7 @@ function holds(detector: Detector, cell: Buffer): boolean {
   if (!bytes) return false;
   const text = cell.toString();
   const places = bytes.ascii ? bytes : detector.places(text);
-  return places !== undefined && detector.find(text, places)?.length !== 0;
+  return places !== undefined && detector.find(text, places, MOST_PLACES)?.length !== 0;
 }
 
 const WORDS =

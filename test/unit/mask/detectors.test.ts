@@ -14,7 +14,7 @@ import { kindTable } from '../../kind-table.ts';
 
 function found(detector: Detector, text: string): readonly Span[] {
   const places = detector.places(text);
-  return places ? merged(detector.find(text, places) ?? []) : [];
+  return places ? merged(detector.find(text, places, Number.POSITIVE_INFINITY) ?? []) : [];
 }
 
 const samples = rules.flatMap(({ hits, misses }) => [...hits, ...misses]);
