@@ -11,6 +11,7 @@ import { parseVkey } from '#src/audit/tree/note.ts';
 import { startSequencer } from '#src/audit/tree/sequencer.ts';
 import { openSigner } from '#src/audit/tree/signer.ts';
 import { fixedOrigin } from '#src/audit/tree/store.ts';
+import { originOf, signerKey } from '#src/config/audit.ts';
 import type { AuditConfig, ExportConfig } from '#src/config/config.ts';
 import type { Core } from './core.ts';
 
@@ -20,13 +21,14 @@ const packageFile = z.object({ version: z.string() });
 
 /** Puts the records of every gateway into one tree, while no other process does, and has that signed, witnessed and anchored. */
 export async function openTree(
-  { db, log, onError }: Pick<Core, 'db' | 'log' | 'onError'>,
+  { db, log, onError, config: whole }: Pick<Core, 'db' | 'log' | 'onError' | 'config'>,
   config: AuditConfig,
   opened: AsyncDisposableStack,
 ): Promise<void> {
-  const origin = await fixedOrigin(db, config.origin);
-  if (origin !== config.origin)
-    log.warn({ origin, configured: config.origin }, 'the log keeps the origin that it began with');
+  const configured = originOf(whole);
+  const origin = await fixedOrigin(db, configured);
+  if (origin !== configured)
+    log.warn({ origin, configured }, 'the log keeps the origin that it began with');
   const about = await readFile(new URL('../package.json', import.meta.url), 'utf8');
   const { version } = packageFile.parse(JSON.parse(about));
   const sequencer = opened.adopt(
@@ -43,7 +45,9 @@ export async function openTree(
       db,
       leading: () => sequencer.leading(),
       openSigner: () =>
-        openSigner(signerCommand(config, origin), (text) => log.warn({ text }, 'the signer says')),
+        openSigner(signerCommand(config.signer, signerKey(whole), origin), (text) =>
+          log.warn({ text }, 'the signer says'),
+        ),
       witnesses: config.witnesses.map(({ name, url, key }) => ({
         name,
         url: url.replace(/\/+$/, ''),
@@ -85,10 +89,11 @@ function sinkOf(config: ExportConfig, origin: string): Sink {
 }
 
 function signerCommand(
-  { signer, key }: AuditConfig,
+  configured: readonly string[] | undefined,
+  key: string,
   origin: string,
 ): readonly [string, ...string[]] {
-  const [program, ...args] = signer ?? [];
+  const [program, ...args] = configured ?? [];
   if (program !== undefined) return [program, ...args];
   return [process.execPath, SIGNER, key, join(dirname(key), 'signed'), origin];
 }

@@ -2,7 +2,8 @@ import { openKeyFile } from '#src/audit/tree/key-file.ts';
 import { ED25519, formatVkey, noteKey } from '#src/audit/tree/note.ts';
 import { fixedOrigin } from '#src/audit/tree/store.ts';
 import { openSigner } from '#src/audit/tree/signer.ts';
-import type { AuditConfig, Config } from '#src/config/config.ts';
+import { originOf, signerKey } from '#src/config/audit.ts';
+import type { Config } from '#src/config/config.ts';
 import { parse, type Command, type Options } from '../command.ts';
 import { EXIT, usageFailure } from '../failure.ts';
 import { CONFIG_OPTION, openConfig } from '../installation.ts';
@@ -35,11 +36,11 @@ export async function trustLines(
 ): Promise<string[]> {
   const { audit } = config;
   if (!audit) throw usageFailure('this configuration has no audit section');
-  const origin = await withStore(config, (db) => fixedOrigin(db, audit.origin));
+  const origin = await withStore(config, (db) => fixedOrigin(db, originOf(config)));
   const names = audit.witnesses.map(({ name }) => name);
   const quorum = names.length === 0 || audit.quorum === 0 ? 'none' : 'enough';
   return [
-    `log ${await vkeyOf(audit, origin, terminal)} ${config.publicUrl}/log`,
+    `log ${await vkeyOf(config, origin, terminal)} ${config.publicUrl}/log`,
     ...audit.witnesses.map(({ name, key, url }) => `witness ${name} ${key} ${url}`),
     ...(quorum === 'none' ? [] : [`group enough ${audit.quorum} ${names.join(' ')}`]),
     `quorum ${quorum}`,
@@ -48,12 +49,13 @@ export async function trustLines(
 
 /** A signer of somebody else says its key itself. */
 async function vkeyOf(
-  { signer, key }: AuditConfig,
+  config: Config,
   origin: string,
   terminal: Pick<Terminal, 'err'>,
 ): Promise<string> {
-  const [program, ...args] = signer ?? [];
-  if (program === undefined) return formatVkey(noteKey(origin, ED25519, await openKeyFile(key)));
+  const [program, ...args] = config.audit?.signer ?? [];
+  if (program === undefined)
+    return formatVkey(noteKey(origin, ED25519, await openKeyFile(signerKey(config))));
   const running = await openSigner([program, ...args], (text) => terminal.err(text.trimEnd()));
   try {
     return formatVkey(running.key);

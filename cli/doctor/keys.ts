@@ -1,5 +1,6 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { signerKey } from '#src/config/audit.ts';
 import type { Config } from '#src/config/config.ts';
 import { certificates, tlsFiles, type CertificateFact } from '#src/config/tls.ts';
 import type { Check } from './check.ts';
@@ -11,7 +12,7 @@ const SOON_DAYS = 30;
 export async function checkKeys(config: Config, file: string): Promise<readonly Check[]> {
   const { keys } = tlsFiles(config);
   const facts = await certificates(config);
-  const secret = [...keys, join(config.dataDir, 'store-password'), ...signerKey(config)];
+  const secret = [...keys, join(config.dataDir, 'store-password'), ...ownSigner(config)];
   const ours = [file, config.policies, config.dataDir];
   const wrong = [
     ...(await Promise.all(secret.map((path) => tooOpen(path, 0o077, 'read')))),
@@ -25,7 +26,8 @@ export async function checkKeys(config: Config, file: string): Promise<readonly 
   ];
 }
 
-const signerKey = ({ audit }: Config): string[] => (audit && !audit.signer ? [audit.key] : []);
+const ownSigner = (config: Config): string[] =>
+  config.audit && !config.audit.signer ? [signerKey(config)] : [];
 
 export function certificate(fact: CertificateFact, now: number): Check {
   const what = `certificate ${fact.file}`;

@@ -39,9 +39,10 @@ export type Config = {
 
 /** The tree over all records. */
 export type AuditConfig = {
-  readonly origin: string;
-  /** Absolute. */
-  readonly key: string;
+  /** Default: see `originOf`. */
+  readonly origin?: string;
+  /** Absolute. Default: see `signerKey`. */
+  readonly key?: string;
   /** Program and arguments; undefined for the gateway's own child. */
   readonly signer?: readonly string[];
   readonly witnesses: readonly {

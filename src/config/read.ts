@@ -129,7 +129,7 @@ async function build(
     people: new Map(Object.entries(people)),
     identity: buildIdentity(file, around),
     chat: await buildChat(file.chat, secretAt),
-    audit: buildAudit(file, around, publicUrl),
+    audit: buildAudit(file, around),
     log: file.log,
     ...telemetryOf(file, around.env),
     groups: [...new Set([...groups, ...file.groups, ...providedGroups(file)])].toSorted(),
@@ -137,17 +137,11 @@ async function build(
   };
 }
 
-function buildAudit(
-  { audit, dataDir }: File,
-  around: Surroundings,
-  publicUrl: string,
-): AuditConfig {
-  const { base } = around;
-  const { signer, key, witnesses, anchors, serve } = audit;
-  const place = publicUrl.replace(/^https?:\/\//, '');
+function buildAudit({ audit }: File, around: Surroundings): AuditConfig {
+  const { origin, signer, key, witnesses, anchors, serve } = audit;
   return {
-    origin: audit.origin ?? `${place}/log`,
-    key: key === undefined ? resolve(base, dataDir, 'log/signer.pem') : resolve(base, key),
+    ...(origin !== undefined && { origin }),
+    ...(key !== undefined && { key: resolve(around.base, key) }),
     ...(signer && { signer }),
     witnesses: Object.entries(witnesses).map(([name, one]) => ({ name, ...one })),
     quorum: audit.quorum ?? Object.keys(witnesses).length,
