@@ -129,15 +129,18 @@ async function withAnalyser<T>(
   config: TargetConfig,
   work: (analyser: Analyser) => Promise<T>,
 ): Promise<T> {
+  let closing = false;
   const analyser = openAnalyser(config, 'shop', {
-    onError: (error) => {
-      throw error;
+    onError(error) {
+      // A look at the definitions that was under way ends with its connection.
+      if (!closing) throw error;
     },
   });
   try {
     await analyser.ready();
     return await work(analyser);
   } finally {
+    closing = true;
     await analyser.close();
   }
 }
