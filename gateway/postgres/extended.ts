@@ -21,6 +21,8 @@ import { errorMessage, refusalMessage } from './refusal.ts';
 import type { Responses } from './responses.ts';
 import type { TargetConnection } from './target.ts';
 
+const AT_ONCE_MS = 1_000;
+
 /**
  * The extended query protocol: shape and static refusals at Parse, the verdict at Bind, because parameters are judged
  * and Bind can already run functions. A refusal fails the pipeline on the target too, and what follows is skipped
@@ -183,7 +185,9 @@ export class Extended {
       return this.#fail(errorMessage('34000', { message: `portal "${name}" does not exist` }));
     const { plans, run } = portal;
     if (portal.generation !== this.#judge.generation) return this.#refuse(boundBefore);
-    if (portal.until !== undefined && Date.now() >= portal.until) return this.#refuse(signInTooOld);
+    // What was bound in time may run at once, also when its record took a moment.
+    if (portal.until !== undefined && Date.now() >= portal.until + AT_ONCE_MS)
+      return this.#refuse(signInTooOld);
     const fixed = plans.every(({ part }) => part.fixedAtBind === true);
     if (!fixed && portal.steps !== undefined && portal.steps !== this.#judge.steps)
       return this.#refuse(boundTooEarly);
