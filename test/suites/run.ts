@@ -111,10 +111,10 @@ async function withKnown(rows: readonly Row[]): Promise<readonly Row[]> {
   const text = await readFile(FILE, 'utf8').catch(() => '');
   const known = new Map(rows.map((row) => [row.suite, row]));
   for (const { name } of SUITES) {
-    const line = text.split('\n').find((one) => one.startsWith(`| ${name} |`));
-    const cells = line?.split('|').slice(2, -1);
-    if (cells && !known.has(name))
-      known.set(name, { suite: name, cells: cells.map((c) => c.trim()) });
+    // A formatter may have aligned them.
+    const lines = text.split('\n').map((line) => line.split('|').map((cell) => cell.trim()));
+    const cells = lines.find((line) => line[1] === name)?.slice(2, -1);
+    if (cells && !known.has(name)) known.set(name, { suite: name, cells });
   }
   return SUITES.flatMap(({ name }) => known.get(name) ?? []);
 }
