@@ -26,6 +26,7 @@ test('health, readiness and the description need no token, and readiness says wh
     '/requests/{id}/shape',
     '/records',
     '/records/{id}',
+    '/records/{id}/proof',
     '/sessions/{id}',
     '/tokens',
     '/tokens/{id}',
