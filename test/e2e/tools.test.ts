@@ -31,6 +31,49 @@ void describe('tools of a person who may use one table', () => {
     await db.end();
   });
 
+  void test('pgAdmin and pg_dump begin as they do, and no setting that rules stand on is set so', async () => {
+    const db = await gateway.open('engineer');
+    await db.query(
+      'SET DateStyle=ISO; SET client_min_messages=notice; ' +
+        "SELECT set_config('bytea_output','hex',false) FROM pg_show_all_settings() WHERE name = 'bytea_output'; " +
+        "SET client_encoding='utf-8';",
+    );
+    await db.query("SELECT pg_catalog.set_config('search_path', '', false)");
+    const shown = await db.query('show search_path');
+    assert.deepEqual(shown.rows, [{ search_path: '' }]);
+    // The names of what comes next are read under the new path.
+    assert.equal((await outcome(db.query('select count(*) from orders'))).code, '42P01');
+    assert.equal((await db.query('select 1 from public.orders where id = 1')).rowCount, 1);
+    for (const sql of [
+      "select set_config('role', 'postgres', false)",
+      "select set_config('session_authorization', 'postgres', false)",
+      "select set_config('standard_conforming_strings', 'off', false)",
+      "select set_config('row_security', 'off', false)",
+      "select set_config('debug_print_rewritten', 'on', false)",
+      "select set_config('my.own', 'x', false)",
+      "select set_config('search_path', note, false) from public.orders where id = 1",
+      "select set_config(lower('SEARCH_PATH'), 'public', false)",
+      "select set_config('datestyle', 'iso', false), set_config('search_path', 'public', false)",
+      "select set_config('search_path', 'public', false); select 1 from orders",
+      "select set_config('search_path', 'public', false), pg_notify('a', 'b')",
+      "with w as (update public.orders set status = status where id = 1 returning id) select set_config('search_path', 'public', false) from w where set_config('datestyle', 'iso', false) <> ''",
+      "explain analyze select set_config('search_path', 'public', false)",
+      "declare c cursor with hold for select set_config('search_path', 'public', false)",
+      "create table mine as select set_config('search_path', 'public', false)",
+    ]) {
+      const answer = await outcome(db.query(sql));
+      assert.ok(answer instanceof Error, sql);
+    }
+    await db.query("prepare p as select set_config('search_path', 'public', false)");
+    assert.equal((await outcome(db.query('execute p'))).code, '42501');
+    await db.query({ name: 'wire', text: "select set_config('datestyle', 'iso', false)" });
+    assert.equal((await outcome(db.query('execute wire'))).code, '42501');
+    await db.query({ name: 'path', text: "select set_config('search_path', 'public', false)" });
+    // Over the wire the session knows: names are read under it from then on.
+    assert.equal((await db.query('select 1 from orders where id = 1')).rowCount, 1);
+    await db.end();
+  });
+
   const psql = ['/usr/bin/psql', '/usr/local/bin/psql'].find((path) => existsSync(path));
   void test('psql describes it', { skip: psql === undefined && 'no psql' }, async () => {
     for (const command of [

@@ -81,16 +81,27 @@ const ends = new Set<Part['control']>([
   'prepare',
 ]);
 
+/** How values are written and read, not which objects a name means: whoever approves sees it in the same string. */
+const reading = new Set([
+  'datestyle',
+  'intervalstyle',
+  'timezone',
+  'bytea_output',
+  'client_encoding',
+]);
+const changesMeaning = ({ changesSettings, sets }: Part): boolean =>
+  changesSettings && !(sets && reading.has(sets.name));
+
 /** Refuses strings whose later statements would be judged under names or settings that an earlier one changes. */
 export function checkOrder(before: readonly Part[], next: Part): void {
   if (next.control || next.class === 'transaction') return;
   // The end of a transaction takes back what was set or defined in it.
   const blocking = before.find(
-    (part) => part.changesSettings || part.defines || ends.has(part.control),
+    (part) => changesMeaning(part) || part.defines || ends.has(part.control),
   );
   if (!blocking) return;
   // Changes of settings in a row depend on nothing that was judged.
-  if (blocking.changesSettings && next.changesSettings) return;
+  if (blocking.changesSettings && next.changesSettings && next.class !== 'select') return;
   throw new Refusal(
     'one-by-one',
     'a statement after one that changes settings or definitions, or ends a transaction, cannot be judged in the same string',

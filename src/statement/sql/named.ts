@@ -57,6 +57,7 @@ export function executePlan(
     build: (inner) => {
       const { factsStart: _, ...rest } = inner;
       const { part } = inner;
+      if (part.sets) throw hidesSetting();
       return {
         ...rest,
         named: true,
@@ -71,6 +72,15 @@ export function executePlan(
   };
 }
 
+/** Behind a name the session would not know that its settings change. */
+const hidesSetting = (): Refusal =>
+  new Refusal(
+    'setting',
+    'what was prepared changes a setting, which EXECUTE and FETCH do not say',
+    'Use SET.',
+    '42501',
+  );
+
 function fetch(statement: Statement, body: FetchStmt): Judged {
   const name = body.portalname ?? '';
   const cursor = statement.named.cursors.get(name);
@@ -81,6 +91,7 @@ function fetch(statement: Statement, body: FetchStmt): Judged {
       'DECLARE it first.',
       '34000',
     );
+  if (cursor.sets) throw hidesSetting();
   const moves = body.ismove === true;
   const { outputs, ...rest } = cursor.effect;
   const words = `${moves ? 'moves' : 'fetches from'} a cursor that ${cursor.effect.words}`;

@@ -8,7 +8,9 @@ import {
   makePart,
   touches,
 } from './part.ts';
+import { maySet } from './settings.ts';
 import { type QueryFacts, effectOf } from './tree.ts';
+import type { Uses } from './uses.ts';
 import { escapesOf } from './escapes.ts';
 import { writes } from './walk.ts';
 import { queryWords } from './words.ts';
@@ -63,15 +65,38 @@ function changesOf({ uses, scopes }: QueryFacts): Pick<PartExtra, 'changes'> {
   return tagged ? { changes: 'counted' } : {};
 }
 
+/** A query that sets one setting, by constants, is as free to do so as SET is; tools begin with it. */
+function onlySetting({ uses }: QueryFacts): Uses['sets'][number] | undefined {
+  const [set, ...others] = uses.sets;
+  if (!set || others.length > 0 || uses.executed !== 1) return undefined;
+  return maySet(set.name, set.value) ? set : undefined;
+}
+
+function asSet(what: Effect, { name, value }: Uses['sets'][number]): Effect {
+  const { opaque: _, escapes: __, ...rest } = what;
+  return {
+    ...rest,
+    accesses: what.accesses.filter(({ action }) => action !== 'execute'),
+    words: `${what.words}; sets ${name} to ${value}`,
+  };
+}
+
 /** SELECT, INSERT, UPDATE, DELETE, MERGE, VALUES, TABLE: the target says what they do. */
 export function planQuery(statement: Statement, kind: string, types: readonly number[]): Plan {
   const ask: Question = { text: statement.text, start: statement.start, types };
   return {
     kind: 'ask',
     ask,
-    build: (facts) =>
-      judgedQuery(statement, facts, statement.start, queryEffect(facts, kind), {
+    build: (facts) => {
+      const what = queryEffect(facts, kind);
+      const sets = kind === 'select' ? onlySetting(facts) : undefined;
+      const { start } = statement;
+      if (!sets) return judgedQuery(statement, facts, start, what, { fixedAtBind: true });
+      return judgedQuery(statement, facts, start, asSet(what, sets), {
         fixedAtBind: true,
-      }),
+        changesSettings: true,
+        sets,
+      });
+    },
   };
 }

@@ -27,6 +27,10 @@ export class Uses {
   /** Queries of it that change rows: itself, and common table expressions. */
   writes = 0;
   opaque = false;
+  /** Calls of functions that a rule must permit. */
+  executed = 0;
+  /** Those of them that are set_config with constants alone. */
+  readonly sets: { readonly name: string; readonly value: string; readonly local: boolean }[] = [];
   /** Some row that is there already may be changed, wherever in the statement: UPDATE, ON CONFLICT DO UPDATE, MERGE. */
   updates = false;
   bounded = true;
@@ -106,11 +110,15 @@ export class Uses {
     this.routines.add(oid);
     if (kind === 'administer') return this.administer();
     this.flow(given, scope);
-    if (kind === 'execute') this.execute(routine);
+    if (kind !== 'execute') return;
+    this.execute(routine);
+    const set = routine.name === 'set_config' ? settingIn(given) : undefined;
+    if (set) this.sets.push(set);
   }
 
   execute(routine: { readonly schema: string; readonly name: string }): void {
     this.opaque = true;
+    this.executed += 1;
     const path = [this.catalog.target, routine.schema, routine.name];
     this.access('execute', { type: 'Function', path });
   }
@@ -133,6 +141,30 @@ export class Uses {
   flow(value: Tree | undefined, scope: Scope): void {
     add(this.flows, this.lineage.of(value, scope).sources);
   }
+}
+
+/** What `set_config('name', 'value', local)` sets, where all of it is constant. */
+function settingIn(given: Tree | undefined): Uses['sets'][number] | undefined {
+  const [name, value, local, ...more] = isList(given) ? given : [];
+  const [what, to, how] = [constantText(name), constantText(value), constantBytes(local, BOOL)];
+  if (what === undefined || to === undefined || !how || more.length > 0) return undefined;
+  return { name: what.toLowerCase(), value: to, local: how[0] !== 0 };
+}
+
+const BOOL = 16;
+const TEXT = 25;
+
+function constantBytes(node: Tree | undefined, type: number): readonly number[] | undefined {
+  if (!isNode(node) || node.tag !== 'CONST' || number(node, 'consttype') !== type) return undefined;
+  const bytes = node.fields.get('constvalue');
+  return isList(bytes) ? bytes.map(Number) : undefined;
+}
+
+/** Its first four bytes are its length. */
+function constantText(node: Tree | undefined): string | undefined {
+  const bytes = constantBytes(node, TEXT);
+  if (!bytes || bytes.length < 4) return undefined;
+  return Buffer.from(bytes.slice(4).map((byte) => byte & 255)).toString();
 }
 
 /** A column, or a sub-query's only output, whose own expression is looked at where that query is walked. */
