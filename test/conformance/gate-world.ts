@@ -25,6 +25,7 @@ import type { Allow, Deny, Hold, Requirement, Verdict } from '#src/policy/verdic
 import type { Effect } from '#src/statement/effect.ts';
 import { Metrics } from '#src/telemetry/metrics.ts';
 import type { Look, Protocol } from '#src/statement/statement.ts';
+import { unrecordedRuns } from './unrecorded.ts';
 
 const PROTOCOLS: readonly Protocol[] = ['postgres', 'ssh', 'kubernetes', 'tool'];
 
@@ -316,21 +317,4 @@ export function refused(admitted: Admitted, code: RefusalCode): string {
   assert.match(admitted.refusal.message, /^countersign: /);
   assert.ok(admitted.refusal.hint, 'a refusal says what to do next');
   return admitted.refusal.message;
-}
-
-/** Every run is behind a record of its own statement that lets it run, and no statement ran twice. */
-function unrecordedRuns(trace: readonly Step[]): readonly string[] {
-  const may = new Set<string>();
-  const ran = new Set<string>();
-  const wrong: string[] = [];
-  for (const step of trace) {
-    if (step.kind === 'record') {
-      const { verdict, statement, binds } = step.entry;
-      const lets = verdict === 'allow' || verdict === 'approved';
-      if (lets && binds?.verdict === verdict && statement) may.add(statement);
-    } else if (!may.has(step.permit.statement)) wrong.push(`no record before: ${step.text}`);
-    else if (ran.has(step.permit.statement)) wrong.push(`twice: ${step.text}`);
-    else ran.add(step.permit.statement);
-  }
-  return wrong;
 }

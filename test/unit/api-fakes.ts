@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { EventEmitter } from 'node:events';
 import type { HttpDeps, Review } from '#gateway/api/deps.ts';
 import type { RequestFilter } from '#src/approval/list.ts';
-import type { Requests } from '#src/approval/port.ts';
+import type { Requests, Vote } from '#src/approval/port.ts';
 import type { Refusal, Request } from '#src/approval/request.ts';
 import { NotRecorded, type AuditLog, type Entry, type Receipt } from '#src/audit/log.ts';
 import type { RecordsPart, RecordView } from '#src/audit/reader.ts';
@@ -26,6 +26,18 @@ export const people = {
 
 /** `<person>-<scopes joined by +>` is a live token of that person, e.g. `approver-decide`. */
 const SCOPES: readonly Scope[] = ['connect', 'read', 'decide'];
+
+function decidedBy(request: Request, voter: Person, vote: Vote): Request {
+  const { decision, reason, via } = vote;
+  const at = new Date().toISOString();
+  const own = { person: voter.email, group: 'dba', decision, reason, via, at };
+  return {
+    ...request,
+    version: request.version + 1,
+    state: decision === 'approve' ? 'approved' : 'denied',
+    decisions: [...request.decisions, own],
+  };
+}
 
 export function makeRequest(
   change: Partial<Request> = {},
@@ -288,22 +300,7 @@ export function makeWorld(publicUrl = 'http://127.0.0.1:8080'): World {
               ok: false,
               refusal: { code: 'not-found', message: 'There is no such request.' },
             });
-          const decided: Request = {
-            ...request,
-            version: request.version + 1,
-            state: vote.decision === 'approve' ? 'approved' : 'denied',
-            decisions: [
-              ...request.decisions,
-              {
-                person: voter.email,
-                group: 'dba',
-                decision: vote.decision,
-                reason: vote.reason,
-                via: vote.via,
-                at: new Date().toISOString(),
-              },
-            ],
-          };
+          const decided = decidedBy(request, voter, vote);
           world.put(decided);
           return Promise.resolve({ ok: true, request: decided });
         },
