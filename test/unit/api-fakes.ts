@@ -27,7 +27,7 @@ export const people = {
 /** `<person>-<scopes joined by +>` is a live token of that person, e.g. `approver-decide`. */
 const SCOPES: readonly Scope[] = ['connect', 'read', 'decide'];
 
-function decidedBy(request: Request, voter: Person, vote: Vote): Request {
+function withVote(request: Request, voter: Person, vote: Vote): Request {
   const { decision, reason, via } = vote;
   const at = new Date().toISOString();
   const own = { person: voter.email, group: 'dba', decision, reason, via, at };
@@ -300,7 +300,7 @@ export function makeWorld(publicUrl = 'http://127.0.0.1:8080'): World {
               ok: false,
               refusal: { code: 'not-found', message: 'There is no such request.' },
             });
-          const decided = decidedBy(request, voter, vote);
+          const decided = withVote(request, voter, vote);
           world.put(decided);
           return Promise.resolve({ ok: true, request: decided });
         },
