@@ -38,6 +38,29 @@ export function leafHash(leaf: Uint8Array): Buffer {
   return sha256(Buffer.concat([LEAF, leaf]));
 }
 
+/** A leaf as its own writer puts it: canonical, with a name that needs no escapes. */
+const PLAIN =
+  /^\{"commit":"([A-Za-z0-9+/]{43}=)","id":"([\da-f-]{36})","kind":"([a-z-]+)","prev":"((?:[A-Za-z0-9+/]{43}=)?)","seq":([1-9]\d{0,14}),"time":"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z)","v":1,"writer":"([\w ./:@-]+)"\}$/;
+
+/** What a leaf holds, when it is written in canonical form; undefined when it is not, or is of no known version. */
+export function readLeaf(bytes: Buffer): Leaf | undefined {
+  const match = PLAIN.exec(bytes.toString('latin1'));
+  if (!match) {
+    const leaf = parseLeaf(bytes);
+    return leaf && isCanonical(leaf, bytes) ? leaf : undefined;
+  }
+  const [, commit = '', id = '', kind = '', prev = '', seq, time = '', writer = ''] = match;
+  return { commit, id, kind, prev, seq: Number(seq), time, writer };
+}
+
+function isCanonical(leaf: Leaf, bytes: Uint8Array): boolean {
+  try {
+    return leafBytes(leaf).equals(bytes);
+  } catch {
+    return false;
+  }
+}
+
 /** Undefined when the bytes are not a leaf of this version. */
 export function parseLeaf(bytes: Uint8Array): Leaf | undefined {
   try {

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { canonical } from './canonical.ts';
-import { commitment, leafBytes, leafHash, parseLeaf, type Leaf } from './chain.ts';
+import { commitment, leafHash, readLeaf, type Leaf } from './chain.ts';
 
 export type Problem = 'changed' | 'removed' | 'reordered' | 'inserted' | 'body' | 'index';
 
@@ -70,7 +70,7 @@ export function checkRecord(row: StoredRecord, before: Before): Finding | undefi
 
 function problem(row: StoredRecord, before: Before): Wrong | undefined {
   const wrong = linkProblem(row, before);
-  const leaf = wrong ? undefined : parseLeaf(row.leaf);
+  const leaf = wrong ? undefined : readLeaf(row.leaf);
   if (!leaf) return wrong;
   if (leaf.id !== row.id) return ['changed', `its leaf belongs to the id ${leaf.id}`];
   return bodyProblem(row, leaf);
@@ -89,9 +89,8 @@ export function linkProblem(
     return ['removed', `${row.seq - expected} records from ${expected} on are missing before it`];
   if (!leafHash(row.leaf).equals(row.hash))
     return ['changed', 'its leaf does not have the hash that is stored'];
-  const leaf = parseLeaf(row.leaf);
-  if (!leaf || !read(() => leafBytes(leaf).equals(row.leaf)))
-    return ['changed', 'its leaf is not in the format of version 1'];
+  const leaf = readLeaf(row.leaf);
+  if (!leaf) return ['changed', 'its leaf is not in the format of version 1'];
   if (leaf.writer !== row.writer || leaf.seq !== row.seq)
     return [
       'reordered',

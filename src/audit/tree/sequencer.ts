@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
 import type { Database } from '../../store/database.ts';
-import { parseLeaf } from '../chain.ts';
+import { readLeaf } from '../chain.ts';
 import { linkProblem, type Finding } from '../check.ts';
 import type { Edge } from './edge.ts';
 import {
@@ -158,7 +158,7 @@ function inOrder(writers: readonly (readonly Entry[])[]): Entry[] {
   const timed = writers.flatMap((entries) => {
     let latest = '';
     return entries.map((entry) => {
-      const time = parseLeaf(entry.leaf)?.time ?? latest;
+      const time = readLeaf(entry.leaf)?.time ?? latest;
       if (time > latest) latest = time;
       return { entry, time: latest };
     });
