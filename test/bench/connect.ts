@@ -65,7 +65,9 @@ async function cpuOf(process: ChildProcess): Promise<number> {
   return cpu.user + cpu.system;
 }
 
-const clear = (port: number) => net.connect(port, '127.0.0.1').setNoDelay(true);
+function clear(port: number): net.Socket {
+  return net.connect(port, '127.0.0.1').setNoDelay(true);
+}
 
 function waysTo({ gateway, target, ca, token, bearer, key, certificate }: Facts): readonly Way[] {
   const engineer = 'engineer@example.com';
