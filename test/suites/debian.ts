@@ -14,12 +14,9 @@ async function apt(): Promise<string[]> {
   for (const folder of ['lists/partial', 'cache/archives/partial'])
     await mkdir(join(home, folder), { recursive: true });
   const list = join(home, 'sources.list');
-  await writeFile(
-    list,
-    ['bookworm', 'trixie', 'sid']
-      .map((suite) => `deb-src http://deb.debian.org/debian ${suite} main\n`)
-      .join(''),
-  );
+  const mirror = await ownMirror();
+  const lines = ['bookworm', 'trixie', 'sid'].map((suite) => `deb-src ${mirror} ${suite} main\n`);
+  await writeFile(list, lines.join(''));
   return [
     '-q',
     '-o',
@@ -33,6 +30,15 @@ async function apt(): Promise<string[]> {
     '-o',
     `Dir::Cache=${join(home, 'cache')}`,
   ];
+}
+
+/** Where this machine has its Debian packages from; rejects on another system. */
+async function ownMirror(): Promise<string> {
+  const { stdout } = await exec('apt-get', ['indextargets', '--format', '$(SITE)|$(REPO_URI)']);
+  const addresses = stdout.split('\n').map((line) => line.split('|').at(-1)?.trim() ?? '');
+  const found = addresses.find((address) => /\/debian\/?$/.test(address));
+  if (found === undefined) throw new Error('apt-get of this machine names no Debian mirror');
+  return found.replace(/\/$/, '');
 }
 
 /** The file of a source package whose name matches, fetched once; rejects when Debian has it no more. */
