@@ -40,6 +40,12 @@ export type Subject = {
 
 /** By the target's name. */
 const running = new Map<string, number>();
+const underWay = new Set<Promise<Rows>>();
+
+/** Resolves when every estimate that has begun has its outcome, in `LATER_MS` at most. */
+export async function estimatesDone(): Promise<void> {
+  await Promise.all(underWay);
+}
 
 /**
  * How many rows a statement would touch: on a session of its own, in a transaction that only reads, and each query of it
@@ -62,11 +68,14 @@ export class Estimates {
     const now = running.get(name) ?? 0;
     if (now >= MOST) return unknown('too many are being estimated on this target');
     running.set(name, now + 1);
+    const rows = this.#rows(subject, asks).catch(() =>
+      unknown('the target did not answer in time'),
+    );
+    underWay.add(rows);
     try {
-      return await this.#rows(subject, asks);
-    } catch {
-      return unknown('the target did not answer in time');
+      return await rows;
     } finally {
+      underWay.delete(rows);
       running.set(name, (running.get(name) ?? 1) - 1);
     }
   }

@@ -5,6 +5,7 @@ import { endSession, startSession } from '#src/store/sessions.ts';
 import type { SessionFacts } from '../gate/gate.ts';
 import { ofSession } from '../gate/record.ts';
 import { isUnrestricted } from '../gate/unrestricted.ts';
+import { estimatesDone } from './estimates.ts';
 import { Conversation } from './conversation.ts';
 import type { SessionDeps } from './deps.ts';
 import { STOPPING, type Ending } from './endings.ts';
@@ -148,7 +149,10 @@ export class Sessions {
   async stop(deadlineMs: number): Promise<void> {
     this.#stopping = true;
     for (const conversation of this.#open.keys()) conversation.stop();
-    const all = Promise.allSettled([...this.#open.values()].map(({ done }) => done));
+    const all = Promise.allSettled([
+      ...[...this.#open.values()].map(({ done }) => done),
+      estimatesDone(),
+    ]);
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise((resolve) => {
       timer = setTimeout(resolve, deadlineMs);

@@ -135,6 +135,10 @@ test('what never ran leaves nothing that can run', async () => {
   const { id } = await gateway.pending();
   await client.end();
   await answer;
+  await eventually('the end of its request', async () => {
+    const { body } = await gateway.api('approver', `/requests/${id}`);
+    return body.state !== 'pending';
+  });
   assert.notEqual(await approve(gateway, id), 200);
   const again = await gateway.open();
   const { id: first } = await approved(gateway, again, sql(1));
