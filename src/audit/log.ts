@@ -26,7 +26,9 @@ export type RecordKind =
   | 'token'
   | 'policy'
   | 'look'
-  | 'recovery';
+  | 'recovery'
+  | 'writer'
+  | 'heartbeat';
 
 export type RecordVerdict = 'allow' | 'hold' | 'deny' | 'approved';
 

@@ -45,6 +45,9 @@ export type AuditConfig = {
   readonly key?: string;
   /** Program and arguments; undefined for the gateway's own child. */
   readonly signer?: readonly string[];
+  /** The same for the key that the gateway signs its own records with; undefined for `writerKey`. */
+  readonly writer?: readonly string[];
+  readonly heartbeatMs: number;
   readonly witnesses: readonly {
     readonly name: string;
     readonly url: string;

@@ -138,11 +138,13 @@ async function build(
 }
 
 function buildAudit({ audit }: File, around: Surroundings): AuditConfig {
-  const { origin, signer, key, witnesses, anchors, serve } = audit;
+  const { origin, signer, key, writer, witnesses, anchors, serve } = audit;
   return {
     ...(origin !== undefined && { origin }),
     ...(key !== undefined && { key: resolve(around.base, key) }),
     ...(signer && { signer }),
+    ...(writer && { writer }),
+    heartbeatMs: toMs(audit.heartbeat),
     witnesses: Object.entries(witnesses).map(([name, one]) => ({ name, ...one })),
     quorum: audit.quorum ?? Object.keys(witnesses).length,
     anchors: Object.entries(anchors).map(([name, { command, every }]) => ({

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { parseVkey } from '../audit/tree/note.ts';
+import { parseDuration } from '../policy/duration.ts';
 import { address, duration, file, key, name, secret, urlOf } from './keys.ts';
 
 const VKEY = 'witness.example.com/w1+4bdc7eaa+BP0XJDhaoMdbZPt4zWAvodmR/ev3axPFjtcC6sg16fYY';
@@ -79,6 +80,14 @@ const sink = z.discriminatedUnion('type', [
   }),
 ]);
 
+const heartbeat = duration.refine(
+  (text) => {
+    const ms = parseDuration(text) ?? 0;
+    return ms >= 1_000 && ms <= 60_000;
+  },
+  { error: 'a heartbeat comes every 1s to 60s' },
+);
+
 /** The tree over all records: who signs it, who watches that, and where its heads are laid down. */
 export const audit = z
   .strictObject({
@@ -105,6 +114,16 @@ export const audit = z
         '--key',
         '/var/lib/signer/key.pem',
       ],
+    ),
+    writer: key(
+      z.array(z.string().min(1)).min(1).optional(),
+      'The program that holds the key which this gateway signs its own records with, and its arguments; default: the key in `log/writer.pem` of `dataDir`, made when it is missing.',
+      ['/usr/local/bin/writer-key', 'alias/countersign'],
+    ),
+    heartbeat: key(
+      heartbeat.default('5s'),
+      'How often a gateway records that it is there, 1s to 60s; one that has not for three times as long is named as silent.',
+      '10s',
     ),
     witnesses: key(
       z

@@ -1,7 +1,14 @@
 import type { Database, Sql } from './database.ts';
 
 /** Rows that are written once: nobody who only runs the gateway can change or remove them, whatever the program does. */
-const WRITTEN_ONCE = ['record', 'record_body', 'record_shared', 'tree_entry', 'tree_anchor'];
+const WRITTEN_ONCE = [
+  'record',
+  'record_body',
+  'record_shared',
+  'record_signature',
+  'tree_entry',
+  'tree_anchor',
+];
 /** Of these, what may change; erasure takes salt and body away, cosignatures are added to a checkpoint. */
 const CHANGEABLE: Readonly<Record<string, string>> = {
   record_body: 'salt, body',

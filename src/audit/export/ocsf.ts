@@ -310,6 +310,8 @@ const PARTS: Readonly<Record<string, (record: ExportedRecord) => Part>> = {
   policy: entityPart,
   look: (record) => apiPart(record, 2),
   recovery: otherPart,
+  writer: otherPart,
+  heartbeat: otherPart,
 };
 
 /** Values that a rule hides were in a result, and went out masked. */

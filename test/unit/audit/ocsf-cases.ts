@@ -108,5 +108,7 @@ export const CASES: readonly (readonly [ExportedRecord, number, OcsfEvent])[] = 
     {},
   ],
   [record('recovery', { body: { heads: [] } }), 600_399, {}],
+  [record('writer', { body: { event: 'start', epoch: 1 } }), 600_399, {}],
+  [record('heartbeat', { body: { seq: 7, sessions: 2, heads: [] } }), 600_399, {}],
   [record('of-tomorrow', { body: { a: 1 } }), 600_399, {}],
 ];
