@@ -86,7 +86,9 @@ class Reader {
       return part;
     });
     const least = { all: parts.length, any: 1 }[threshold] ?? Number(threshold);
-    if (!(Number.isInteger(least) && least >= 1 && least <= parts.length))
+    const isCount = least >= 1 && least <= parts.length;
+    // Number() reads more than decimal.
+    if (!isCount || !/^(?:all|any|[1-9]\d*)$/.test(threshold))
       throw new Malformed(`${threshold} of ${parts.length} members is not possible`);
     this.#define(name, (signed) => parts.filter((part) => part(signed)).length >= least);
   }
