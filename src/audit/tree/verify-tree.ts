@@ -50,6 +50,7 @@ export async function verifyTree(
   const walker = new Walker(signed, problems);
   await walkAll(db, walker, problems, options.onProgress);
   if (problems.length === 0) walker.end(size);
+  problems.push(...signed.flatMap(misstated));
   if (options.trust) problems.push(...untrustedHead(newest, walker.size, options.trust));
   return {
     size: walker.size,
@@ -84,6 +85,20 @@ async function walkAll(
     await compareTiles(db, walker.take(rows), problems);
     onProgress?.(walker.size);
     if (rows.length < PAGE || problems.length > 0) return;
+  }
+}
+
+/** Size and root of a checkpoint repeat what its note says, and the note is what was signed. */
+function misstated({ size, root, note }: Signed): readonly string[] {
+  try {
+    const said = parseCheckpoint(parseNote(note).text);
+    if (said.size === Number(size) && said.root.equals(root)) return [];
+    return [
+      `the checkpoint of ${size} records is not what was signed: its size or root was changed`,
+    ];
+  } catch (error) {
+    if (!(error instanceof Malformed)) throw error;
+    return [`the checkpoint of ${size} records cannot be read: ${error.message}`];
   }
 }
 
