@@ -5,6 +5,7 @@ import { openRequests, type OpenRequests } from '#src/approval/requests.ts';
 import { CHANNEL } from '#src/approval/wake.ts';
 import type { Failpoint } from '#src/audit/lane.ts';
 import { recover, recoverLapsed } from '#src/audit/recovery.ts';
+import { SESSION_ENDED } from '#src/audit/sessions.ts';
 import { openAuditLog, type OpenAuditLog } from '#src/audit/writer.ts';
 import type { Config } from '#src/config/config.ts';
 import { CONFIRMATION } from '#src/identity/confirmations.ts';
@@ -137,7 +138,7 @@ export async function openCore(
   });
   const queue = opened.adopt(openQueue(config.queue, store.url, log), (q) => q.close());
   const notices = opened.adopt(
-    await openNotices(db, [CHANNEL, CANCEL, PERSON, ENDED, CONFIRMATION], onError),
+    await openNotices(db, [CHANNEL, CANCEL, PERSON, ENDED, SESSION_ENDED, CONFIRMATION], onError),
     (open) => open.close(),
   );
   const directory = openDirectory({ db, notices, configured: () => reload.people });

@@ -1,3 +1,4 @@
+import { SESSION_ENDED } from '#src/audit/sessions.ts';
 import { ENDED, endedFrom } from '#src/identity/end.ts';
 import type { OpenDirectory } from '#src/identity/directory.ts';
 import { personKey } from '#src/identity/people.ts';
@@ -6,9 +7,11 @@ import { endedTokens } from '#src/identity/tokens.ts';
 import type { Policy } from '#src/policy/policy.ts';
 import type { Database } from '#src/store/database.ts';
 import type { Notices } from '#src/store/notices.ts';
+import { endedByOthers } from '#src/store/session-list.ts';
 import type { SessionFacts } from './gate/gate.ts';
 import {
   personEnded,
+  sessionEnded,
   TOKEN_ENDED,
   UNKNOWN_PERSON,
   UNWELCOME,
@@ -20,6 +23,7 @@ const LOOK_MS = 2_000;
 type Parts = {
   readonly db: Database;
   readonly notices: Notices;
+  readonly lease: { readonly gateway: string; readonly epoch: number };
   readonly directory: OpenDirectory;
   readonly reload: { readonly policy: Policy };
   readonly sessions: {
@@ -34,8 +38,8 @@ type Parts = {
 };
 
 /**
- * Ends the live sessions of who was ended, is nobody any more, has lost the groups to connect, or whose token has ended:
- * when this gateway hears of it, and by looking every 2 s. Returns how to stop.
+ * Ends the live sessions that somebody has ended, and those of who was ended, is nobody any more, has lost the groups to
+ * connect, or whose token has ended: when this gateway hears of it, and by looking every 2 s. Returns how to stop.
  */
 export function endSessions(parts: Parts): () => void {
   const { sessions, notices, directory, onError } = parts;
@@ -47,6 +51,8 @@ export function endSessions(parts: Parts): () => void {
       },
     );
   const tokens = (): void => void endTokens(parts).catch(onError);
+  const asked = (): void => void endAsked(parts).catch(onError);
+  const deaf = notices.on(SESSION_ENDED, asked);
   const stop = notices.on(ENDED, (payload) => {
     const ended = payload === undefined ? undefined : endedFrom(payload);
     if (ended)
@@ -64,6 +70,7 @@ export function endSessions(parts: Parts): () => void {
   });
   const timer = setInterval(() => {
     tokens();
+    asked();
     // What a provider has said lapses without a word.
     void welcome();
     // Grants begin and end without a word too.
@@ -71,6 +78,7 @@ export function endSessions(parts: Parts): () => void {
   }, LOOK_MS);
   return () => {
     stop();
+    deaf();
     clearInterval(timer);
   };
 }
@@ -123,4 +131,14 @@ async function endTokens({ db, sessions }: Parts): Promise<void> {
   const ended = await endedTokens(db, sessions.tokens());
   if (ended.size === 0) return;
   sessions.revoke((_session, token) => (ended.has(token) ? TOKEN_ENDED : undefined));
+}
+
+/** Whichever gateway was asked to, the session's row says that it has ended. */
+async function endAsked({ db, lease, sessions }: Parts): Promise<void> {
+  const ended = await endedByOthers(db.pool, lease);
+  if (ended.size === 0) return;
+  sessions.revoke(({ id, person }) => {
+    const end = ended.get(id);
+    return end && sessionEnded(end.by, end.why, person);
+  });
 }

@@ -3,6 +3,7 @@ import { startBot, type Bot } from '#bot/main.ts';
 import { consoleOfHolder } from '#src/approval/rows.ts';
 import { exportLag } from '#src/audit/export/exporter.ts';
 import { openRecords } from '#src/audit/records.ts';
+import { openSessionsList } from '#src/audit/sessions.ts';
 import { openTreeReader } from '#src/audit/tree/reader.ts';
 import { treeSize } from '#src/audit/tree/store.ts';
 import type { Config, TargetConfig } from '#src/config/config.ts';
@@ -243,6 +244,7 @@ async function openGateway(
       log,
       requests,
       records: openRecords(db),
+      sessions: openSessionsList({ db, audit }),
       ...(config.audit && { tree: openTreeReader(db), servesLog: config.audit.serve }),
       tokens,
       directory,

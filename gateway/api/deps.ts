@@ -3,6 +3,7 @@ import type { Requests } from '#src/approval/port.ts';
 import type { AuditLog } from '#src/audit/log.ts';
 import type { Tree } from '#src/audit/tree/reader.ts';
 import type { Records } from '#src/audit/reader.ts';
+import type { SessionsList } from '#src/audit/sessions.ts';
 import type { IdentityConfig } from '#src/config/identity.ts';
 import type { Oidc } from '#src/identity/oidc/oidc.ts';
 import type { Confirmations } from '#src/identity/confirmations.ts';
@@ -30,6 +31,7 @@ export type Review =
 export type HttpDeps = {
   readonly requests: Requests;
   readonly records: Records;
+  readonly sessions: SessionsList;
   /** Undefined: records are chained, and no tree is kept. */
   readonly tree?: Tree;
   /** The tree’s files are served to everybody. */

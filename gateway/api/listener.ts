@@ -20,6 +20,7 @@ import { causeOf, notFound, type Problem, toProblem } from './problem.ts';
 import { recordRoutes } from './records.ts';
 import { registerScim } from '../scim/routes.ts';
 import { requestRoutes } from './requests.ts';
+import { sessionRoutes } from './sessions.ts';
 import { tokenRoutes } from './tokens.ts';
 
 const BODY_BYTES = 16_384;
@@ -90,7 +91,12 @@ export async function buildHttp(options: HttpOptions, tls?: UsePem): Promise<Fas
 
   healthRoutes(app, () => deps.ready());
 
-  const routes = [...requestRoutes(deps), ...recordRoutes(deps), ...tokenRoutes(deps)];
+  const routes = [
+    ...requestRoutes(deps),
+    ...recordRoutes(deps),
+    ...sessionRoutes(deps),
+    ...tokenRoutes(deps),
+  ];
   const description = openApi(routes, deps.publicUrl);
   app.get('/api/openapi.json', () => description);
   const authenticate = makeAuthenticate(deps, failures, (request) => guard.cookieCaller(request));

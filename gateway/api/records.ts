@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import type { HttpDeps } from './deps.ts';
-import { apiReader, readProof, readRecord, readSession, searchRecords } from './reading.ts';
+import { apiReader, readProof, readRecord, searchRecords } from './reading.ts';
 import { noBody, nothing, route, type Route } from './route.ts';
-import { idParams, recordReply, sessionReply } from './schemas.ts';
+import { idParams, recordReply } from './schemas.ts';
 
 export function recordRoutes(deps: HttpDeps): readonly Route[] {
   return [
@@ -48,18 +48,6 @@ export function recordRoutes(deps: HttpDeps): readonly Route[] {
       media: 'text/plain',
       problems: [404, 409],
       run: ({ params, caller }) => readProof(deps, apiReader(caller), params.id),
-    }),
-    route({
-      method: 'GET',
-      path: '/sessions/{id}',
-      summary: 'A session as its records tell it, oldest first',
-      scope: 'read',
-      params: idParams,
-      query: nothing,
-      body: noBody,
-      reply: sessionReply,
-      problems: [404],
-      run: ({ params, caller }) => readSession(deps, apiReader(caller), params.id),
     }),
   ];
 }

@@ -1,5 +1,10 @@
 /** Why a session ends although nobody in it asked for that, and what its person can do now. */
-export type Ending = { readonly why: string; readonly hint: string };
+export type Ending = {
+  readonly why: string;
+  readonly hint: string;
+  /** The record of its end is written already, with who ended it. */
+  readonly recorded?: true;
+};
 
 export const STOPPING: Ending = { why: 'the gateway is stopping', hint: 'Connect again.' };
 
@@ -27,4 +32,12 @@ export const TARGET_GONE: Ending = {
 export const personEnded = (why: string): Ending => ({
   why,
   hint: 'Everything of yours was ended here. Whoever administers people, or your identity provider, can let you in again; then connect again.',
+});
+
+/** Somebody has ended this very session. */
+export const sessionEnded = (by: string, why: string, person: string): Ending => ({
+  why:
+    by === person ? `you have ended this session: ${why}` : `${by} has ended this session: ${why}`,
+  hint: 'What ran was cancelled, and what waited was withdrawn. Connect again when you need to.',
+  recorded: true,
 });

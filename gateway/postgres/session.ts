@@ -32,6 +32,8 @@ type Open = {
 export class Sessions {
   readonly #deps: SessionDeps;
   readonly #open = new Map<Conversation, Open>();
+  /** Ids of those whose end is recorded already. */
+  readonly #recorded = new Set<string>();
   #stopping = false;
 
   constructor(deps: SessionDeps) {
@@ -101,7 +103,7 @@ export class Sessions {
     } finally {
       tally.sessionsOpen -= 1;
       deps.log.info(ids, 'a session has ended');
-      end(deps, facts);
+      end(deps, facts, this.#recorded.delete(facts.id));
     }
   }
 
@@ -109,7 +111,9 @@ export class Sessions {
   revoke(why: (session: SessionFacts, token: string) => Ending | undefined): void {
     for (const [conversation, { facts, token }] of this.#open) {
       const ending = why(facts, token);
-      if (ending) conversation.revoke(ending);
+      if (!ending) continue;
+      if (ending.recorded) this.#recorded.add(facts.id);
+      conversation.revoke(ending);
     }
   }
 
@@ -258,7 +262,8 @@ function rowOf(facts: SessionFacts, agent: string | undefined) {
   };
 }
 
-function end(deps: SessionDeps, facts: SessionFacts): void {
+function end(deps: SessionDeps, facts: SessionFacts, recorded: boolean): void {
+  if (recorded) return;
   deps.audit.later({ kind: 'session-end', ...ofSession(facts), body: {} });
   endSession(deps.db.pool, facts.id).catch(deps.onFailure);
 }

@@ -6,23 +6,15 @@ import type { Requests, Vote } from '#src/approval/port.ts';
 import type { Refusal, Request } from '#src/approval/request.ts';
 import { NotRecorded, type AuditLog, type Entry, type Receipt } from '#src/audit/log.ts';
 import type { RecordsPart, RecordView } from '#src/audit/reader.ts';
+import type { SessionFound } from '#src/store/session-list.ts';
 import type { Person } from '#src/identity/person.ts';
 import type { Scope, TokenInfo } from '#src/identity/token.ts';
 import { NO_PROVIDERS } from '#src/config/identity.ts';
+import { people } from '../fakes/people.ts';
+import { fakeSessions, type SessionEnds } from '../fakes/sessions.ts';
 import { fakeSignIns } from '../fakes/sign-ins.ts';
 
-const person = (name: string, ...groups: string[]): Person => ({
-  email: `${name.toLowerCase()}@example.com`,
-  name,
-  groups,
-});
-export const people = {
-  engineer: person('Engineer', 'engineering'),
-  approver: person('Approver', 'engineering', 'dba'),
-  approver2: person('Approver2', 'engineering', 'dba'),
-  security: person('Security', 'security'),
-  stranger: person('Stranger'),
-};
+export { people };
 
 /** `<person>-<scopes joined by +>` is a live token of that person, e.g. `approver-decide`. */
 const SCOPES: readonly Scope[] = ['connect', 'read', 'decide'];
@@ -115,6 +107,8 @@ export type World = {
   readonly records: RecordView[];
   readonly appended: Entry[];
   readonly searches: { q: string; limit: number; part?: RecordsPart }[];
+  readonly sessions: SessionFound[];
+  readonly ends: SessionEnds;
   readonly votes: { id: string; person: string; vote: unknown }[];
   readonly revoked: Set<string>;
   readonly directory: Map<string, Person>;
@@ -158,6 +152,8 @@ export function makeWorld(publicUrl = 'http://127.0.0.1:8080'): World {
   const records: RecordView[] = [];
   const appended: Entry[] = [];
   const searches: World['searches'] = [];
+  const sessions: SessionFound[] = [];
+  const ends: SessionEnds = [];
   const votes: World['votes'] = [];
   const revoked = new Set<string>();
   const directory = new Map(Object.values(people).map((each) => [each.email, each]));
@@ -181,6 +177,8 @@ export function makeWorld(publicUrl = 'http://127.0.0.1:8080'): World {
     records,
     appended,
     searches,
+    sessions,
+    ends,
     votes,
     revoked,
     directory,
@@ -249,6 +247,7 @@ export function makeWorld(publicUrl = 'http://127.0.0.1:8080'): World {
           return Promise.resolve(live);
         },
       },
+      sessions: fakeSessions(sessions, ends),
       records: {
         get: (id) => Promise.resolve(records.find((record) => record.id === id)),
         search(q, limit, part) {

@@ -27,6 +27,7 @@ test('health, readiness and the description need no token, and readiness says wh
     '/records',
     '/records/{id}',
     '/records/{id}/proof',
+    '/sessions',
     '/sessions/{id}',
     '/tokens',
     '/tokens/{id}',
