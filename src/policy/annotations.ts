@@ -1,22 +1,25 @@
 import { kindNames } from '../mask/detect.ts';
 import type { PolicyJson } from '@cedar-policy/cedar-wasm/nodejs';
 import { actionsOf, entity } from './ast.ts';
-import { parseDuration } from './duration.ts';
+import { readDuration, type Complain } from './values.ts';
 import { nearest } from './nearest.ts';
+import { aboutGrants, readGrant } from './grant-terms.ts';
 import type { HoldTerms, Terms } from './rule.ts';
+import { grantActions } from './schema.ts';
 import type { Mask } from './verdict.ts';
 
 /** A complaint about an annotation; the loader adds file and line. */
 export type Complaint = { readonly message: string; readonly hint: string };
-type Complain = (message: string, hint: string) => undefined;
 
 const known = new Set(
-  'id hold expires channel message quorum reason stepup acr amr mask rows reactions resend shape count sample'.split(
+  'id hold expires channel message quorum reason stepup acr amr mask rows reactions resend shape count sample duration start ends ticket review'.split(
     ' ',
   ),
 );
 /** They say how a hold is lifted, so without `@hold` they would be silently ignored. */
 const holdOnly = ['expires', 'channel', 'quorum', 'reason', 'resend', 'shape', 'count', 'sample'];
+/** On a permit to ask they need no hold: somebody may be let in at once, with a reason, and the channel told. */
+const grantToo = ['reason', 'channel'];
 /** They say how the approver of a hold signs in, or whoever a permit shows a column. */
 const signIn = ['stepup', 'acr', 'amr'];
 /** Relaxations that nothing enforces yet; ignoring one quietly would surprise its author. */
@@ -47,6 +50,7 @@ export function readTerms(json: PolicyJson): {
   const rows = readRows(json, values, complain);
   const fresh = readFresh(json, values, complain);
   const mask = readMask(json, values, complain);
+  const grant = readGrant(json, values, complain);
   return {
     terms: {
       mask,
@@ -54,6 +58,7 @@ export function readTerms(json: PolicyJson): {
       ...(hold && { hold }),
       ...(rows !== undefined && { rows }),
       ...fresh,
+      ...(grant && { grant }),
     },
     complaints,
   };
@@ -73,7 +78,8 @@ function readHold(
 ): HoldTerms | undefined {
   const group = values.get('hold');
   if (group === undefined) {
-    for (const name of holdOnly.filter((one) => values.has(one)))
+    const own = json.effect === 'permit' && aboutGrants(json) ? grantToo : [];
+    for (const name of holdOnly.filter((one) => values.has(one) && !own.includes(one)))
       complain(
         `@${name} says how a hold is lifted, but the rule has no @hold`,
         `add @hold("group") or remove @${name}`,
@@ -138,9 +144,9 @@ function readFresh(
 ): Pick<Terms, 'fresh'> {
   const written = signIn.filter((name) => values.has(name));
   if (written.length === 0 || values.has('hold')) return {};
-  const actions = actionsOf(json) ?? [];
-  const reveals = actions.length > 0 && actions.every((action) => action === 'reveal');
-  if (json.effect === 'permit' && reveals) {
+  const own =
+    json.effect === 'permit' && (speaksOnlyOf(json, 'reveal') || speaksOnlyOf(json, 'break-glass'));
+  if (own) {
     const { stepUpMs: ageMs, acr, amr } = readStepUp(values, complain);
     if (ageMs === undefined) return {};
     return { fresh: { ageMs, ...(acr !== undefined && { acr }), ...(amr && { amr }) } };
@@ -148,8 +154,8 @@ function readFresh(
   for (const name of written)
     if (json.effect === 'permit')
       complain(
-        `@${name} stands on a permit that does more than show columns`,
-        'name reveal alone in its head: action == Action::"reveal"',
+        `@${name} stands on a permit that does more than show columns or break glass`,
+        'name reveal or break-glass alone in its head: action == Action::"reveal"',
       );
     else
       complain(
@@ -157,6 +163,11 @@ function readFresh(
         `add @hold("group") or remove @${name}`,
       );
   return {};
+}
+
+function speaksOnlyOf(json: PolicyJson, action: string): boolean {
+  const actions = actionsOf(json) ?? [];
+  return actions.length > 0 && actions.every((one) => one === action);
 }
 
 function readStepUp(
@@ -187,6 +198,11 @@ function checkHoldPlace(json: PolicyJson, complain: Complain): void {
       '@hold on reveal: a hidden column is masked, it cannot be held',
       'name the actions that are held, without reveal: action in [Action::"write", …]',
     );
+  if (mayBe(json, 'break-glass') && (actionsOf(json) ?? []).includes('break-glass'))
+    complain(
+      '@hold on break-glass: who breaks the glass waits for nobody',
+      'hold request, or leave break-glass out',
+    );
   if (mayBe(json, 'connect'))
     complain(
       '@hold on connect: a connection cannot be held',
@@ -201,6 +217,7 @@ const actionsOn: Readonly<Record<string, readonly string[]>> = {
   Function: ['execute'],
   Schema: ['define'],
   Target: ['connect', 'define', 'administer'],
+  Role: [...grantActions],
 };
 
 /** True when the rule's head lets it speak about this action. */
@@ -212,23 +229,6 @@ function mayBe(json: PolicyJson, action: string): boolean {
   if (scope.op !== '==' || !('entity' in scope)) return true;
   const named = entity(scope.entity);
   return (named && actionsOn[named.type]?.includes(action)) ?? true;
-}
-
-function readDuration(
-  name: string,
-  values: ReadonlyMap<string, string>,
-  complain: Complain,
-): number | undefined {
-  const text = values.get(name);
-  if (text === undefined) return undefined;
-  const ms = parseDuration(text);
-  return (
-    ms ??
-    complain(
-      `@${name}("${text}") is not a duration`,
-      `write a number and ms, s, m, h or d: @${name}("15m")`,
-    )
-  );
 }
 
 function readRows(

@@ -1,12 +1,12 @@
 import type { Action, Resource } from '../statement/effect.ts';
-import { mayConcern } from './ast.ts';
+import { actionsOf, mayConcern } from './ast.ts';
 import { TwoGenerations } from './cache.ts';
 import type { RuleBook } from './book.ts';
 import type { CedarSets, Question, SetName } from './cedar.ts';
 import { chainOf, namesOf, type Chain, type Home, type Principal } from './entities.ts';
 import { toCedar, type AskFacts, type Facts } from './facts.ts';
 import type { Rule } from './rule.ts';
-import type { FactName } from './schema.ts';
+import { isGrantAction, type FactName } from './schema.ts';
 
 /** What the rules say to one principal about one action on one resource. */
 export type Answer =
@@ -95,15 +95,17 @@ export class Answers {
     const all = this.#ask('all', action, chain, facts);
     if (all.kind === 'error') return all;
     const rules = all.reasons.flatMap((id) => this.#book.rules.get(id) ?? []);
-    if (all.allow) return permitted(rules);
+    if (all.allow) return permitted(rules, action);
     if (rules.length === 0) return { kind: 'none' };
     const forbids = rules.filter((rule) => !rule.terms.hold);
     if (forbids.length > 0) return this.#forbidden(action, chain, facts, forbids);
     const hard = this.#ask('hard', action, chain, facts);
     if (hard.kind === 'error') return hard;
     if (!hard.allow) return { kind: 'none' };
-    const permits = hard.reasons.flatMap((id) => this.#book.rules.get(id) ?? []);
-    return { kind: 'hold', holds: rules, permits };
+    const permits = hard.reasons
+      .flatMap((id) => this.#book.rules.get(id) ?? [])
+      .filter(speaksOf(action));
+    return permits.length > 0 ? { kind: 'hold', holds: rules, permits } : { kind: 'none' };
   }
 
   #forbidden(action: Action, chain: Chain, facts: Facts, forbids: readonly Rule[]): Answer {
@@ -112,10 +114,11 @@ export class Answers {
     const permits = this.#ask('permits', action, chain, facts);
     if (permits.kind === 'error') return permits;
     if (!permits.allow) return { kind: 'forbid', forbids, permitted: false };
-    const by = permitted(permits.reasons.flatMap((id) => this.#book.rules.get(id) ?? []));
-    return by.kind === 'permit'
-      ? { kind: 'forbid', forbids, permitted: true }
-      : { kind: 'forbid', forbids, permitted: false, asking: by.asking };
+    const rules = permits.reasons.flatMap((id) => this.#book.rules.get(id) ?? []);
+    const by = permitted(rules, action);
+    if (by.kind === 'asking')
+      return { kind: 'forbid', forbids, permitted: false, asking: by.asking };
+    return { kind: 'forbid', forbids, permitted: by.kind === 'permit' };
   }
 
   #ask(set: SetName, action: Action, chain: Chain, facts: Facts): ReturnType<CedarSets['ask']> {
@@ -132,8 +135,19 @@ export class Answers {
   }
 }
 
+/** A permit for every action was not written with roles in mind, and does not give them away. */
+const speaksOf =
+  (action: Action) =>
+  ({ json }: Rule): boolean =>
+    !isGrantAction(action) || actionsOf(json)?.includes(action) === true;
+
 /** Cedar names every permit that applies; one that asks for nothing more is enough. */
-function permitted(permits: readonly Rule[]): Extract<Answer, { kind: 'permit' | 'asking' }> {
+function permitted(
+  rules: readonly Rule[],
+  action: Action,
+): Extract<Answer, { kind: 'permit' | 'asking' | 'none' }> {
+  const permits = rules.filter(speaksOf(action));
+  if (permits.length === 0) return { kind: 'none' };
   const standing = permits.filter(({ terms }) => !terms.fresh);
   return standing.length > 0
     ? { kind: 'permit', permits: standing }

@@ -71,17 +71,27 @@ export function checkNames(
   names: Names,
 ): readonly (Complaint & { readonly harmless: boolean })[] {
   const found: (Complaint & { harmless: boolean })[] = [];
-  const { hold } = rule.terms;
-  if (hold && !names.groups.has(hold.group))
-    found.push({ ...unknown('group', hold.group, names.groups), harmless: false });
-  if (hold?.channel !== undefined && !names.channels.has(hold.channel))
-    found.push({ ...unknown('channel', hold.channel, names.channels), harmless: false });
+  for (const complaint of checkTerms(rule, names)) found.push({ ...complaint, harmless: false });
   if (asksFresh(rule) && names.stepUp === false) found.push(nowhereFresh);
   for (const mention of mentions(rule.json)) {
     const complaint = checkPattern(mention) ?? checkMention(mention, names);
     if (complaint) found.push({ ...complaint, harmless: isHarmless(rule, mention) });
   }
   return found;
+}
+
+/** Groups and channels that its annotations name. */
+function checkTerms({ terms: { hold, grant } }: Rule, names: Names): readonly Complaint[] {
+  const groups = [hold?.group, grant?.review].filter((name) => name !== undefined);
+  const channels = new Set([hold?.channel, grant?.channel].filter((name) => name !== undefined));
+  return [
+    ...groups.flatMap((name) =>
+      names.groups.has(name) ? [] : [unknown('group', name, names.groups)],
+    ),
+    ...[...channels].flatMap((name) =>
+      names.channels.has(name) ? [] : [unknown('channel', name, names.channels)],
+    ),
+  ];
 }
 
 const asksFresh = ({ terms }: Rule): boolean =>
@@ -123,12 +133,11 @@ function checkPattern({ type, id }: Mention): Complaint | undefined {
 }
 
 function checkMention({ type, id }: Mention, names: Names): Complaint | undefined {
-  const target = id.split('/')[0] ?? '';
   switch (type) {
     case 'Group':
       return names.groups.has(id) ? undefined : unknown('group', id, names.groups);
     case 'Role':
-      return checkTarget(target, names);
+      return checkRole(id, names);
     case 'Target':
       return checkTarget(id, names);
     case 'Environment':
@@ -137,7 +146,7 @@ function checkMention({ type, id }: Mention, names: Names): Complaint | undefine
     case 'Table':
     case 'Function':
     case 'Column':
-      return checkTarget(target, names) ?? checkObject(type, id, names);
+      return checkTarget(id.split('/', 1)[0] ?? id, names) ?? checkObject(type, id, names);
     default:
       return undefined;
   }
@@ -145,6 +154,15 @@ function checkMention({ type, id }: Mention, names: Names): Complaint | undefine
 
 function checkTarget(id: string, names: Names): Complaint | undefined {
   return names.targets && !names.targets.has(id) ? unknown('target', id, names.targets) : undefined;
+}
+
+function checkRole(id: string, names: Names): Complaint | undefined {
+  const [target = '', role = '', ...more] = id.split('/');
+  if (role !== '' && more.length === 0) return checkTarget(target, names);
+  return {
+    message: `Role::"${id}" is not the name of a role`,
+    hint: 'write Role::"<target>/<role>", as in Role::"shop/writer"',
+  };
 }
 
 function checkEnvironment(id: string, { environments }: Names): Complaint | undefined {

@@ -31,11 +31,13 @@ export const parentType: Readonly<Record<ResourceType, ResourceType | undefined>
   Table: 'Schema',
   Function: 'Schema',
   Schema: 'Target',
+  Role: 'Target',
   Target: undefined,
 };
 const depth: Readonly<Record<ResourceType, number>> = {
   Target: 1,
   Schema: 2,
+  Role: 2,
   Table: 3,
   Function: 3,
   Column: 4,

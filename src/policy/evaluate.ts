@@ -1,19 +1,26 @@
 import type { Subject } from '../identity/person.ts';
-import type { Action, Effect, Escape, Resource } from '../statement/effect.ts';
+import {
+  type Action,
+  type Effect,
+  type Escape,
+  type GrantAction,
+  type Resource,
+} from '../statement/effect.ts';
 import { Answers } from './answers.ts';
+import { judgeAccess, rolesNamed, type Access } from './access.ts';
 import { mayConcern, principalOf } from './ast.ts';
 import { TwoGenerations } from './cache.ts';
 import { RuleBook } from './book.ts';
 import { chainOf, principalsOf } from './entities.ts';
 import { Overheard, questionsOf, type Explanation, type Heard } from './explain.ts';
 import { factsOf, type AskFacts } from './facts.ts';
-import { columnsNamed, hiddenSomewhere } from './hidden.ts';
+import { columnsNamed, Hiding } from './hidden.ts';
 import { maskOf, namesColumn } from './hiding.ts';
-import type { Context, Policy, TargetFacts } from './policy.ts';
+import type { AccessAsked, Context, Policy, TargetFacts } from './policy.ts';
 import { Remembered } from './remembered.ts';
 import type { Rule } from './rule.ts';
 import { ownRules, Tally } from './tally.ts';
-import { columnsOf, unrestricted } from './unrestricted.ts';
+import { unrestricted } from './unrestricted.ts';
 import type { Verdict } from './verdict.ts';
 
 const maxScopes = 1_024;
@@ -25,19 +32,19 @@ export class CedarPolicy implements Policy {
   readonly #book: RuleBook;
   /** Per subject and target; a subject whose groups or grants changed is another subject. */
   readonly #scopes = new TwoGenerations<string, readonly Answers[]>(maxScopes);
-  readonly #ruled = new TwoGenerations<string, { readonly ruled: boolean }>(8_192);
   /** By the effects of an analysis: what was allowed without a look at any fact of the moment is allowed again. */
   readonly #verdicts = new Remembered();
   /** May this subject connect to this target, where no fact of the moment matters? */
   readonly #doors = new WeakMap<readonly Answers[], Verdict>();
   readonly #free = new WeakMap<readonly Answers[], boolean>();
-  readonly #hiding = new WeakMap<TargetFacts, boolean>();
+  readonly #hiding: Hiding;
   readonly #subjects = new WeakMap<Subject, string>();
   readonly #targets = new WeakMap<TargetFacts, Resource>();
 
   constructor(version: string, rules: readonly Rule[]) {
     this.version = version;
     this.#book = new RuleBook(rules);
+    this.#hiding = new Hiding(this.#book);
   }
 
   get rules(): Iterable<Rule> {
@@ -102,6 +109,15 @@ export class CedarPolicy implements Policy {
     return verdict;
   }
 
+  access(subject: Subject, target: TargetFacts, action: GrantAction, asked: AccessAsked): Access {
+    const scopeOf = (who: Subject): readonly Answers[] => this.#scope(who, target);
+    return judgeAccess(scopeOf, subject, target, action, asked);
+  }
+
+  roles(target: string): readonly string[] {
+    return rolesNamed(this.rules, target);
+  }
+
   asksRows(target: TargetFacts, effects: readonly Effect[]): boolean {
     return this.#book.asksRows(effects, target);
   }
@@ -115,38 +131,11 @@ export class CedarPolicy implements Policy {
   }
 
   hides(target: TargetFacts): boolean {
-    let hiding = this.#hiding.get(target);
-    if (hiding === undefined) {
-      const columns = columnsOf(this.#book.rules.values(), target);
-      hiding = columns.some((column) => this.isRuled(target, column));
-      this.#hiding.set(target, hiding);
-    }
-    return hiding;
+    return this.#hiding.hides(target);
   }
 
   isRuled(target: TargetFacts, column: Resource): boolean {
-    const key = `${target.name}\0${target.environment}\0${column.path.join('\0')}`;
-    const known = this.#ruled.get(key);
-    if (known) return known.ruled;
-    let ruled = true;
-    try {
-      ruled = this.#hidden(target, column);
-    } catch {
-      // A column that rules cannot be asked about is hidden.
-    }
-    this.#ruled.set(key, { ruled });
-    return ruled;
-  }
-
-  /** Resources that rules cannot tell apart share an answer, so that a whole catalogue can be asked about. */
-  #hidden(target: TargetFacts, column: Resource): boolean {
-    const alike = this.#book.alike(column);
-    const key = `${target.name}\0${target.environment}\0${alike.path.join('\0')}\0alike`;
-    const known = this.#ruled.get(key);
-    if (known) return known.ruled;
-    const ruled = hiddenSomewhere(this.#book, target, alike);
-    this.#ruled.set(key, { ruled });
-    return ruled;
+    return this.#hiding.isRuled(target, column);
   }
 
   #scope(subject: Subject, target: TargetFacts): readonly Answers[] {

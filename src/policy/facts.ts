@@ -11,7 +11,10 @@ export type Facts = Readonly<
 /** Most answers depend on no fact, so facts are gathered only when one is asked for. */
 export type AskFacts = (() => Facts) & { readonly asked: boolean };
 
-type Doing = Pick<Effect, 'class' | 'bounded' | 'estimatedRows' | 'escapes' | 'upsert'>;
+type Doing = Pick<Effect, 'class' | 'bounded' | 'estimatedRows' | 'escapes' | 'upsert'> & {
+  /** How long a role is asked for. */
+  readonly minutes?: number;
+};
 
 export function factsOf(
   doing: Doing,
@@ -41,6 +44,7 @@ function gather(doing: Doing, context: Context, agent: boolean, timeZone: string
       rows === undefined || !Number.isFinite(rows)
         ? undefined
         : Math.ceil(Math.min(rows, 2 ** 53 - 1)),
+    minutes: doing.minutes,
     reason: context.reason,
     purpose: context.purpose,
     inTransaction: context.inTransaction,

@@ -2,6 +2,7 @@ import { resourceId, type Resource } from '../statement/effect.ts';
 import { Answers } from './answers.ts';
 import { mayConcern, mentions } from './ast.ts';
 import type { RuleBook } from './book.ts';
+import { TwoGenerations } from './cache.ts';
 import { chainOf, type Principal } from './entities.ts';
 import { factsOf } from './facts.ts';
 import type { TargetFacts } from './policy.ts';
@@ -28,11 +29,61 @@ export function columnsNamed(
 export const decodeName = (name: string): string =>
   name.replace(/%(25|2F|22)/g, (code) => decodeURIComponent(code));
 
+/** Which columns one version of the rules hides from somebody; each is asked about once. */
+export class Hiding {
+  readonly #book: RuleBook;
+  readonly #ruled = new TwoGenerations<string, { readonly ruled: boolean }>(8_192);
+  readonly #targets = new WeakMap<TargetFacts, boolean>();
+
+  constructor(book: RuleBook) {
+    this.#book = book;
+  }
+
+  /** True when some column of the target is hidden from somebody. */
+  hides(target: TargetFacts): boolean {
+    let hiding = this.#targets.get(target);
+    if (hiding === undefined) {
+      const columns = columnsOf(this.#book.rules.values(), target);
+      hiding = columns.some((column) => this.isRuled(target, column));
+      this.#targets.set(target, hiding);
+    }
+    return hiding;
+  }
+
+  isRuled(target: TargetFacts, column: Resource): boolean {
+    const key = keyOf(target, column);
+    const known = this.#ruled.get(key);
+    if (known) return known.ruled;
+    let ruled = true;
+    try {
+      ruled = this.#hidden(target, column);
+    } catch {
+      // A column that rules cannot be asked about is hidden.
+    }
+    this.#ruled.set(key, { ruled });
+    return ruled;
+  }
+
+  /** Resources that rules cannot tell apart share an answer, so that a whole catalogue can be asked about. */
+  #hidden(target: TargetFacts, column: Resource): boolean {
+    const alike = this.#book.alike(column);
+    const key = `${keyOf(target, alike)}\0alike`;
+    const known = this.#ruled.get(key);
+    if (known) return known.ruled;
+    const ruled = hiddenSomewhere(this.#book, target, alike);
+    this.#ruled.set(key, { ruled });
+    return ruled;
+  }
+}
+
+const keyOf = ({ name, environment }: TargetFacts, { path }: Resource): string =>
+  `${name}\0${environment}\0${path.join('\0')}`;
+
 /**
  * True when somebody who could read the table would not see this column. Asked for a person without groups and for
  * one in each group, role or person that a rule names; a rule over facts of the moment counts as hiding.
  */
-export function hiddenSomewhere(book: RuleBook, target: TargetFacts, column: Resource): boolean {
+function hiddenSomewhere(book: RuleBook, target: TargetFacts, column: Resource): boolean {
   const { keys } = chainOf(column, target);
   const table: Resource = { type: 'Table', path: column.path.slice(0, -1) };
   const concerning = [...book.rules.values()].filter((rule) =>
@@ -65,4 +116,15 @@ function probes(rules: ReadonlyMap<string, Rule>): Principal[] {
       if (type === 'Person') found.set(`${type}::${id}`, person(id, []));
     }
   return [...found.values()];
+}
+
+/** Columns that stand for all columns of a target that rules can tell apart. */
+function columnsOf(rules: Iterable<Rule>, target: TargetFacts): readonly Resource[] {
+  const paths: string[][] = [[target.name]];
+  for (const { json } of rules)
+    for (const { type, id } of mentions(json)) {
+      const path = id.split('/').map(decodeName);
+      if (['Schema', 'Table', 'Column'].includes(type) && path[0] === target.name) paths.push(path);
+    }
+  return paths.map((path) => ({ type: 'Column', path: [...path, '*', '*', '*'].slice(0, 4) }));
 }

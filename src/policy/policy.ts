@@ -1,5 +1,6 @@
 import type { Subject } from '../identity/person.ts';
-import type { Effect, Resource } from '../statement/effect.ts';
+import type { Effect, GrantAction, Resource } from '../statement/effect.ts';
+import type { Access } from './access.ts';
 import type { FreshSignIn } from './fresh.ts';
 import type { Verdict } from './verdict.ts';
 
@@ -21,6 +22,16 @@ export type TargetFacts = {
   readonly timeZone: string;
 };
 
+/** What somebody asks of a role. */
+export type AccessAsked = {
+  /** Its name without the target. */
+  readonly role: string;
+  readonly minutes?: number;
+  readonly reason?: string;
+  /** Milliseconds since the epoch. */
+  readonly now: number;
+};
+
 /** A version of the rules, ready to be asked. Pure: the same question always gets the same verdict. */
 export interface Policy {
   /** SHA-256 of the rules' text, hex; part of every verdict's cache key and of every record. */
@@ -34,6 +45,10 @@ export interface Policy {
     effects: readonly Effect[],
     context: Context,
   ): Verdict;
+  /** What the rules say to somebody who asks for this role, or takes it; the role itself never counts for that. */
+  access(subject: Subject, target: TargetFacts, action: GrantAction, asked: AccessAsked): Access;
+  /** The roles on this target that rules name, sorted. */
+  roles(target: string): readonly string[];
   /** True when the verdict on these may depend on an estimate of their rows. */
   asksRows(target: TargetFacts, effects: readonly Effect[]): boolean;
   /** True when no rule could deny, hold, mask or limit anything that this subject does on this target. */

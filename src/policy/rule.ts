@@ -18,6 +18,17 @@ export type HoldTerms = {
   readonly sample?: number;
 };
 
+/** What a rule about `request` or `break-glass` says of the grant. */
+export type GrantTerms = {
+  readonly longestMs?: number;
+  readonly start?: 'use' | 'approval';
+  readonly ends?: 'cancel' | 'finish';
+  readonly reasonRequired: boolean;
+  readonly ticket?: string;
+  readonly review?: string;
+  readonly channel?: string;
+};
+
 /** What a rule's annotations say, parsed. */
 export type Terms = {
   readonly message?: string;
@@ -25,8 +36,9 @@ export type Terms = {
   /** For a `forbid` on `reveal`; the default is null. */
   readonly mask: Mask;
   readonly rows?: number;
-  /** For a `permit` of `reveal`: it counts only behind such a sign-in. */
+  /** For a `permit` of `reveal` or of `break-glass`: it counts only behind such a sign-in. */
   readonly fresh?: FreshTerms;
+  readonly grant?: GrantTerms;
 };
 
 /** One Cedar policy, keyed by its `@id`. */

@@ -1,11 +1,9 @@
 import type { PolicyJson } from '@cedar-policy/cedar-wasm/nodejs';
 import type { Subject } from '../identity/person.ts';
-import type { Resource } from '../statement/effect.ts';
-import { actionsOf, entity, mentions } from './ast.ts';
-import { decodeName } from './hidden.ts';
+import { actionsOf, entity } from './ast.ts';
 import type { TargetFacts } from './policy.ts';
 import type { Rule } from './rule.ts';
-import { schemaText } from './schema.ts';
+import { isGrantAction, schemaText } from './schema.ts';
 
 type Named = { readonly type: string; readonly id: string };
 /** The part of a rule's head that names a principal or a resource. */
@@ -34,6 +32,8 @@ export function unrestricted(
   if (subject.agent !== undefined) return false;
   const covered = new Set<string>();
   for (const { effect, json } of rules) {
+    // What is said of roles alone limits no statement.
+    if (actionsOf(json)?.every(isGrantAction)) continue;
     const who = principalReach(json.principal, subject);
     const where = resourceReach(json.resource, target);
     if (who === 'none' || where === 'none') continue;
@@ -82,15 +82,4 @@ function reach(scope: Scope, own: string | undefined, of: (named: Named) => Reac
 function named(scope: object, of: (named: Named) => Reach): Reach {
   const one = 'entity' in scope ? entity(scope.entity) : undefined;
   return one ? of(one) : 'some';
-}
-
-/** Columns that stand for all columns of a target that rules can tell apart. */
-export function columnsOf(rules: Iterable<Rule>, target: TargetFacts): readonly Resource[] {
-  const paths: string[][] = [[target.name]];
-  for (const { json } of rules)
-    for (const { type, id } of mentions(json)) {
-      const path = id.split('/').map(decodeName);
-      if (['Schema', 'Table', 'Column'].includes(type) && path[0] === target.name) paths.push(path);
-    }
-  return paths.map((path) => ({ type: 'Column', path: [...path, '*', '*', '*'].slice(0, 4) }));
 }

@@ -9,9 +9,11 @@ export type AccessAction =
   | 'execute';
 /** What a rule can be asked about a column. */
 export type ColumnAction = 'reveal' | 'filter' | 'join' | 'assign';
-export type Action = AccessAction | ColumnAction;
+/** What a rule can be asked about a role, which a Grant gives: to ask for it, or to take it at once. */
+export type GrantAction = 'request' | 'break-glass';
+export type Action = AccessAction | ColumnAction | GrantAction;
 
-export type ResourceType = 'Target' | 'Schema' | 'Table' | 'Function' | 'Column';
+export type ResourceType = 'Target' | 'Schema' | 'Table' | 'Function' | 'Column' | 'Role';
 
 /** A thing rules speak about. `path` is raw names from the target down: `['shop', 'public', 'customers', 'ssn']`. */
 export type Resource = { readonly type: ResourceType; readonly path: readonly string[] };

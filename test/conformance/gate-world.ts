@@ -277,6 +277,8 @@ function makeWorld(protocol: Protocol) {
     version: 'v1',
     connect: () => allow,
     judge: () => world.verdict,
+    access: () => ({ kind: 'deny', rules: [], message: 'nobody asks here' }),
+    roles: () => [],
     asksRows: () => false,
     unrestricted: () => false,
     hides: () => false,
