@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import type { Checkpoint } from '#src/audit/tree/checkpoint.ts';
 import { Malformed } from '#src/audit/tree/note.ts';
 import { recordProof, verifyProof } from '#src/audit/tree/record-proof.ts';
 import { parseTrust, type Trust } from '#src/audit/tree/trust.ts';
@@ -11,6 +12,7 @@ import { CONFIG_OPTION, openConfig } from '../installation.ts';
 import { withStore } from '../store.ts';
 import { renderTable } from '../table.ts';
 import { printable, type Terminal } from '../terminal.ts';
+import { readSeen } from './seen.ts';
 import { trustLines } from './trust.ts';
 
 const OPTIONS = {
@@ -27,24 +29,34 @@ const OPTIONS = {
     value: 'DIR|URL',
     about: 'verify: the log’s files or the address that serves them, without the store',
   },
+  seen: {
+    type: 'string',
+    multiple: true,
+    value: 'FILE|DIR|URL',
+    about: 'verify: a checkpoint, proof or mirror that you kept: the log must continue it',
+  },
   json: { type: 'boolean', about: 'print JSON' },
 } as const satisfies Options;
 
 export const verifyCommand: Command = {
   usage: [
-    'audit verify [--trust FILE] [--record ID] [--config FILE]',
+    'audit verify [--trust FILE] [--record ID | --seen FILE|DIR|URL] [--config FILE]',
     'audit verify --proof FILE --trust FILE',
-    'audit verify --tiles DIR|URL --trust FILE',
+    'audit verify --tiles DIR|URL --trust FILE [--seen FILE|DIR|URL]',
   ],
   about:
     'verify walks the hash chain of every writer, builds the tree anew from the records, and compares it with what was\n' +
     'signed. The first bad record of each writer is named. It only reads. With --proof or --tiles it needs neither the\n' +
-    'store nor a configuration.',
+    'store nor a configuration. --seen finds a log that was set back or made anew, or that others are shown another view of.',
   options: OPTIONS,
   run: verify,
 };
 
-type Asked = { readonly trust?: string; readonly json?: boolean };
+type Asked = {
+  readonly trust?: string;
+  readonly seen?: readonly string[];
+  readonly json?: boolean;
+};
 
 async function verify(argv: readonly string[], terminal: Terminal): Promise<number> {
   const { values, positionals } = parse(argv, OPTIONS);
@@ -52,6 +64,8 @@ async function verify(argv: readonly string[], terminal: Terminal): Promise<numb
   const { proof, tiles, record } = values;
   if ([proof, tiles, record].filter((one) => one !== undefined).length > 1)
     throw usageFailure('--proof, --tiles and --record exclude each other');
+  if (values.seen && (proof ?? record) !== undefined)
+    throw usageFailure('--seen is for the whole log, not for one record');
   try {
     if (proof !== undefined) return await proven(await readText(proof), values, terminal);
     if (tiles !== undefined) return await fromFiles(tiles, values, terminal);
@@ -75,6 +89,12 @@ async function givenTrust({ trust }: Asked): Promise<Trust> {
       'pass --trust FILE, as countersign audit trust prints it',
     );
   return parseTrust(await readText(trust));
+}
+
+async function seenBy({ seen = [] }: Asked, trust: Trust | undefined): Promise<Checkpoint[]> {
+  if (seen.length === 0) return [];
+  if (!trust) throw usageFailure('whom to believe?', 'pass --trust FILE');
+  return Promise.all(seen.map((place) => readSeen(place, trust)));
 }
 
 async function proven(text: string, asked: Asked, terminal: Terminal): Promise<number> {
@@ -102,9 +122,11 @@ function showProof(
 }
 
 async function fromFiles(place: string, asked: Asked, terminal: Terminal): Promise<number> {
-  const report = await verifyFiles(logFiles(place), await givenTrust(asked), (records) =>
-    terminal.status(`verifying: ${records.toLocaleString('en')} records`),
-  );
+  const trust = await givenTrust(asked);
+  const report = await verifyFiles(logFiles(place), trust, {
+    seen: await seenBy(asked, trust),
+    onProgress: progress(terminal, 'verifying'),
+  });
   terminal.status(undefined);
   const ok = report.problems.length === 0;
   if (asked.json) terminal.out(JSON.stringify({ ok, ...report }, undefined, 2));
@@ -138,11 +160,16 @@ async function fromStore(
       throw new Failure(`no signed checkpoint holds a record ${printable(record)}`);
     return showProof(verifyProof(text, trust), asked, terminal);
   }
+  const seen = await seenBy(asked, trust);
   const [chains, tree] = await withStore(config, async (db) => {
     const walked = await verifyLog(db, { onProgress: progress(terminal, 'chains') });
     return [
       walked,
-      await verifyTree(db, { ...(trust && { trust }), onProgress: progress(terminal, 'tree') }),
+      await verifyTree(db, {
+        ...(trust && { trust }),
+        seen,
+        onProgress: progress(terminal, 'tree'),
+      }),
     ] as const;
   });
   terminal.status(undefined);

@@ -1,7 +1,11 @@
+import { readdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { canonical } from '#src/audit/canonical.ts';
 import { commitment, leafBytes, leafHash, parseLeaf } from '#src/audit/chain.ts';
+import { checkpointText } from '#src/audit/tree/checkpoint.ts';
 import { Edge } from '#src/audit/tree/edge.ts';
-import type { Scene } from './audit-scene.ts';
+import { formatNote, signText } from '#src/audit/tree/note.ts';
+import { ORIGIN, type Scene } from './audit-scene.ts';
 
 /** A record as a forger sees it: what its leaf says, and what it commits to. */
 export type Forged = {
@@ -122,4 +126,21 @@ export async function cutTo(scene: Scene, size: number): Promise<void> {
     [size],
   );
   await retree(scene);
+}
+
+/** Signs the tree as it is with the log's stolen key, and puts that in place of every checkpoint and of the signer's memory. */
+export async function resign(scene: Scene, size: number): Promise<string> {
+  const root = await rootOf(scene, size);
+  const text = checkpointText({ origin: ORIGIN, size, root });
+  const note = formatNote({ text, signatures: [signText(text, ORIGIN, await scene.logKey())] });
+  await scene.sql.query('truncate tree_checkpoint cascade');
+  await scene.sql.query('insert into tree_checkpoint (size, root, note) values ($1, $2, $3)', [
+    size,
+    root,
+    note,
+  ]);
+  const [file = ''] = await readdir(scene.path('signed'));
+  const memory = { origin: ORIGIN, size, root: root.toString('base64') };
+  await writeFile(join(scene.path('signed'), file), JSON.stringify(memory));
+  return note;
 }

@@ -1,6 +1,6 @@
 import type { Database } from '../../store/database.ts';
 import { leafHash, parseLeaf } from '../chain.ts';
-import { parseCheckpoint } from './checkpoint.ts';
+import { parseCheckpoint, type Checkpoint } from './checkpoint.ts';
 import { Edge, type GrownTile } from './edge.ts';
 import { Malformed, parseNote } from './note.ts';
 import { distrust, type Trust } from './trust.ts';
@@ -38,7 +38,12 @@ const PAGE = 2_048;
  */
 export async function verifyTree(
   db: Database,
-  options: { readonly trust?: Trust; readonly onProgress?: (records: number) => void } = {},
+  options: {
+    readonly trust?: Trust;
+    /** Checkpoints that somebody has kept, each of which this tree must continue. */
+    readonly seen?: readonly Checkpoint[];
+    readonly onProgress?: (records: number) => void;
+  } = {},
 ): Promise<TreeReport> {
   // Read first: what grows meanwhile is more than this, and less would be missed.
   const { size, waiting } = await readHead(db);
@@ -47,7 +52,7 @@ export async function verifyTree(
   );
   const newest = signed.at(-1);
   const problems: string[] = [];
-  const walker = new Walker(signed, problems);
+  const walker = new Walker(headsOf(signed, options.seen ?? []), problems);
   await walkAll(db, walker, problems, options.onProgress);
   if (problems.length === 0) walker.end(size);
   problems.push(...signed.flatMap(misstated));
@@ -107,16 +112,33 @@ function untrustedHead(head: Signed | undefined, size: number, trust: Trust): re
   return size > 0 ? ['the tree has no signed checkpoint'] : [];
 }
 
+/** A head that the tree must have had on its way; `by` says how that is known. */
+type Head = Pick<Checkpoint, 'size' | 'root'> & { readonly by: 'signed' | 'seen' };
+
+function headsOf(signed: readonly Signed[], seen: readonly Checkpoint[]): readonly Head[] {
+  const heads: Head[] = [
+    ...signed.map(({ size, root }) => ({ size: Number(size), root, by: 'signed' as const })),
+    ...seen.map(({ size, root }) => ({ size, root, by: 'seen' as const })),
+  ];
+  return heads.toSorted((a, b) => a.size - b.size);
+}
+
+/** What is wrong when the first records do not make that root. */
+export const notThose = (size: number, by: 'signed' | 'seen'): string =>
+  by === 'signed'
+    ? `the first ${size} records are not those that were signed: changed, removed or reordered`
+    : `the first ${size} records are not those of the checkpoint that was seen: this log was rewritten, or is another view of it`;
+
 /** Builds the tree entry by entry. */
 class Walker {
   readonly #edge = new Edge();
-  readonly #heads: Signed[];
+  readonly #heads: Head[];
   readonly #problems: string[];
   /** The newest record of each writer that is in the tree. */
   readonly #writers = new Map<string, number>();
 
-  constructor(signed: readonly Signed[], problems: string[]) {
-    this.#heads = signed.toReversed();
+  constructor(heads: readonly Head[], problems: string[]) {
+    this.#heads = heads.toReversed();
     this.#problems = problems;
   }
 
@@ -138,9 +160,9 @@ class Walker {
         break;
       }
       if (row.hash) hashes.push(row.hash);
-      if (this.size + hashes.length !== Number(this.#heads.at(-1)?.size)) continue;
+      if (this.size + hashes.length !== this.#heads.at(-1)?.size) continue;
       flush();
-      this.#compareHead();
+      this.#compareHeads();
     }
     flush();
     return [...grown.values()];
@@ -158,19 +180,19 @@ class Walker {
     return undefined;
   }
 
-  #compareHead(): void {
-    const head = this.#heads.pop();
-    if (head && !head.root.equals(this.#edge.root()))
-      this.#problems.push(
-        `the first ${head.size} records are not those that were signed: changed, removed or reordered`,
-      );
+  #compareHeads(): void {
+    const root = this.#edge.root();
+    for (let head = this.#heads.at(-1); head?.size === this.size; head = this.#heads.at(-1)) {
+      if (!head.root.equals(root)) this.#problems.push(notThose(head.size, head.by));
+      this.#heads.pop();
+    }
   }
 
   end(stored: number): void {
     const beyond = this.#heads.at(-1);
     if (beyond)
       this.#problems.push(
-        `a tree of ${beyond.size} records was signed, and only ${this.size} are there: the newest were removed`,
+        `a tree of ${beyond.size} records was ${beyond.by}, and only ${this.size} are there: the newest were removed`,
       );
     else if (stored > this.size)
       this.#problems.push(`the tree says that it has ${stored} records, and has ${this.size}`);
