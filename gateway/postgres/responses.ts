@@ -132,9 +132,11 @@ export class Responses {
   #nextResult(): void {
     const plan = this.#plan;
     this.#rows.begin(this.#queue[0], plan);
+    const head = this.#queue[0];
     const plain = plan !== undefined && !plan.masks && plan.rowLimit === undefined;
-    this.#framer.stream('D', plain && this.#queue[0]?.quiet !== true);
-    this.#framer.stream('d', plan === undefined || !isFollowed(plan));
+    const unseen = head?.see ? 'whole' : 'batched';
+    this.#framer.take('D', plain && head?.quiet !== true ? 'streamed' : unseen);
+    this.#framer.take('d', plan === undefined || !isFollowed(plan) ? 'streamed' : 'whole');
   }
 
   #message(type: number, piece: Piece): void {
@@ -160,7 +162,7 @@ export class Responses {
     const head = this.#queue[0];
     if (!head || !owes(head.kind, type)) throw unasked(`message ${String.fromCharCode(type)}`);
     head.see?.(type, bodyOf(frame(piece)));
-    if (type === M.DataRow) return this.#row(head, piece);
+    if (type === M.DataRow) return this.#dataRows(head, piece);
     if (type === M.CopyData) return this.#rows.copied(piece, (out) => this.#pass(out));
     if (type === M.CommandComplete || type === M.EmptyQueryResponse)
       return this.#completed(head, type, piece);
@@ -203,9 +205,10 @@ export class Responses {
     this.#hooks.reopened();
   }
 
-  #row(head: Expected, piece: Piece): void {
+  /** As many as came at once. */
+  #dataRows(head: Expected, piece: Piece): void {
     if (head.quiet) return;
-    const out = this.#rows.row(piece);
+    const out = this.#rows.dataRows(piece);
     if (out) this.#pass(out);
   }
 

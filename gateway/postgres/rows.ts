@@ -35,12 +35,21 @@ export class Rows {
     this.#masker = new Masker(cells, this.#masking);
   }
 
-  /** What goes out of a DataRow; undefined when it was one too many. */
-  row(piece: Piece): Piece | undefined {
-    if (!this.#within()) return undefined;
-    if (!this.#plan?.masks) return piece;
+  /** What goes out of DataRows that lie side by side; undefined when it is nothing. */
+  dataRows({ buffer, start, end }: Piece): Piece | undefined {
+    const until = this.#allowed(buffer, start, end);
+    if (until === start) return undefined;
+    if (!this.#plan?.masks) return { buffer, start, end: until };
     if (!this.#masker) throw unasked('rows that it did not describe');
-    return this.#masker.row(piece.buffer, piece.start, piece.end);
+    return this.#masker.rows(buffer, start, until);
+  }
+
+  /** Where the rows end that may go out. */
+  #allowed(buffer: Buffer, start: number, end: number): number {
+    let until = start;
+    for (let at = start; at < end; at += 1 + buffer.readInt32BE(at + 1))
+      if (this.#within()) until = at + 1 + buffer.readInt32BE(at + 1);
+    return until;
   }
 
   copyBegins(): void {

@@ -1,11 +1,15 @@
 const SIZE = 64 * 1024;
+/** What the first one takes: small results need no more. */
+const FIRST = 2 * 1024;
+/** Bytes up to which a loop is faster than a call that copies. */
+const FEW = 64;
 
 /**
  * Bytes on their way out, appended one item (a row) after another into large buffers. Full buffers are handed out as
  * they are and never used again: what was handed out may still wait in a socket.
  */
 export class Slab {
-  buffer = Buffer.allocUnsafe(SIZE);
+  buffer = Buffer.allocUnsafe(FIRST);
   at = 0;
   #begin = 0;
 
@@ -37,7 +41,11 @@ export class Slab {
 
   append(bytes: Buffer, start = 0, end = bytes.length): void {
     this.reserve(end - start);
-    this.at += bytes.copy(this.buffer, this.at, start, end);
+    const { buffer } = this;
+    let { at } = this;
+    if (end - start > FEW) at += bytes.copy(buffer, at, start, end);
+    else for (let i = start; i < end; i += 1) buffer[at++] = bytes[i] ?? 0;
+    this.at = at;
   }
 
   text(text: string): void {
@@ -49,4 +57,18 @@ export class Slab {
   item(): Buffer {
     return this.buffer.subarray(this.#begin, this.at);
   }
+}
+
+/** Big endian; of bytes that are there. Reading them with checks of its own costs more than a mask does. */
+export const int32 = (bytes: Buffer, at: number): number =>
+  ((bytes[at] ?? 0) << 24) |
+  ((bytes[at + 1] ?? 0) << 16) |
+  ((bytes[at + 2] ?? 0) << 8) |
+  (bytes[at + 3] ?? 0);
+
+export function setInt32(bytes: Buffer, at: number, value: number): void {
+  bytes[at] = value >>> 24;
+  bytes[at + 1] = value >>> 16;
+  bytes[at + 2] = value >>> 8;
+  bytes[at + 3] = value;
 }

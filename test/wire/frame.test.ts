@@ -186,7 +186,7 @@ describe('StreamFramer', () => {
       {
         message: (type) => {
           seen.push(`whole ${String.fromCharCode(type)}`);
-          if (type === 0x54) framer.stream('D', true);
+          if (type === 0x54) framer.take('D', 'streamed');
         },
         run: (type, _buffer, _start, _end, begun) =>
           void seen.push(`run ${String.fromCharCode(type)} ${begun}`),
@@ -197,6 +197,47 @@ describe('StreamFramer', () => {
       Buffer.concat([message('D', 3), message('T', 3), message('D', 3), message('D', 3)]),
     );
     assert.deepEqual(seen, ['whole D', 'whole T', 'run D 2']);
+  });
+
+  it('hands out as many batched messages at once as are there, and none in part, wherever the stream is cut', () => {
+    fc.assert(
+      fc.property(messages, fc.array(fc.nat({ max: 500 })), (list, places) => {
+        const bytes = Buffer.concat(list.map(({ type, length }) => message(type, length)));
+        let all = '';
+        let last = '';
+        const framer = new StreamFramer(
+          {
+            message(type, buffer, start, end) {
+              const piece = buffer.subarray(start, end);
+              let at = 0;
+              while (at < piece.length) {
+                assert.equal(piece[at], type);
+                at += 1 + piece.readInt32BE(at + 1);
+              }
+              assert.equal(at, piece.length);
+              const letter = String.fromCharCode(type);
+              if (letter !== 'D') assert.equal(1 + piece.readInt32BE(1), piece.length);
+              last = letter;
+              all += piece.toString('hex');
+            },
+            run: () => assert.fail('nothing is streamed'),
+          },
+          '',
+        );
+        framer.take('D', 'batched');
+        for (const chunk of cut(bytes, places)) framer.push(chunk);
+        assert.equal(all, bytes.toString('hex'));
+        assert.equal(last, list.at(-1)?.type ?? '');
+      }),
+    );
+    let batches = 0;
+    const framer = new StreamFramer(
+      { message: () => void (batches += 1), run: () => undefined },
+      '',
+    );
+    framer.take('D', 'batched');
+    framer.push(Buffer.concat(Array.from({ length: 100 }, () => message('D', 10))));
+    assert.equal(batches, 1);
   });
 
   it('ends the stream when a whole message is larger than its limit', () => {

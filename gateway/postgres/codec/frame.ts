@@ -178,20 +178,37 @@ function whole(buffer: Buffer, start: number, end: number): Frame {
 
 /** Where a StreamFramer puts what it finds, in order. `buffer` is valid as long as the receiver keeps it. */
 export type Sink = {
-  /** `buffer[start..end)` is one whole message with its header. */
+  /** `buffer[start..end)` is one whole message with its header; of a type that is batched, as many as lie side by side. */
   message(type: number, buffer: Buffer, start: number, end: number): void;
   /** Bytes of streamed messages of one type, which may begin and end inside a message; `begun` headers are among them. */
   run(type: number, buffer: Buffer, start: number, end: number, begun: number): void;
 };
 
+const modes = ['whole', 'streamed', 'batched'] as const;
+export type Mode = (typeof modes)[number];
+const [STREAMED, BATCHED] = [modes.indexOf('streamed'), modes.indexOf('batched')];
+
+/** Where the whole messages of one type end that begin at `start`. */
+function batchEnd(buffer: Buffer, start: number): number {
+  const type = buffer[start];
+  let end = start;
+  while (buffer.length - end >= HEADER && buffer[end] === type) {
+    const next = end + 1 + lengthAt(buffer, end);
+    if (next > buffer.length) break;
+    end = next;
+  }
+  return end;
+}
+
 /**
  * Messages from a server, pushed as the bytes come. Types that are streamed pass in runs without being looked into
- * or held; all others come whole, up to `limit` bytes. Allocates nothing per message.
+ * or held; all others come whole, up to `limit` bytes: those that are batched as many at a time as are there. Allocates nothing per message.
  */
 export class StreamFramer {
   readonly #sink: Sink;
   readonly #limit: number;
-  readonly #streamed = new Uint8Array(256);
+  /** By type: one of the modes. */
+  readonly #modes = new Uint8Array(256);
   readonly #tail = new Tail();
   #type = 0;
   #skip = 0;
@@ -199,7 +216,7 @@ export class StreamFramer {
   constructor(sink: Sink, streamed: string, limit = WHOLE_LIMIT) {
     this.#sink = sink;
     this.#limit = limit;
-    for (const letter of streamed) this.stream(letter, true);
+    for (const letter of streamed) this.take(letter, 'streamed');
   }
 
   /** True when what was pushed so far ends inside a streamed message. */
@@ -207,9 +224,9 @@ export class StreamFramer {
     return this.#skip > 0;
   }
 
-  /** Switches a type (its letter) between streamed and whole, from the next message on. */
-  stream(letter: string, on: boolean): void {
-    this.#streamed[letter.charCodeAt(0)] = on ? 1 : 0;
+  /** How messages of a type (its letter) are handed out, from the next one on. */
+  take(letter: string, mode: Mode): void {
+    this.#modes[letter.charCodeAt(0)] = modes.indexOf(mode);
   }
 
   /** The bytes of a message that is not complete yet. */
@@ -224,7 +241,8 @@ export class StreamFramer {
     let at = this.#skip > 0 ? this.#continue(buffer) : 0;
     let need = HEADER;
     while (buffer.length - at >= HEADER) {
-      if (this.#streamed[buffer.readUInt8(at)] === 1) {
+      const mode = this.#modes[buffer.readUInt8(at)];
+      if (mode === STREAMED) {
         at = this.#run(buffer, at);
         continue;
       }
@@ -232,8 +250,9 @@ export class StreamFramer {
       if (length > this.#limit) throw tooLarge(length, this.#limit);
       need = length + 1;
       if (buffer.length - at < need) break;
-      this.#sink.message(buffer.readUInt8(at), buffer, at, at + need);
-      at += need;
+      const end = mode === BATCHED ? batchEnd(buffer, at) : at + need;
+      this.#sink.message(buffer.readUInt8(at), buffer, at, end);
+      at = end;
       need = HEADER;
     }
     if (at < buffer.length) this.#tail.keep(buffer.subarray(at), need);

@@ -1,4 +1,4 @@
-import { Slab } from '../slab.ts';
+import { int32, setInt32, Slab } from '../slab.ts';
 import type { CellMask } from './text.ts';
 
 const HAS_NULL = 1;
@@ -43,7 +43,7 @@ function binary(element: CellMask, cell: Buffer, out: Slab): boolean {
 /** Where a value with its length before it ends; undefined when that is beyond `limit`. */
 export function sizedEnd(cell: Buffer, at: number, limit: number): number | undefined {
   if (at + 4 > limit) return undefined;
-  const length = cell.readInt32BE(at);
+  const length = int32(cell, at);
   const end = at + 4 + Math.max(0, length);
   return length < -1 || end > limit ? undefined : end;
 }
@@ -61,7 +61,7 @@ export function appendSized(
   out.at += 4;
   const shown = mask?.(cell, start, end, out) === true;
   const length = shown ? out.at - out.start - place - 4 : -1;
-  out.buffer.writeInt32BE(length, out.start + place);
+  setInt32(out.buffer, out.start + place, length);
   return shown;
 }
 

@@ -9,6 +9,7 @@ import { fixedFor, isJson } from './fixed.ts';
 import { type Detect, foundReplaced, kindsOf, unlessFound } from './found.ts';
 import { type Leaves, maskJson } from './json.ts';
 import { hmacOf } from './key.ts';
+import { remembered } from './memo.ts';
 import { hashedFloat, hashedNumber, lastNumber } from './number.ts';
 import { type CellMask, emailText, fixedText, lastText, tokenText } from './text.ts';
 import { hashedDate, hashedTimestamp } from './time.ts';
@@ -68,27 +69,12 @@ function otherMask(mask: Partial, form: Form, format: 0 | 1, key: Buffer): CellM
   const digits = isExact(form);
   if (mask.kind === 'last' && digits && format === 0) return lastDigits(mask.keep);
   if (mask.kind === 'last') return through(lastOf(form, mask.keep), form, format);
-  const change = hashed[form]?.(hmacOf(mask, key));
-  return through(change && remembered(change), form, format);
+  const made = through(hashed[form]?.(hmacOf(mask, key)), form, format);
+  return made && remembered(made);
 }
 
 const through = (change: Change | undefined, form: Form, format: 0 | 1): CellMask | undefined =>
   change && throughText(change, form, format);
-
-const MOST_REMEMBERED = 1_024;
-
-/** Values of a column come again more often than not. */
-function remembered(change: Change): Change {
-  const known = new Map<string, string | undefined>();
-  return (text) => {
-    const before = known.get(text);
-    if (before !== undefined) return before;
-    if (known.size >= MOST_REMEMBERED) known.clear();
-    const changed = change(text);
-    known.set(text, changed);
-    return changed;
-  };
-}
 
 const isExact = (form: Form): boolean => form.startsWith('int') || form === 'numeric';
 

@@ -1,5 +1,6 @@
 import type { Hmac } from '../hmac.ts';
 import type { Slab } from '../slab.ts';
+import { remembered } from './memo.ts';
 
 /** Appends the masked form of `cell[start..end)` to `out`; false means NULL, and nothing was appended. */
 export type CellMask = (cell: Buffer, start: number, end: number, out: Slab) => boolean;
@@ -11,9 +12,8 @@ const space = 0x20;
 const underscore = 0x5f;
 const h = 0x68;
 const shape = Buffer.from('e***@e***');
-/** 144 bits of the digest. */
-const tokenBytes = 18;
-const token = 2 + (tokenBytes * 4) / 3;
+/** 144 bits of the digest, behind two characters. */
+const token = 2 + 24;
 const alphabet = Buffer.from('ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_');
 
 export function fixedText(bytes: Buffer): CellMask {
@@ -25,67 +25,38 @@ export function fixedText(bytes: Buffer): CellMask {
 
 /** `h_` and 144 bits of HMAC-SHA-256: equal values stay equal, so that masked columns can be joined by eye. */
 export function tokenText(hmac: Hmac, padded: boolean): CellMask {
-  const tokens = new Tokens();
-  return (cell, start, end, out) => {
+  return remembered((cell, start, end, out) => {
     let last = end;
     // The padding of char(n) is none of the value.
     if (padded) while (last > start && cell[last - 1] === space) last -= 1;
     out.reserve(token);
-    const at = tokens.place(cell, start, last);
-    if (at < 0) writeToken(hmac.of(cell, start, last), out.buffer, out.at);
-    else {
-      if (tokens.isNew) writeToken(hmac.of(cell, start, last), tokens.made, at);
-      tokens.made.copy(out.buffer, out.at, at, at + token);
-    }
+    writeToken(hmac.words(cell, start, last), out.buffer, out.at);
     out.at += token;
     return true;
-  };
+  });
 }
 
-function writeToken(digest: Buffer, to: Buffer, at: number): void {
+/** Four and a half of the digest's words, in six pieces of 24 bits. */
+function writeToken(words: Int32Array, to: Buffer, at: number): void {
+  const [w0 = 0, w1 = 0, w2 = 0, w3 = 0, w4 = 0] = [
+    words[0],
+    words[1],
+    words[2],
+    words[3],
+    words[4],
+  ];
   to[at] = h;
   to[at + 1] = underscore;
-  for (let i = 0, next = at + 2; i < tokenBytes; i += 3, next += 4) base64(digest, i, to, next);
+  base64(w0 >>> 8, to, at + 2);
+  base64(((w0 & 0xff) << 16) | (w1 >>> 16), to, at + 6);
+  base64(((w1 & 0xffff) << 8) | (w2 >>> 24), to, at + 10);
+  base64(w2 & 0xffffff, to, at + 14);
+  base64(w3 >>> 8, to, at + 18);
+  base64(((w3 & 0xff) << 16) | (w4 >>> 16), to, at + 22);
 }
 
-const SLOTS = 512;
-const LONGEST = 40;
-
-/** Tokens of values that came lately, because values of a column often come again; without a string for each. */
-class Tokens {
-  readonly #values = Buffer.alloc(SLOTS * LONGEST);
-  readonly #lengths = new Int16Array(SLOTS).fill(-1);
-  readonly made = Buffer.alloc(SLOTS * token);
-  /** The token at the place that was asked for last is still to be written. */
-  isNew = false;
-
-  /** Where the token of a value is in `made`; -1 for values that are not kept. */
-  place(cell: Buffer, start: number, end: number): number {
-    const length = end - start;
-    if (length > LONGEST) return -1;
-    // FNV-1a; who makes values meet in one slot only makes them slower.
-    let sum = 0x811c9dc5;
-    for (let i = start; i < end; i += 1) sum = Math.imul(sum ^ (cell[i] ?? 0), 0x01000193);
-    const slot = (sum ^ (sum >>> 15)) & (SLOTS - 1);
-    const from = slot * LONGEST;
-    this.isNew = this.#lengths[slot] !== length || !this.#holds(from, cell, start, end);
-    if (this.isNew) {
-      cell.copy(this.#values, from, start, end);
-      this.#lengths[slot] = length;
-    }
-    return slot * token;
-  }
-
-  #holds(from: number, cell: Buffer, start: number, end: number): boolean {
-    for (let i = start; i < end; i += 1)
-      if (this.#values[from + i - start] !== cell[i]) return false;
-    return true;
-  }
-}
-
-/** Three bytes as four characters of base64url (RFC 4648 section 5). */
-function base64(digest: Buffer, i: number, to: Buffer, at: number): void {
-  const bits = ((digest[i] ?? 0) << 16) | ((digest[i + 1] ?? 0) << 8) | (digest[i + 2] ?? 0);
+/** 24 bits as four characters of base64url (RFC 4648 section 5). */
+function base64(bits: number, to: Buffer, at: number): void {
   to[at] = alphabet[bits >>> 18] ?? 0;
   to[at + 1] = alphabet[(bits >>> 12) & 63] ?? 0;
   to[at + 2] = alphabet[(bits >>> 6) & 63] ?? 0;
