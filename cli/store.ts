@@ -1,6 +1,9 @@
 import { migrateStore, openStore, type OpenStore } from '#gateway/parts.ts';
 import type { AuditLog } from '#src/audit/log.ts';
+import { ED25519, hexId, noteKey } from '#src/audit/tree/note.ts';
+import { openKeys } from '#src/audit/tree/signing-key.ts';
 import { openAuditLog } from '#src/audit/writer.ts';
+import { writerKey } from '#src/config/audit.ts';
 import type { Config } from '#src/config/config.ts';
 import { openDatabase, type Database } from '#src/store/database.ts';
 import { openLease } from '#src/store/lease.ts';
@@ -56,9 +59,10 @@ export async function withLog<T>(
 ): Promise<T> {
   return withDatabase(config, runnerUrl, async (db, store) => {
     await migrateStore(store, db);
+    await using keys = await commandKeys(config);
     // A chain has one writer at a time: a second command waits here until the first has finished.
     const lease = await openLease(db, {
-      name: `${config.name}/command`,
+      name: keys.writer,
       signal: AbortSignal.timeout(20_000),
       onLost: () => undefined,
     });
@@ -69,6 +73,7 @@ export async function withLog<T>(
         epoch: lease.epoch,
         held: () => lease.held(),
         onError: () => undefined,
+        signing: { keys },
       });
       try {
         return await work(db, log);
@@ -79,4 +84,12 @@ export async function withLog<T>(
       await lease.release();
     }
   });
+}
+
+/** Who has another key, on another machine perhaps, writes a chain of their own. */
+async function commandKeys(config: Config) {
+  const keys = await openKeys(writerKey(config), () => undefined);
+  const name = `${config.name}/command`;
+  const writer = `${name}/${hexId(noteKey(name, ED25519, keys.current.key).id)}`;
+  return { ...keys, writer, [Symbol.asyncDispose]: () => keys.close() };
 }

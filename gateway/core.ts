@@ -6,7 +6,9 @@ import { CHANNEL } from '#src/approval/wake.ts';
 import type { Failpoint } from '#src/audit/lane.ts';
 import { recover, recoverLapsed } from '#src/audit/recovery.ts';
 import { SESSION_ENDED } from '#src/audit/sessions.ts';
+import { openKeys } from '#src/audit/tree/signing-key.ts';
 import { openAuditLog, type OpenAuditLog } from '#src/audit/writer.ts';
+import { writerKey } from '#src/config/audit.ts';
 import type { Config } from '#src/config/config.ts';
 import { CONFIRMATION } from '#src/identity/confirmations.ts';
 import { ENDED } from '#src/identity/end.ts';
@@ -103,6 +105,10 @@ export async function openCore(
   );
   const { gateway, epoch } = lease;
   const held = (): boolean => lease.held();
+  const keys = opened.adopt(
+    await openKeys(writerKey(config), (text) => log.warn({ text }, 'the holder of the key says')),
+    (open) => open.close(),
+  );
   const audit = opened.adopt(
     await openAuditLog({
       db,
@@ -110,6 +116,7 @@ export async function openCore(
       epoch,
       held,
       onError,
+      signing: { keys, heartbeatMs: config.audit?.heartbeatMs },
       onWritten: (records, waited) => metrics.appended(records, waited),
       ...(failpoint && { failpoint }),
     }),

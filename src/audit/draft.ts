@@ -123,10 +123,15 @@ const BODY = `
   select $1, $2, u.* from unnest($4::uuid[], $7::timestamptz[], $8::text[], $9::uuid[], $10::uuid[], $11::uuid[],
     $12::text[], $13::text[], $14::text[], $15::text[], $16::bytea[], $17::text[]) u`;
 export const INSERT = `${PLACE}${BODY}`;
-/** Also with texts that records share and that this process has not stored yet. */
-export const INSERT_SHARED = `${PLACE}, known as (
+const KNOWN = `, known as (
     insert into countersign.record_shared (digest, text)
-    select u.* from unnest($18::text[], $19::text[]) u on conflict do nothing)${BODY}`;
+    select u.* from unnest($18::text[], $19::text[]) u on conflict do nothing)`;
+/** Also with texts that records share and that this process has not stored yet. */
+export const INSERT_SHARED = `${PLACE}${KNOWN}${BODY}`;
+/** Also with a signature over an earlier record. */
+export const INSERT_SIGNED = `${PLACE}${KNOWN}, signed as (
+    insert into countersign.record_signature (writer, seq, key, signature)
+    values ($1, $20::bigint, $21, $22::bytea) on conflict do nothing)${BODY}`;
 
 /** Parameters of `INSERT` for one batch. */
 export function insertValues(writer: string, epoch: number, batch: readonly Sealed[]): unknown[] {

@@ -2,6 +2,7 @@ import pg from 'pg';
 import type { Database } from '../store/database.ts';
 import { insertValues, seal, type Draft, type Tail } from './draft.ts';
 import type { RecordKind, Within } from './log.ts';
+import type { Signature, Signatures } from './signatures.ts';
 import { Stored } from './stored.ts';
 
 /** Another process owns this writer; nothing can be appended any more. */
@@ -46,6 +47,7 @@ const HOLDERS = `
 /** One writer's connection and its place in the chain. */
 export class Lane {
   readonly #options: LaneOptions;
+  readonly #signatures: Signatures | undefined;
   #client: pg.Client | undefined;
   #tail: Tail | undefined;
   /** Where the tail is if the write of unknown fate did happen. */
@@ -53,17 +55,18 @@ export class Lane {
   #pid: number | undefined;
   readonly #stored = new Stored();
 
-  constructor(options: LaneOptions) {
+  constructor(options: LaneOptions, signatures?: Signatures) {
     this.#options = options;
+    this.#signatures = signatures;
   }
 
   get connected(): boolean {
     return this.#client !== undefined;
   }
 
-  /** Place of the newest record. */
-  get seq(): number {
-    return this.#tail?.seq ?? 0;
+  /** The newest record. */
+  get tail(): Tail {
+    return this.#tail ?? EMPTY;
   }
 
   /**
@@ -85,6 +88,7 @@ export class Lane {
       };
       client.once('error', gone).once('end', gone);
       [this.#client, this.#pid, this.#tail, this.#unknown] = [client, pid, stored, undefined];
+      if (happened) this.#signatures?.written(stored);
       return happened;
     } catch (error) {
       client.connection.stream.destroy();
@@ -139,13 +143,11 @@ export class Lane {
     drafts: readonly Draft[],
     commit: (client: pg.Client, insert: pg.QueryConfig) => Promise<void>,
   ): Promise<void> {
-    const { writer, epoch, failpoint } = this.#options;
+    const { failpoint } = this.#options;
     const client = this.#client;
-    const before = this.#tail;
-    if (!client || !before) throw new Error('the store is not connected');
-    const sealed = seal(drafts, writer, before);
-    const after = sealed.at(-1)?.tail ?? before;
-    const insert = this.#stored.insert(drafts, insertValues(writer, epoch, sealed));
+    if (!client || !this.#tail) throw new Error('the store is not connected');
+    const signature = this.#signatures?.ready;
+    const { insert, after } = this.#sealed(drafts, this.#tail, signature);
     const kinds = failpoint && drafts.map((draft) => draft.entry.kind);
     this.#unknown = after;
     try {
@@ -160,6 +162,17 @@ export class Lane {
     this.#unknown = undefined;
     this.#tail = after;
     this.#stored.add(insert.digests);
+    this.#signatures?.written(after, signature);
+  }
+
+  #sealed(drafts: readonly Draft[], before: Tail, signature: Signature | undefined) {
+    const { writer, epoch } = this.#options;
+    const sealed = seal(drafts, writer, before);
+    const values = insertValues(writer, epoch, sealed);
+    return {
+      insert: this.#stored.insert(drafts, values, signature),
+      after: sealed.at(-1)?.tail ?? before,
+    };
   }
 
   async #own(client: pg.Client): Promise<number> {

@@ -1,12 +1,17 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { lastAnnounced, startBody } from './announcement.ts';
 import { draftOf, type Draft } from './draft.ts';
 import { Fenced, Lane, Refused, WithinFailed, type LaneOptions } from './lane.ts';
 import { NotRecorded, type AuditLog, type Entry, type Receipt, type Within } from './log.ts';
+import { Signatures } from './signatures.ts';
+import type { Keys } from './tree/signing-key.ts';
 
 export type AuditOptions = LaneOptions & {
   /** False as soon as this process may no longer be the only one with this name. */
   readonly held: () => boolean;
   readonly onError: (error: Error) => void;
+  /** What the chain is signed with; without it nothing is. `heartbeatMs`: how often it will be heard of. */
+  readonly signing?: { readonly keys: Keys; readonly heartbeatMs?: number | undefined };
   /** Hears of each transaction: how many records it wrote, and how many seconds each that was waited for took. */
   readonly onWritten?: (records: number, waited: readonly number[]) => void;
 };
@@ -16,6 +21,10 @@ export type OpenAuditLog = AuditLog & {
   close(): Promise<void>;
   /** The store has refused a record within the last 10 s, and taken none since: it is full, or its tables are not as they should be. */
   refused(): boolean;
+  /** Records have waited for their signature for more than 10 s. */
+  unsigned(): boolean;
+  /** Place of the newest record. */
+  seq(): number;
   /** Resolves when nothing is queued or under way, outcomes included. */
   idle(): Promise<void>;
 };
@@ -39,19 +48,36 @@ const QUEUE = 10_000;
 const LINGER_MS = 5;
 const RETRY_MS = 100;
 const REFUSED_MS = 10_000;
+const CLOSED = 'it is closed';
 const LEASE = 'this gateway may have lost its lease';
 
-/** Opens the log for one writer; rejects when the store cannot be reached or somebody newer owns the name. */
+/**
+ * Opens the log for one writer; rejects when the store cannot be reached, when somebody newer owns the name, or when the
+ * chain is signed with a key that is not there.
+ */
 export async function openAuditLog(options: AuditOptions): Promise<OpenAuditLog> {
-  const lane = new Lane(options);
+  const { db, writer, epoch, onError, signing } = options;
+  const signatures = signing && new Signatures({ db, writer, key: signing.keys.current, onError });
+  const lane = new Lane(options, signatures);
   await lane.connect();
-  return new Writer(options, lane);
+  try {
+    if (signing) {
+      const before = await lastAnnounced(db, writer);
+      const body = await startBody({ writer, epoch, ...signing, last: lane.tail, before });
+      await lane.write([draftOf({ kind: 'writer', body }, epoch)]);
+    }
+  } catch (error) {
+    await lane.end();
+    throw error;
+  }
+  return new Writer(options, lane, signatures);
 }
 
 /** Queues entries in front of a Lane: one batch under way, everything that comes meanwhile in the next. */
 class Writer implements OpenAuditLog {
   readonly #options: AuditOptions;
   readonly #lane: Lane;
+  readonly #signatures: Signatures | undefined;
   #hot: Waiting[] = [];
   #later: Draft[] = [];
   /** Under way, or of unknown fate until the lane is connected again. */
@@ -64,16 +90,18 @@ class Writer implements OpenAuditLog {
   #downSince: number | undefined;
   #moved = 0;
   #refusedAt: number | undefined;
+  #closing = false;
   #ended: Error | undefined;
   #onIdle: (() => void)[] = [];
 
-  constructor(options: AuditOptions, lane: Lane) {
+  constructor(options: AuditOptions, lane: Lane, signatures: Signatures | undefined) {
     this.#options = options;
     this.#lane = lane;
+    this.#signatures = signatures;
   }
 
   append(entry: Entry, within?: Within): Promise<Receipt> {
-    const refusal = this.#refusal();
+    const refusal = this.#closing ? CLOSED : this.#refusal();
     if (refusal) return Promise.reject(new NotRecorded(refusal));
     let draft: Draft;
     try {
@@ -81,6 +109,10 @@ class Writer implements OpenAuditLog {
     } catch (cause) {
       return Promise.reject(new NotRecorded('the record cannot be written', { cause }));
     }
+    return this.#queue(draft, within);
+  }
+
+  #queue(draft: Draft, within?: Within): Promise<Receipt> {
     return new Promise((resolve, reject) => {
       this.#hot.push({ draft, within, since: performance.now(), resolve, reject });
       this.#patience ??= setTimeout(() => this.#impatient(), PATIENCE_MS);
@@ -91,6 +123,7 @@ class Writer implements OpenAuditLog {
   later(entry: Entry): void {
     try {
       if (this.#ended) throw this.#ended;
+      if (this.#closing) throw new Error(CLOSED);
       if (this.#later.length >= QUEUE) throw new Error('too many records wait for the store');
       this.#later.push(draftOf(entry, this.#options.epoch));
     } catch (cause) {
@@ -104,6 +137,14 @@ class Writer implements OpenAuditLog {
     return this.#refusedAt !== undefined && performance.now() - this.#refusedAt < REFUSED_MS;
   }
 
+  unsigned(): boolean {
+    return this.#signatures?.late() ?? false;
+  }
+
+  seq(): number {
+    return this.#lane.tail.seq;
+  }
+
   idle(): Promise<void> {
     if (!this.#busy && !this.#later.length) return Promise.resolve();
     return new Promise((resolve) => this.#onIdle.push(resolve));
@@ -113,11 +154,25 @@ class Writer implements OpenAuditLog {
     if (!this.#ended) {
       const timer = new AbortController();
       const { signal } = timer;
-      await Promise.race([this.idle(), sleep(PATIENCE_MS, undefined, { signal }).catch(() => {})]);
+      const patience = sleep(PATIENCE_MS, undefined, { signal }).catch(() => {});
+      await Promise.race([this.idle().then(() => this.#signOff()), patience]);
       timer.abort();
-      this.#stop(new Error('it is closed'));
+      this.#stop(new Error(CLOSED));
     }
     await this.#lane.end().catch(() => {});
+  }
+
+  /** The last record says that it is the last, and is signed like the others. */
+  async #signOff(): Promise<void> {
+    if (!this.#signatures || this.#ended) return;
+    this.#closing = true;
+    const { epoch, onError } = this.#options;
+    try {
+      await this.#queue(draftOf({ kind: 'writer', body: { event: 'stop', epoch } }, epoch));
+      await this.#signatures.close();
+    } catch (cause) {
+      onError(new Error('the log could not say that it ends', { cause }));
+    }
   }
 
   #refusal(): string | undefined {
@@ -194,7 +249,7 @@ class Writer implements OpenAuditLog {
     this.#moved = performance.now();
     this.#refusedAt = undefined;
     const { writer } = this.#options;
-    let seq = this.#lane.seq - batch.waiting.length - batch.later.length;
+    let seq = this.#lane.tail.seq - batch.waiting.length - batch.later.length;
     for (const { draft, resolve } of batch.waiting) resolve(receipt(draft, writer, ++seq));
     const now = performance.now();
     this.#options.onWritten?.(
@@ -284,6 +339,7 @@ class Writer implements OpenAuditLog {
     [this.#hot, this.#later, this.#flight] = [[], [], undefined];
     clearTimeout(this.#patience);
     clearTimeout(this.#linger);
+    this.#signatures?.stop();
     if (lost) this.#options.onError(new NotRecorded(`${lost} records were not written`, cause));
     if (error instanceof Fenced) {
       this.#lane.drop();

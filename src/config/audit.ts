@@ -5,9 +5,14 @@ import type { Config } from './config.ts';
 export const originOf = ({ audit, publicUrl }: Pick<Config, 'audit' | 'publicUrl'>): string =>
   audit?.origin ?? `${publicUrl.replace(/^https?:\/\//, '')}/log`;
 
-/** File of the private key that this installation's processes sign their own records with. */
-export const writerKey = ({ dataDir }: Pick<Config, 'dataDir'>): string =>
-  join(dataDir, 'log', 'writer.pem');
+/** Where the key is that this installation's processes sign their own records with: a file, or a program and its arguments. */
+export function writerKey({
+  audit,
+  dataDir,
+}: Pick<Config, 'audit' | 'dataDir'>): string | readonly [string, ...string[]] {
+  const [program, ...args] = audit?.writer ?? [];
+  return program === undefined ? join(dataDir, 'log', 'writer.pem') : [program, ...args];
+}
 
 /** File of the signer's private key. */
 export const signerKey = ({ audit, dataDir }: Pick<Config, 'audit' | 'dataDir'>): string =>

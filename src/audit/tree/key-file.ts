@@ -1,16 +1,56 @@
-import { createPrivateKey, generateKeyPairSync, type KeyObject } from 'node:crypto';
-import { mkdir, open, readFile, stat } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import {
+  createPrivateKey,
+  createPublicKey,
+  generateKeyPairSync,
+  type KeyObject,
+} from 'node:crypto';
+import { link, mkdir, open, readdir, readFile, rename, stat } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 
 /**
  * The private Ed25519 key of a signer or witness, in PEM (PKCS #8). It is made when there is no file yet. Rejects when
  * others may read the file, or when it holds another kind of key.
  */
 export async function openKeyFile(path: string): Promise<KeyObject> {
-  const text = (await readKey(path)) ?? (await makeKey(path));
+  return parse(path, (await readKey(path)) ?? (await makeKey(path)));
+}
+
+function parse(path: string, text: string): KeyObject {
   const key = createPrivateKey(text);
   if (key.asymmetricKeyType !== 'ed25519') throw new Error(`${path} holds no Ed25519 key`);
   return key;
+}
+
+/** The keys that `rotateKeyFile` has put beside this one, as long as nobody has taken them away. */
+export async function retiredKeys(path: string): Promise<readonly KeyObject[]> {
+  const [folder, front] = [dirname(path), `${basename(path)}.`];
+  const names = await readdir(folder);
+  const files = names.filter(
+    (name) => name.startsWith(front) && /^[\da-f]{16}$/.test(name.slice(front.length)),
+  );
+  return Promise.all(
+    files.map(async (name) => {
+      const file = join(folder, name);
+      return parse(file, (await readKey(file)) ?? '');
+    }),
+  );
+}
+
+/** Makes a new key in the place of the one at `path`, which is kept beside it. Resolves with both. */
+export async function rotateKeyFile(
+  path: string,
+): Promise<{ readonly old: KeyObject; readonly key: KeyObject; readonly kept: string }> {
+  const old = await openKeyFile(path);
+  const raw = createPublicKey(old).export({ format: 'der', type: 'spki' }).subarray(-32);
+  const kept = `${path}.${raw.toString('hex').slice(0, 16)}`;
+  const draft = `${path}.new`;
+  const key = parse(draft, await makeKey(draft));
+  // A crash in between leaves the old key in use.
+  await link(path, kept).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EEXIST') throw error;
+  });
+  await rename(draft, path);
+  return { old, key, kept };
 }
 
 async function readKey(path: string): Promise<string | undefined> {

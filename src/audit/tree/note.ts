@@ -55,14 +55,17 @@ export function parseVkey(text: string): NoteKey {
   const [type] = bytes ?? [];
   if (bytes?.length !== 33 || (type !== ED25519 && type !== COSIGNATURE))
     throw new Malformed(`"${text}" is not a verifier key (name+id+key)`);
-  const der = Buffer.concat([SPKI, bytes.subarray(1)]);
-  const key = noteKey(name, type, createPublicKey({ key: der, format: 'der', type: 'spki' }));
+  const key = noteKey(name, type, publicKeyOf(bytes.subarray(1)));
   if (hexId(key.id) !== id)
     throw new Malformed(`the id of the key of ${name} is not that of its key`);
   return key;
 }
 
-const hexId = (id: number): string => id.toString(16).padStart(8, '0');
+/** Of the 32 bytes of an Ed25519 key. */
+export const publicKeyOf = (raw: Uint8Array): KeyObject =>
+  createPublicKey({ key: Buffer.concat([SPKI, raw]), format: 'der', type: 'spki' });
+
+export const hexId = (id: number): string => id.toString(16).padStart(8, '0');
 
 /** Reads a note; checks no signature. Throws Malformed. */
 export function parseNote(note: string): Note {
