@@ -39,6 +39,7 @@ export type Said = {
 
 /** One line of a recording (NDJSON). All text is masked. */
 export type SqlEvent =
+  /** Comes again with the same id when what was held is approved. */
   | (At & {
       readonly k: 'statement';
       readonly id: string;
@@ -47,7 +48,10 @@ export type SqlEvent =
     })
   | (Of & { readonly k: 'columns'; readonly names: readonly string[] })
   | (Of & { readonly k: 'row'; readonly cells: readonly Cell[] })
-  /** What lay over the limit. `digest` is hex of HMAC-SHA256, under a key that is erased with the recording. */
+  /**
+   * What was not recorded as it is. `digest` is hex of nonce (12 bytes) and tag (16 bytes) of AES-256-GMAC over the
+   * messages that carried it, under a key that is erased with the recording.
+   */
   | (Of & {
       readonly k: 'rest';
       /** Absent where rows could not be told apart. */
@@ -55,9 +59,11 @@ export type SqlEvent =
       readonly bytes: number;
       readonly digest?: string;
     })
-  /** COPY FROM STDIN: what the client sent, of which only this is kept. */
+  /** COPY FROM STDIN: what the client sent, of which only this is kept; the digest as in `rest`. */
   | (Of & { readonly k: 'sent'; readonly bytes: number; readonly digest: string })
-  | (Of & Said & { readonly k: 'error' | 'notice' })
+  | (Of & Said & { readonly k: 'error' })
+  | (Of & Said & { readonly k: 'notice' })
+  /** The end of one result; a string of several statements has several. */
   | (Of & {
       readonly k: 'end';
       readonly tag?: string;
@@ -74,16 +80,24 @@ export type TerminalEvent =
 
 /**
  * Something is missing here. `dropped`: events that could not be kept (`count` of them); `missing`, `changed`: a chunk is
- * not what its record says (`chunk`); `erased`: the key is gone; `lost`: the process died, so its last chunk was never sealed.
+ * not what its record says (`chunk`); `erased`: the key is gone; `locked`: the key cannot be used here, because another gateway has sealed it
+ * and this one lacks a copy of its `identity.key`; `lost`: the process died, so its last chunk was never sealed.
  */
 export type GapEvent = At & {
   readonly k: 'gap';
-  readonly reason: 'dropped' | 'missing' | 'changed' | 'erased' | 'lost';
+  readonly reason: 'dropped' | 'missing' | 'changed' | 'erased' | 'locked' | 'lost';
   readonly chunk?: number;
   readonly count?: number;
 };
 
 export type RecordingEvent = SqlEvent | TerminalEvent | GapEvent;
+
+/** A keyed digest: without the key, which never leaves the gateway, nobody can guess what it stands for. */
+export interface Digest {
+  update(bytes: Uint8Array): void;
+  /** Hex; call it once. */
+  done(): string;
+}
 
 /** What was said of a statement's end. */
 export type StatementEnd = {
@@ -100,16 +114,13 @@ export interface SessionRecording {
     readonly verdict: RecordVerdict;
   }): void;
   columns(statement: string | undefined, names: readonly string[]): void;
-  /** Cells may be given as a function, which is called once, when they are written down. */
-  row(
-    statement: string | undefined,
-    cells: readonly Cell[] | (() => readonly Cell[]),
-    bytes?: number,
-  ): void;
+  row(statement: string | undefined, cells: readonly Cell[]): void;
   rest(
     statement: string | undefined,
     rest: { readonly rows?: number; readonly bytes: number; readonly digest?: string },
   ): void;
+  /** Begins a digest of what is not recorded itself. */
+  digest(): Digest;
   sent(
     statement: string | undefined,
     sent: { readonly bytes: number; readonly digest: string },
@@ -148,6 +159,8 @@ export interface Recordings {
   readChunk(session: string, chunk: number): Promise<readonly RecordingEvent[]>;
   /** `readRecording`, and then what comes until the session ends or the signal aborts. */
   follow(session: string, signal: AbortSignal): AsyncIterable<RecordingEvent>;
+  /** Seals what is left of open sessions; 3 s at most. */
+  close(): Promise<void>;
   /** Destroys key and chunks. What reads it from then on gets a gap; records of its chunks stay. */
   erase(session: string): Promise<void>;
 }

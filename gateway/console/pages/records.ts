@@ -67,6 +67,7 @@ const KINDS = [
   'sign-out',
   'person',
   'look',
+  'recording',
   'token',
   'policy',
   'recovery',

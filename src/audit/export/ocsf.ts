@@ -309,6 +309,7 @@ const PARTS: Readonly<Record<string, (record: ExportedRecord) => Part>> = {
   group: entityPart,
   policy: entityPart,
   look: (record) => apiPart(record, 2),
+  recording: (record) => apiPart(record, 1),
   recovery: otherPart,
   writer: otherPart,
   heartbeat: otherPart,

@@ -107,6 +107,14 @@ export const CASES: readonly (readonly [ExportedRecord, number, OcsfEvent])[] = 
     600_302,
     {},
   ],
+  [
+    record('recording', {
+      person: 'ada@example.com',
+      body: { chunk: 0, events: 4, from: 0, to: 9_000, bytes: 512, digest: 'ab' },
+    }),
+    600_301,
+    {},
+  ],
   [record('recovery', { body: { heads: [] } }), 600_399, {}],
   [record('writer', { body: { event: 'start', epoch: 1 } }), 600_399, {}],
   [record('heartbeat', { body: { seq: 7, sessions: 2, heads: [] } }), 600_399, {}],
