@@ -33,6 +33,7 @@ export type Message = {
 const TITLES: Record<Request['state'], string> = {
   pending: 'Approval needed',
   approved: 'Approved, about to run',
+  granted: 'Granted',
   running: 'Approved, running',
   done: 'Approved and run',
   unknown: 'Approved, outcome unknown',

@@ -7,6 +7,7 @@ const texts = z.array(z.string()).readonly();
 export const requestState = z.enum([
   'pending',
   'approved',
+  'granted',
   'running',
   'done',
   'unknown',
@@ -82,6 +83,16 @@ const card = z.object({
   before: z.array(ran).readonly().optional(),
   same: same.optional(),
   shape: z.object({ words: z.string(), ms: z.number() }).optional(),
+  access: z
+    .object({
+      role: z.string(),
+      durationMs: z.number(),
+      start: z.string(),
+      waitsMs: z.number(),
+      ends: z.enum(['cancel', 'finish']),
+      reviewers: texts.optional(),
+    })
+    .optional(),
 });
 
 const decision = z.object({
@@ -92,6 +103,7 @@ const decision = z.object({
   via: z.enum(['api', 'console', 'slack', 'teams']),
   at: z.string(),
   shape: z.literal(true).optional(),
+  durationMs: z.number().optional(),
 });
 
 const outcome = z.object({
@@ -101,19 +113,45 @@ const outcome = z.object({
   code: z.string().optional(),
 });
 
+export const grantReply = z
+  .object({
+    id: z.string(),
+    kind: z.enum(['access', 'break-glass']),
+    person: z.string(),
+    target: z.string(),
+    role: z.string(),
+    request: z.string().optional(),
+    state: z.enum(['waiting', 'scheduled', 'live', 'ended']),
+    durationMs: z.number(),
+    createdAt: z.string(),
+    useBy: z.string().optional(),
+    startsAt: z.string().optional(),
+    endsAt: z.string().optional(),
+    endedAt: z.string().optional(),
+    endedWhy: z.string().optional(),
+    revokedBy: z.string().optional(),
+    ends: z.enum(['cancel', 'finish']),
+    reviewers: texts,
+    reviewedAt: z.string().optional(),
+    reviewedBy: z.string().optional(),
+    review: z.string().optional(),
+  })
+  .meta({ id: 'Grant' });
+
 export const requestReply = z
   .object({
     id: z.string(),
     version: z.int(),
     state: requestState,
-    kind: z.enum(['statement', 'access']),
-    session: z.string(),
-    statement: z.string(),
+    kind: z.enum(['statement', 'access', 'break-glass']),
+    session: z.string().optional(),
+    statement: z.string().optional(),
     requirement,
     card,
     decisions: z.array(decision).readonly(),
     rows: rows.optional(),
     shape: shape.optional(),
+    grant: grantReply.optional(),
     outcome: outcome.optional(),
     record: z.string(),
     createdAt: z.string(),

@@ -9,6 +9,7 @@ export const STATES: Readonly<
 > = {
   pending: { name: 'Waiting', tone: 'wait', says: 'The statement waits on its live connection.' },
   approved: { name: 'Approved', tone: 'good', says: 'Approved; the gateway is about to run it.' },
+  granted: { name: 'Granted', tone: 'good', says: 'Granted. What became of it is below.' },
   running: { name: 'Running', tone: 'good', says: 'Approved, and running now.' },
   done: { name: 'Done', tone: 'good', says: 'Approved, and it ran.' },
   unknown: {
@@ -106,4 +107,14 @@ export function shortened(text: string, most = 160): string {
 /** `session-start` as people write it. */
 export function kindName(kind: string): string {
   return kind.charAt(0).toUpperCase() + kind.slice(1).replaceAll('-', ' ');
+}
+
+/** `1,203`; the same in every country. */
+export const count = (number: number): string => number.toLocaleString('en-US');
+
+/** `17 B`, `3.2 kB`, `1.5 MB` */
+export function size(bytes: number): string {
+  if (bytes < 1_000) return `${bytes} B`;
+  const [number, unit] = bytes < 1_000_000 ? [bytes / 1_000, 'kB'] : [bytes / 1_000_000, 'MB'];
+  return `${number.toFixed(number < 10 ? 1 : 0)} ${unit}`;
 }

@@ -68,8 +68,8 @@ export function entryFor(
   const { agent } = request.card;
   return {
     kind,
-    session: request.session,
-    statement: request.statement,
+    ...(request.session !== undefined && { session: request.session }),
+    ...(request.statement !== undefined && { statement: request.statement }),
     request: request.id,
     person,
     ...(agent !== undefined && person === request.card.person.email && { agent }),

@@ -35,6 +35,8 @@ export type Vote = {
   readonly reviewed?: boolean;
   /** The fresh sign-in that a rule asks for; the API and chat have none. */
   readonly stepUp?: StepUp;
+  /** They let the role last no longer than this. */
+  readonly durationMs?: number;
   /** They also let the same statement run again, as the card says. */
   readonly shape?: boolean;
 };

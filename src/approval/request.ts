@@ -1,13 +1,14 @@
 import type { Requirement } from '../policy/verdict.ts';
 
 /**
- * pending → approved → running → done | unknown; every other state is an end:
+ * pending → approved → running → done | unknown; of a role, pending → granted; every other state is an end:
  * denied (a person), expired (the clock), withdrawn (the requester), abandoned (the gateway went away),
  * changed (the second look differed from the first), refused (rules changed under it).
  */
 export type RequestState =
   | 'pending'
   | 'approved'
+  | 'granted'
   | 'running'
   | 'done'
   | 'unknown'
@@ -46,6 +47,21 @@ export type Card = {
   readonly same?: Same;
   /** What an approval of the shape lets run again, and for how long. */
   readonly shape?: { readonly words: string; readonly ms: number };
+  /** The role that is asked for; then there is no statement. */
+  readonly access?: AskedRole;
+};
+
+/** A role on the card's target, and what its grant would be. */
+export type AskedRole = {
+  readonly role: string;
+  readonly durationMs: number;
+  /** When it would begin: at its first use (within `waitsMs` of the approval), at the approval, or then (ISO 8601). */
+  readonly start: string;
+  readonly waitsMs: number;
+  /** What becomes of what runs when it ends. */
+  readonly ends: 'cancel' | 'finish';
+  /** Groups whose members read afterwards what was done under break-glass. */
+  readonly reviewers?: readonly string[];
 };
 
 /** A statement that its session ran before: its masked text (at most 300 characters), what was decided, what became of it. */
@@ -100,6 +116,8 @@ export type Decision = {
   readonly via: 'api' | 'console' | 'slack' | 'teams';
   /** ISO 8601, by the database's clock. */
   readonly at: string;
+  /** The longest that they let the role last. */
+  readonly durationMs?: number;
   /** They approved the same again, too. */
   readonly shape?: true;
 };
@@ -116,16 +134,18 @@ export type Request = {
   readonly id: string;
   readonly version: number;
   readonly state: RequestState;
-  readonly kind: 'statement' | 'access';
+  readonly kind: 'statement' | 'access' | 'break-glass';
   readonly gateway: string;
-  readonly session: string;
-  readonly statement: string;
+  /** Absent where a role is asked for. */
+  readonly session?: string;
+  readonly statement?: string;
   readonly requirement: Requirement;
   readonly card: Card;
   readonly decisions: readonly Decision[];
   /** Absent where nothing was ever asked about rows. */
   readonly rows?: Rows;
   readonly shape?: ShapeApproval;
+  readonly grant?: Grant;
   readonly outcome?: Outcome;
   /** Record of the held statement, for the link. */
   readonly record: string;
@@ -134,6 +154,33 @@ export type Request = {
   readonly endedAt?: string;
   /** W3C Trace Context of the hold, where traces are on. */
   readonly traceparent?: string;
+};
+
+/** Just-in-time access of a person to a target with a role. Times are ISO 8601, by the database's clock. */
+export type Grant = {
+  readonly id: string;
+  readonly kind: 'access' | 'break-glass';
+  /** E-mail address, in lower case. */
+  readonly person: string;
+  readonly target: string;
+  readonly role: string;
+  readonly request?: string;
+  /** `waiting` for its first use until `useBy`, `scheduled` for `startsAt`, `live` until `endsAt`, or `ended`. */
+  readonly state: 'waiting' | 'scheduled' | 'live' | 'ended';
+  readonly durationMs: number;
+  readonly createdAt: string;
+  readonly useBy?: string;
+  readonly startsAt?: string;
+  readonly endsAt?: string;
+  readonly endedAt?: string;
+  readonly endedWhy?: string;
+  /** Who ended it before its time. */
+  readonly revokedBy?: string;
+  readonly ends: 'cancel' | 'finish';
+  readonly reviewers: readonly string[];
+  readonly reviewedAt?: string;
+  readonly reviewedBy?: string;
+  readonly review?: string;
 };
 
 /** Why a decision was not taken; the text is for the person who clicked. */
@@ -149,6 +196,7 @@ export type Refusal = {
     | 'expired'
     | 'stale'
     | 'must-review'
-    | 'no-shape';
+    | 'no-shape'
+    | 'too-long';
   readonly message: string;
 };

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { Sql } from '../store/database.ts';
+import { GRANT, GrantRow } from './grant-rows.ts';
 import type { Request } from './request.ts';
 
 const RequirementRow = z.object({
@@ -62,6 +63,16 @@ const CardRow = z.object({
   before: z.array(RanRow).exactOptional(),
   same: SameRow.exactOptional(),
   shape: z.object({ words: z.string(), ms: z.number() }).exactOptional(),
+  access: z
+    .object({
+      role: z.string(),
+      durationMs: z.number(),
+      start: z.string(),
+      waitsMs: z.number(),
+      ends: z.enum(['cancel', 'finish']),
+      reviewers: z.array(z.string()).exactOptional(),
+    })
+    .exactOptional(),
 });
 
 const OutcomeRow = z.object({
@@ -74,6 +85,7 @@ const OutcomeRow = z.object({
 export const State = z.enum([
   'pending',
   'approved',
+  'granted',
   'running',
   'done',
   'unknown',
@@ -96,8 +108,13 @@ const DecisionRow = z
     via: z.enum(['api', 'console', 'slack', 'teams']),
     at: time,
     shape: z.boolean(),
+    duration_ms: z.number().nullable(),
   })
-  .transform(({ shape, ...rest }) => (shape ? { ...rest, shape } : rest));
+  .transform(({ shape, duration_ms, ...rest }) => ({
+    ...rest,
+    ...(shape && { shape }),
+    ...(duration_ms !== null && { durationMs: duration_ms }),
+  }));
 
 const ShapeRow = z
   .object({
@@ -117,15 +134,16 @@ const Row = z.object({
   id: z.string(),
   version: z.number(),
   state: State,
-  kind: z.enum(['statement', 'access']),
+  kind: z.enum(['statement', 'access', 'break-glass']),
   gateway: z.string(),
-  session: z.string(),
-  statement: z.string(),
+  session: z.string().nullable(),
+  statement: z.string().nullable(),
   requirement: RequirementRow,
   card: CardRow,
   decisions: z.array(DecisionRow),
   rows: RowsRow.nullable(),
   shape: ShapeRow.nullable(),
+  access_grant: GrantRow.nullable(),
   outcome: OutcomeRow.nullable(),
   record: z.string(),
   created_at: time,
@@ -138,6 +156,7 @@ const Row = z.object({
 export const SELECT = `select r.id, r.version, r.state, r.kind, r.gateway, r.session, r.statement, r.requirement, r.card,
     r.outcome, r.record, r.created_at, r.expires_at, r.ended_at, r.traceparent, r.expires_at <= clock_timestamp() as overdue,
     r.rows, (select to_jsonb(s) from countersign.shape s where s.request = r.id) as shape,
+    (select to_jsonb(g) from (${GRANT} where g.request = r.id) g) as access_grant,
     coalesce((select jsonb_agg(to_jsonb(d) order by d.at) from countersign.decision d where d.request = r.id), '[]') as decisions
   from countersign.request r`;
 
@@ -155,10 +174,14 @@ export async function findRequest(sql: Sql, id: string): Promise<Found | undefin
 
 /** What the store gave for `SELECT`. */
 export function readRow(row: unknown): Found {
-  const { outcome, rows, shape, created_at, expires_at, ended_at, traceparent, overdue, ...rest } =
+  const { outcome, rows, shape, created_at, expires_at, ended_at, traceparent, overdue, ...more } =
     Row.parse(row);
+  const { session, statement, access_grant: grant, ...rest } = more;
   const request: Request = {
     ...rest,
+    ...(session !== null && { session }),
+    ...(statement !== null && { statement }),
+    ...(grant ? { grant } : {}),
     ...(rows ? { rows } : {}),
     ...(shape ? { shape } : {}),
     ...(outcome ? { outcome } : {}),

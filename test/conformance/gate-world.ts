@@ -164,7 +164,7 @@ class MemoryRequests implements Requests {
     if (this.notClaimed) throw new NotClaimed(this.notClaimed);
     const request = this.#need(id);
     if (request.state !== 'approved') throw new NotClaimed(request.state);
-    const { session, statement } = request;
+    const { session = '', statement = '' } = request;
     return this.#log.append(
       { kind: 'claim', session, statement, request: id, verdict: 'approved', body: {}, binds },
       async () => this.set(id, 'running'),
@@ -173,7 +173,7 @@ class MemoryRequests implements Requests {
   async end(id: string, state: EndState, why: string): Promise<boolean> {
     const now = this.#need(id);
     if (now.state !== 'pending' && now.state !== 'approved') return false;
-    const { session, statement } = now;
+    const { session = '', statement = '' } = now;
     await this.#log.append(
       { kind: 'request', session, statement, request: id, body: { event: state, why } },
       async () => this.set(id, state),
