@@ -27,6 +27,8 @@ export type RecordKind =
   | 'policy'
   | 'look'
   | 'recording'
+  | 'erasure'
+  | 'legal-hold'
   | 'recovery'
   | 'writer'
   | 'heartbeat';

@@ -68,6 +68,8 @@ const KINDS = [
   'person',
   'look',
   'recording',
+  'erasure',
+  'legal-hold',
   'token',
   'policy',
   'recovery',

@@ -310,6 +310,8 @@ const PARTS: Readonly<Record<string, (record: ExportedRecord) => Part>> = {
   policy: entityPart,
   look: (record) => apiPart(record, 2),
   recording: (record) => apiPart(record, 1),
+  erasure: (record) => apiPart(record, 4),
+  'legal-hold': entityPart,
   recovery: otherPart,
   writer: otherPart,
   heartbeat: otherPart,

@@ -108,6 +108,16 @@ export const CASES: readonly (readonly [ExportedRecord, number, OcsfEvent])[] = 
     {},
   ],
   [
+    record('erasure', { person: 'ada@example.com', body: { event: 'begin', reason: 'asked for' } }),
+    600_304,
+    {},
+  ],
+  [
+    record('legal-hold', { person: 'ada@example.com', body: { event: 'place', name: 'case-7' } }),
+    300_403,
+    {},
+  ],
+  [
     record('recording', {
       person: 'ada@example.com',
       body: { chunk: 0, events: 4, from: 0, to: 9_000, bytes: 512, digest: 'ab' },
