@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { gatewayTo } from './gateway.ts';
+import { logTools } from './log.ts';
 import { isolation, pipeline, regress } from './postgres.ts';
 import { nodePostgres } from './node-postgres.ts';
 import { psycopg2 } from './psycopg2.ts';
@@ -134,4 +135,7 @@ function table(rows: readonly Row[]): string {
 
 // The store insists on fsync; here nothing has to last, and the suites bring deadlines of their own.
 if (existsSync('/dev/shm')) process.env['TMPDIR'] = '/dev/shm';
-await main(process.argv.slice(2));
+const names = process.argv.slice(2);
+if (names.length === 0 || names.includes('log')) await logTools();
+const suites = names.filter((name) => name !== 'log');
+if (suites.length > 0 || names.length === 0) await main(suites);
