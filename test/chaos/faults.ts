@@ -1,27 +1,31 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { TestPostgres } from '../fakes/postgres.ts';
 import type { TestRedis } from '../fakes/redis.ts';
-import { inDatabase, sqlOn } from '../fakes/shop.ts';
+import { client, inDatabase, sqlOn } from '../fakes/shop.ts';
 import type { Random } from './random.ts';
 import type { Node, World } from './world.ts';
 
 const WEIGHTS = {
-  'gateway killed': 20,
-  'gateway stopped': 6,
-  'bot killed': 8,
-  'bot asleep': 3,
-  'chat fails': 6,
-  'queue fails': 8,
-  'gateway asleep': 8,
-  'store killed': 8,
+  'gateway killed': 22,
+  'sequencer killed': 16,
+  'signer killed': 16,
+  'witness killed': 8,
+  'store killed': 14,
+  'bot killed': 6,
   'target killed': 8,
-  'clients cut': 12,
-  'store cut': 12,
-  'target cut': 12,
-  'store stalled': 6,
-  'target stalled': 6,
+  'gateway stopped': 6,
+  'bot asleep': 3,
+  'chat fails': 3,
+  'queue fails': 6,
+  'gateway asleep': 6,
+  'witness asleep': 4,
+  'clients cut': 5,
+  'store cut': 8,
+  'target cut': 5,
+  'store stalled': 5,
+  'target stalled': 4,
   'store sessions ended': 6,
-  'target sessions ended': 6,
+  'target sessions ended': 3,
 } as const;
 export type Fault = keyof typeof WEIGHTS;
 
@@ -38,6 +42,15 @@ type Strike = (node: Node, world: World, random: Random) => Promise<void> | void
 
 const FAULTS: Readonly<Record<Fault, Strike>> = {
   'gateway killed': ({ gateway }) => gateway.signal('SIGKILL'),
+  // The gateway that gives records their places at this moment, with all that it has under way.
+  'sequencer killed': async (_, world) => (await leading(world))?.gateway.signal('SIGKILL'),
+  'signer killed': (_, { trail }) => trail.killSigners(),
+  'witness killed': (_, { trail }) => trail.watching.signal('SIGKILL'),
+  'witness asleep': async (_, { trail }, random) => {
+    trail.watching.signal('SIGSTOP');
+    await sleep(random.between(500, 7_000));
+    trail.watching.signal('SIGCONT');
+  },
   'gateway stopped': ({ gateway }) => gateway.signal('SIGTERM'),
   // Longer than its lease every second time: the other puts right what it left, and it must find that out.
   'gateway asleep': async ({ gateway }, _, random) => {
@@ -68,6 +81,23 @@ const FAULTS: Readonly<Record<Fault, Strike>> = {
   'store sessions ended': (_, { base }) => endSessions(base.store),
   'target sessions ended': (_, { base }) => endSessions(base.target),
 };
+
+/** What the sequencer's lock is in pg_locks. */
+const SEQUENCER_LOCK = 0x7472_6565;
+
+/** Undefined while none leads. */
+async function leading({ base, nodes }: World): Promise<Node | undefined> {
+  const sql = await client(inDatabase(base.store.url, 'countersign'));
+  try {
+    const { rows } = await sql.query<{ port: number }>(
+      `select client_port as port from pg_stat_activity join pg_locks using (pid)
+       where locktype = 'advisory' and granted and objid = ${SEQUENCER_LOCK}`,
+    );
+    return nodes.find(({ store }) => rows.some(({ port }) => store.owns(port)));
+  } finally {
+    await sql.end();
+  }
+}
 
 async function again(server: TestPostgres): Promise<void> {
   server.kill();

@@ -21,6 +21,11 @@ export class Proxy {
     return new Proxy(server, (server.address() as net.AddressInfo).port, to);
   }
 
+  /** Whether a connection of its own comes from this port. */
+  owns(port: number): boolean {
+    return [...this.#pairs].some(([, far]) => far.localPort === port);
+  }
+
   /** Resets every connection. */
   cut(): void {
     for (const pair of this.#pairs) for (const socket of pair) socket.resetAndDestroy();

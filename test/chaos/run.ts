@@ -7,6 +7,7 @@ import { check } from './check.ts';
 import { oneFault, type Fault } from './faults.ts';
 import { startLoad, type Act } from './load.ts';
 import { Random } from './random.ts';
+import { checkTree, watchLog } from './tree.ts';
 import { startWorld, type World } from './world.ts';
 
 export type ChaosOptions = {
@@ -19,11 +20,11 @@ export type ChaosOptions = {
 export type ChaosResult = {
   readonly struck: ReadonlyMap<Fault, number>;
   readonly acts: ReadonlyMap<number, Act>;
-  /** One line for each contradiction between target, log, clients and approvers. */
+  /** One line for each contradiction between target, log, clients, approvers, and who has seen the log's checkpoints. */
   readonly wrong: readonly string[];
 };
 
-/** A mixed load on two gateways and a bot while everything around them breaks; then an account of it. */
+/** A mixed load on two gateways, a bot, a signer and a witness while everything around them breaks; then an account of it. */
 export async function chaos({
   seed,
   faults,
@@ -35,6 +36,7 @@ export async function chaos({
   const world = await startWorld(queue);
   try {
     const load = startLoad(world, seed * 1_000, clients);
+    const watching = watchLog(world);
     const struck = new Map<Fault, number>();
     await sleep(2_000);
     for (let n = 1; n <= faults; n += 1) {
@@ -45,9 +47,10 @@ export async function chaos({
     }
     await sleep(3_000);
     await load.stop();
+    const watched = await watching.stop();
     await world.stopProcesses();
     await putRight(world);
-    const wrong = await check(world, load.acts);
+    const wrong = [...(await check(world, load.acts)), ...(await checkTree(world, watched))];
     if (wrong.length > 0) {
       await copyFile(world.log, 'chaos-processes.log').catch(() => undefined);
       await copyFile(world.base.target.logFile, 'chaos-target.log').catch(() => undefined);

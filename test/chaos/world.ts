@@ -9,10 +9,12 @@ import type { TestRedis } from '../fakes/redis.ts';
 import { actorOf, slackConfig, startSlack } from '../fakes/slack-kit.ts';
 import type { FakeSlack } from '../fakes/slack.ts';
 import { keepLedger } from '../conformance/ledger.ts';
-import { Supervised } from './gateway.ts';
 import { Proxy } from './proxy.ts';
+import { Supervised } from './supervised.ts';
+import { startTrail, type Trail } from './trail.ts';
 
 export const ACTS = 40_000;
+const CHILD = new URL('child.ts', import.meta.url);
 
 const RULES = `
 @id("connect")
@@ -46,6 +48,7 @@ export type World = {
   readonly base: TestGateway;
   readonly nodes: readonly Node[];
   readonly bot: Supervised;
+  readonly trail: Trail;
   readonly slack: FakeSlack;
   readonly actor: ReturnType<typeof actorOf>;
   readonly redis: TestRedis | undefined;
@@ -75,18 +78,21 @@ export async function startWorld(queue: 'postgres' | 'redis'): Promise<World> {
   const log = join(dir, 'processes.log');
   const file = join(dir, 'bot.json');
   await writeFile(file, await asJson({ ...base.config, name: 'three' }), { mode: 0o600 });
+  const trail = await startTrail(dir, log);
+  const config = { ...base.config, audit: trail.audit };
   const nodes = [
-    await startNode(base.config, 'one', dir, log),
-    await startNode(base.config, 'two', dir, log),
+    await startNode(config, 'one', dir, log),
+    await startNode(config, 'two', dir, log),
   ];
-  const bot = new Supervised('bot', file, log);
+  const bot = new Supervised(CHILD, [file, 'bot'], log);
   const stopProcesses = async (): Promise<void> => {
     await Promise.all([bot, ...nodes.map(({ gateway }) => gateway)].map((one) => one.stop()));
   };
   return {
-    base,
+    base: { ...base, config },
     nodes,
     bot,
+    trail,
     slack,
     actor: actorOf('http', slack, () => `http://127.0.0.1:${port}`),
     redis: base.redis,
@@ -94,6 +100,7 @@ export async function startWorld(queue: 'postgres' | 'redis'): Promise<World> {
     stopProcesses,
     async stop() {
       await stopProcesses();
+      await trail.watching.stop();
       for (const { clients, store, target } of nodes)
         for (const wire of [clients, store, target]) wire.close();
       await base.stop();
@@ -124,7 +131,7 @@ async function startNode(config: Config, name: string, dir: string, log: string)
   };
   const file = join(dir, `${name}.json`);
   await writeFile(file, await asJson(own), { mode: 0o600 });
-  const gateway = new Supervised('gateway', file, log);
+  const gateway = new Supervised(CHILD, [file, 'gateway'], log);
   return {
     gateway,
     api: `${own.publicUrl}/api/v1`,

@@ -3,18 +3,18 @@ import { once } from 'node:events';
 import { appendFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-const CHILD = new URL('child.ts', import.meta.url);
-
-/** A gateway or a bot in a process of its own that is started again whenever it ends, however it ended. */
+/** A program in a process of its own that is started again whenever it ends, however it ended. */
 export class Supervised {
+  readonly #program: URL;
   readonly #arguments: readonly string[];
   readonly #log: string;
   #child: ChildProcess | undefined;
   #wanted = true;
   readonly #running: Promise<void>;
 
-  constructor(part: 'gateway' | 'bot', file: string, log: string) {
-    this.#arguments = [file, part];
+  constructor(program: URL, args: readonly string[], log: string) {
+    this.#program = program;
+    this.#arguments = args;
     this.#log = log;
     this.#running = this.#keep();
   }
@@ -36,7 +36,9 @@ export class Supervised {
 
   async #keep(): Promise<void> {
     while (this.#wanted) {
-      const child = fork(CHILD, this.#arguments, { stdio: ['ignore', 'pipe', 'pipe', 'ipc'] });
+      const child = fork(this.#program, this.#arguments, {
+        stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+      });
       this.#child = child;
       const keep = (bytes: Buffer): void => void appendFile(this.#log, bytes);
       child.stdout?.on('data', keep);
