@@ -4,6 +4,7 @@ import { actionsOf, entity } from './ast.ts';
 import { readDuration, type Complain } from './values.ts';
 import { nearest } from './nearest.ts';
 import { aboutGrants, readGrant } from './grant-terms.ts';
+import { readRecording } from './recording.ts';
 import type { HoldTerms, Terms } from './rule.ts';
 import { grantActions } from './schema.ts';
 import type { Mask } from './verdict.ts';
@@ -12,7 +13,7 @@ import type { Mask } from './verdict.ts';
 export type Complaint = { readonly message: string; readonly hint: string };
 
 const known = new Set(
-  'id hold expires channel message quorum reason stepup acr amr mask rows reactions resend shape count sample duration start ends ticket review'.split(
+  'id hold expires channel message quorum reason stepup acr amr mask rows reactions resend shape count sample recording duration start ends ticket review'.split(
     ' ',
   ),
 );
@@ -48,6 +49,7 @@ export function readTerms(json: PolicyJson): {
   const hold = readHold(json, values, complain);
   const message = values.get('message');
   const rows = readRows(json, values, complain);
+  const recording = readRecording(json, values.get('recording'), complain);
   const fresh = readFresh(json, values, complain);
   const mask = readMask(json, values, complain);
   const grant = readGrant(json, values, complain);
@@ -57,6 +59,7 @@ export function readTerms(json: PolicyJson): {
       ...(message !== undefined && { message }),
       ...(hold && { hold }),
       ...(rows !== undefined && { rows }),
+      ...(recording && { recording }),
       ...fresh,
       ...(grant && { grant }),
     },

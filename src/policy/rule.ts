@@ -1,5 +1,5 @@
 import type { PolicyJson } from '@cedar-policy/cedar-wasm/nodejs';
-import type { FreshTerms, Mask } from './verdict.ts';
+import type { FreshTerms, Mask, RecordingTerms } from './verdict.ts';
 import type { FactName } from './schema.ts';
 
 /** What a `forbid` with `@hold` asks before a statement may run; absent values fall to the default when combined. */
@@ -36,6 +36,8 @@ export type Terms = {
   /** For a `forbid` on `reveal`; the default is null. */
   readonly mask: Mask;
   readonly rows?: number;
+  /** For a `permit`. */
+  readonly recording?: RecordingTerms;
   /** For a `permit` of `reveal` or of `break-glass`: it counts only behind such a sign-in. */
   readonly fresh?: FreshTerms;
   readonly grant?: GrantTerms;

@@ -4,7 +4,8 @@ import { namesOf } from './entities.ts';
 import { combineHolds, stricterMask } from './combine.ts';
 import { Freshly, type FreshSignIn } from './fresh.ts';
 import type { Rule } from './rule.ts';
-import type { Deny, Mask, Obligations, Verdict } from './verdict.ts';
+import { lessRecording } from './recording.ts';
+import type { Deny, Mask, Obligations, RecordingTerms, Verdict } from './verdict.ts';
 
 /** The product's own rules, beside those of the policy. */
 export const ownRules = {
@@ -44,6 +45,7 @@ export class Tally {
   readonly #masks = new Map<string, Mask>();
   #rows: Limit | undefined;
   #changes: Limit | undefined;
+  #recording: RecordingTerms | undefined;
   readonly #signIn: FreshSignIn | undefined;
   readonly #now: number;
   #freshly: Freshly | undefined;
@@ -65,6 +67,7 @@ export class Tally {
   permit(rules: readonly Rule[], action: Action): void {
     for (const { id, terms } of rules) {
       this.#rules.add(id);
+      if (terms.recording) this.#recording = lessRecording(this.#recording, terms.recording);
       if (terms.rows === undefined) continue;
       if (changing.has(action)) this.#changes = lower(this.#changes, terms.rows, id);
       else this.#rows = lower(this.#rows, terms.rows, id);
@@ -105,7 +108,12 @@ export class Tally {
   /** `reason` is what the person gave; a hold that needs one is refused without. */
   verdict(reason: string | undefined): Verdict {
     if (this.#denials.length > 0) return this.#denial();
-    const obligations = { masks: this.#masks, ...this.#limits(), ...this.#fresh() };
+    const obligations = {
+      masks: this.#masks,
+      ...this.#limits(),
+      ...this.#recorded(),
+      ...this.#fresh(),
+    };
     if (this.#holds.length === 0) {
       const rules = this.#rules.size > 0 ? [...this.#rules] : [ownRules.session];
       return { kind: 'allow', rules, ...obligations };
@@ -126,6 +134,10 @@ export class Tally {
       ...(changes && { changes: changes.most }),
       limitedBy: [...new Set([...(rows?.rules ?? []), ...(changes?.rules ?? [])])],
     };
+  }
+
+  #recorded(): Pick<Obligations, 'recording'> {
+    return this.#recording ? { recording: this.#recording } : {};
   }
 
   #fresh(): Pick<Obligations, 'fresh'> {

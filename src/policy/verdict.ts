@@ -52,6 +52,9 @@ export type Freshness = {
   readonly counted?: { readonly signIn: string; readonly until: number };
 };
 
+/** How much of a result is recorded as it came; what is absent falls to the configuration. Zero: none of it. */
+export type RecordingTerms = { readonly rows?: number; readonly bytes?: number };
+
 /** Obligations of a statement that may run. `masks` is keyed by the entity id of a column. */
 export type Obligations = {
   readonly masks: ReadonlyMap<string, Mask>;
@@ -61,6 +64,7 @@ export type Obligations = {
   readonly changes?: number;
   /** The rules that set these limits. */
   readonly limitedBy?: readonly string[];
+  readonly recording?: RecordingTerms;
   readonly fresh?: Freshness;
 };
 

@@ -150,6 +150,28 @@ test('the lowest row limit of the permits that decided wins', () => {
   assert.equal(limit('dba'), 10);
 });
 
+test('the least that any permit says of recording wins, rows and bytes each', () => {
+  const said = (id: string, value: string, group = '') =>
+    `@id("${id}") @recording("${value}") permit (principal${group}, action == Action::"read", resource);`;
+  const policy = policyOf(
+    [
+      base,
+      said('a', 'rows=100,bytes=64kB'),
+      said('b', 'rows=500, bytes=1KiB'),
+      said('c', 'none', ' in Group::"dba"'),
+    ].join('\n'),
+  );
+  const select = [effect('select', { read: ['orders'] })];
+  const recorded = (...groups: string[]) => {
+    const verdict = policy.judge(subject(...groups), shop, select, context);
+    return verdict.kind === 'allow' ? verdict.recording : undefined;
+  };
+  assert.deepEqual(recorded(), { rows: 100, bytes: 1_024 });
+  assert.deepEqual(recorded('dba'), { rows: 0, bytes: 0 });
+  const silent = policyOf(base).judge(subject(), shop, select, context);
+  assert.equal(silent.kind === 'allow' && 'recording' in silent, false);
+});
+
 const severity = { allow: 0, hold: 1, deny: 2 } as const;
 const condition = fc.constantFrom(
   '',

@@ -41,6 +41,21 @@ const cases: readonly (readonly [name: string, text: string, message: RegExp, hi
     /@whatever is not an annotation/,
     /use one of: id, hold/,
   ],
+  ['recording on a forbid', forbid('@recording("none")'), /@recording stands on a forbid/],
+  [
+    'recording on a permit to connect',
+    '@id("r") @recording("none") permit (principal, action == Action::"connect", resource);',
+    /@recording stands on a permit for connect alone/,
+  ],
+  ...['all', 'rows', 'rows=-1', 'bytes=64', 'rows=1,rows=2', 'rows=1kB', 'none,rows=1'].map(
+    (text) =>
+      [
+        `recording that says ${text}`,
+        permit(`@recording("${text}")`),
+        /does not say how much of a result is recorded/,
+        /rows=100,bytes=64kB/,
+      ] as const,
+  ),
   ['an annotation without a value', forbid('@hold'), /@hold has no value/],
   ['a hold on a permit', permit('@hold("dba")'), /@hold stands on a permit/],
   ['a hold on reveal', forbid('@hold("dba")', reveal), /@hold on reveal/],
