@@ -18,7 +18,6 @@ const ORIGIN = 'suites.example.com/log';
 const RECORDS = 600;
 
 type Row = { readonly tool: string; readonly checks: string; readonly spoilt: string };
-type World = { readonly folder: string; readonly base: string; readonly vkey: string };
 
 /** Other people's programs over a live log, and over one in which a byte was flipped. Exit code 1 when one is wrong. */
 export async function logTools(): Promise<void> {
@@ -59,6 +58,7 @@ async function ofLog(folder: string): Promise<Row[]> {
         quorum: 1,
         anchors: [],
         export: [],
+        heartbeatMs: 60_000,
         serve: true,
       },
     },
