@@ -59,7 +59,7 @@ export function readTerms(json: PolicyJson): {
       ...(message !== undefined && { message }),
       ...(hold && { hold }),
       ...(rows !== undefined && { rows }),
-      ...(recording && { recording }),
+      ...recording,
       ...fresh,
       ...(grant && { grant }),
     },

@@ -7,10 +7,10 @@ export function readRecording(
   json: PolicyJson,
   text: string | undefined,
   complain: (message: string, hint: string) => undefined,
-): RecordingTerms | undefined {
-  if (text === undefined) return undefined;
+): { readonly recording?: RecordingTerms } {
+  if (text === undefined) return {};
   if (json.effect === 'forbid')
-    return complain(
+    complain(
       '@recording stands on a forbid',
       'put @recording on the permit whose results it limits',
     );
@@ -19,13 +19,13 @@ export function readRecording(
       '@recording stands on a permit for connect alone, which has no result',
       'put @recording on the permit for read, write or execute',
     );
-  return (
-    parseRecording(text) ??
-    complain(
-      `@recording("${text}") does not say how much of a result is recorded`,
-      'write @recording("none"), or rows and a size: @recording("rows=100,bytes=64kB")',
-    )
+  const recording = parseRecording(text);
+  if (recording) return { recording };
+  complain(
+    `@recording("${text}") does not say how much of a result is recorded`,
+    'write @recording("none"), or rows and a size: @recording("rows=100,bytes=64kB")',
   );
+  return {};
 }
 
 const units: Readonly<Record<string, number>> = {

@@ -20,6 +20,8 @@ const mask = (value: string) =>
   `${value} forbid (principal, action == Action::"reveal", resource);`;
 const rows = (id: string, value: string, group = '') =>
   `@id("${id}") @rows("${value}") permit (principal${group}, action == Action::"read", resource);`;
+const recorded = (id: string, value: string, group = '') =>
+  `@id("${id}") @recording("${value}") permit (principal${group}, action == Action::"read", resource);`;
 
 suite('several holding rules', () => {
   const table = [
@@ -151,23 +153,21 @@ test('the lowest row limit of the permits that decided wins', () => {
 });
 
 test('the least that any permit says of recording wins, rows and bytes each', () => {
-  const said = (id: string, value: string, group = '') =>
-    `@id("${id}") @recording("${value}") permit (principal${group}, action == Action::"read", resource);`;
   const policy = policyOf(
     [
       base,
-      said('a', 'rows=100,bytes=64kB'),
-      said('b', 'rows=500, bytes=1KiB'),
-      said('c', 'none', ' in Group::"dba"'),
+      recorded('a', 'rows=100,bytes=64kB'),
+      recorded('b', 'rows=500, bytes=1KiB'),
+      recorded('c', 'none', ' in Group::"dba"'),
     ].join('\n'),
   );
   const select = [effect('select', { read: ['orders'] })];
-  const recorded = (...groups: string[]) => {
+  const least = (...groups: string[]) => {
     const verdict = policy.judge(subject(...groups), shop, select, context);
     return verdict.kind === 'allow' ? verdict.recording : undefined;
   };
-  assert.deepEqual(recorded(), { rows: 100, bytes: 1_024 });
-  assert.deepEqual(recorded('dba'), { rows: 0, bytes: 0 });
+  assert.deepEqual(least(), { rows: 100, bytes: 1_024 });
+  assert.deepEqual(least('dba'), { rows: 0, bytes: 0 });
   const silent = policyOf(base).judge(subject(), shop, select, context);
   assert.equal(silent.kind === 'allow' && 'recording' in silent, false);
 });
