@@ -4,6 +4,7 @@ import type { Queue } from '#src/approval/queue.ts';
 import { openRequests, type OpenRequests } from '#src/approval/requests.ts';
 import { CHANNEL } from '#src/approval/wake.ts';
 import type { Failpoint } from '#src/audit/lane.ts';
+import { startHeartbeat, type Heartbeat } from '#src/audit/heartbeat.ts';
 import { recover, recoverLapsed } from '#src/audit/recovery.ts';
 import { SESSION_ENDED } from '#src/audit/sessions.ts';
 import { openKeys } from '#src/audit/tree/signing-key.ts';
@@ -56,6 +57,8 @@ export type Core = {
   /** Resolves when another process has taken this one's name. */
   readonly lost: Promise<Error>;
   readonly audit: OpenAuditLog;
+  /** Undefined where the configuration asks for none. */
+  readonly heartbeat: Heartbeat | undefined;
   readonly queue: Queue;
   readonly notices: Notices;
   readonly requests: OpenRequests;
@@ -126,6 +129,19 @@ export async function openCore(
   log.info({ gateway, epoch, ...recovered }, 'the log is open');
   const start = { version: policy.version, cause: 'start', gateway, epoch };
   await audit.append({ kind: 'policy', body: start });
+  const heartbeat =
+    config.audit &&
+    opened.adopt(
+      startHeartbeat({
+        db,
+        audit,
+        writer: gateway,
+        epoch,
+        everyMs: config.audit.heartbeatMs,
+        sessions: () => metrics.sessionsOpen(),
+      }),
+      (beating) => beating.close(),
+    );
 
   const swapped = new Set<() => void>();
   const reload = new Reload({
@@ -175,6 +191,7 @@ export async function openCore(
     lease,
     lost: lost.promise,
     audit,
+    heartbeat,
     queue,
     notices,
     requests,

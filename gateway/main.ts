@@ -1,11 +1,9 @@
 import { createHmac } from 'node:crypto';
 import { startBot, type Bot } from '#bot/main.ts';
 import { consoleOfHolder } from '#src/approval/rows.ts';
-import { exportLag } from '#src/audit/export/exporter.ts';
 import { openRecords } from '#src/audit/records.ts';
 import { openSessionsList } from '#src/audit/sessions.ts';
 import { openTreeReader } from '#src/audit/tree/reader.ts';
-import { treeSize } from '#src/audit/tree/store.ts';
 import type { Config, TargetConfig } from '#src/config/config.ts';
 import { liveRoles } from '#src/identity/grants.ts';
 import { openAuthority } from '#src/identity/ca.ts';
@@ -43,7 +41,7 @@ import { NamesWatch } from './names.ts';
 import { readiness } from './ready.ts';
 import type { RulesState } from './reload.ts';
 import { subjects } from './subjects.ts';
-import { outboxPending } from './telemetry.ts';
+import { logSources, outboxPending } from './telemetry.ts';
 import { openTree } from './tree.ts';
 import { watchTls } from './tls.ts';
 
@@ -219,14 +217,13 @@ async function openGateway(
     policyVersion: () => reload.policy.version,
     policyLoadFailures: () => reload.state().failures,
     policyNamesMissing: () => names.missing.length,
-    ...(config.audit && {
-      tree: () => treeSize(db).catch(() => undefined),
-      exports: () => exportLag(db).catch(() => []),
-    }),
+    ...(config.audit && logSources(db)),
   });
   const ready = readiness({
     held: () => lease.held(),
     records: () => !audit.refused(),
+    silent: () => core.heartbeat?.silentSeconds(),
+    signed: () => !audit.unsigned(),
     store: () => db.pool.query('select 1'),
     queue: () => queue.ping(),
     get targets() {

@@ -4,6 +4,10 @@ export type ReadyParts = {
   readonly held: () => boolean;
   /** The store took the last records it was given. */
   readonly records: () => boolean;
+  /** Seconds since this gateway has said in the log that it is there, when that is too long. */
+  readonly silent: () => number | undefined;
+  /** What it has written is signed. */
+  readonly signed: () => boolean;
   /** Each rejects when it does not answer. */
   readonly store: () => Promise<unknown>;
   readonly queue: () => Promise<unknown>;
@@ -35,12 +39,11 @@ async function look(parts: ReadyParts): Promise<Readiness> {
   const silent = targets.filter((answered) => !answered).length;
   const chat = parts.chat();
   return {
-    missing: [
-      ...(parts.held() ? [] : ['this gateway does not hold its lease']),
-      ...(store ? [] : ['the store does not answer']),
-      ...(parts.records() ? [] : ['the store refuses records; the log says why']),
-    ],
+    missing: [...ownProblems(parts), ...(store ? [] : ['the store does not answer'])],
     warnings: [
+      ...(parts.signed()
+        ? []
+        : ['what this gateway records is not signed with its key; the log says why']),
       ...(queue ? [] : ['the queue does not answer, so chat is told about a second later']),
       ...(silent > 0
         ? [
@@ -55,6 +58,19 @@ async function look(parts: ReadyParts): Promise<Readiness> {
         : []),
     ],
   };
+}
+
+function ownProblems({ held, records, silent }: ReadyParts): string[] {
+  const seconds = silent();
+  return [
+    ...(held() ? [] : ['this gateway does not hold its lease']),
+    ...(records() ? [] : ['the store refuses records; the log says why']),
+    ...(seconds === undefined
+      ? []
+      : [
+          `this gateway has recorded no heartbeat for ${seconds} s, so audit verify calls it silent`,
+        ]),
+  ];
 }
 
 async function answers(ask: () => Promise<unknown>): Promise<boolean> {

@@ -1,6 +1,9 @@
+import { exportLag } from '#src/audit/export/exporter.ts';
+import { flaggedWriters, liveWriters } from '#src/audit/silence.ts';
+import { treeSize } from '#src/audit/tree/store.ts';
 import type { Config } from '#src/config/config.ts';
 import type { Database } from '#src/store/database.ts';
-import { Metrics } from '#src/telemetry/metrics.ts';
+import { Metrics, type Sources } from '#src/telemetry/metrics.ts';
 import type { Telemetry } from '#src/telemetry/telemetry.ts';
 import { openTracing } from '#src/telemetry/tracing.ts';
 
@@ -24,3 +27,11 @@ export async function outboxPending(db: Database): Promise<number | undefined> {
     .catch(() => ({ rows: [] }));
   return rows[0] && Number(rows[0].pending);
 }
+
+/** What the store says of the log; nothing while it does not answer. */
+export const logSources = (db: Database): Partial<Sources> => ({
+  tree: () => treeSize(db).catch(() => undefined),
+  exports: () => exportLag(db).catch(() => []),
+  writers: () => liveWriters(db).catch(() => []),
+  flagged: () => flaggedWriters(db).catch(() => []),
+});

@@ -6,6 +6,7 @@ import { excessRights } from '#src/store/rights.ts';
 import { runningStore } from '../running-store.ts';
 import { failed, type Check } from './check.ts';
 import { clock } from './clock.ts';
+import { writers } from './writers.ts';
 
 /** A card that chat has not taken for so long tells of a bot that does not work. */
 const LATE = '10 minutes';
@@ -41,7 +42,13 @@ export async function checkStore(config: Config): Promise<readonly Check[]> {
     const schema = await migrations(db);
     const there =
       schema.state === 'ok'
-        ? [await tokens(db, config), await cards(db), await tree(db), await rights(db)]
+        ? [
+            await tokens(db, config),
+            await cards(db),
+            await tree(db),
+            await writers(db),
+            await rights(db),
+          ]
         : [];
     return [...checks, schema, ...there];
   } catch (error) {

@@ -69,7 +69,9 @@ export async function lastAnnounced(
 ): Promise<NoteKey | undefined> {
   const { rows } = await db.pool.query<{ body: string | null }>(
     `select body from countersign.record_body join countersign.record using (writer, id)
-     where writer = $1 and kind = 'writer' order by epoch desc, seq desc limit 2`,
+     where writer = $1 and kind = 'writer'
+       and epoch = (select max(epoch) from countersign.record_body where writer = $1 and kind = 'writer')
+     order by seq desc limit 2`,
     [writer],
   );
   for (const { body } of rows) {

@@ -3,6 +3,8 @@ import { Moved, move } from '../approval/moves.ts';
 import type { RequestState } from '../approval/request.ts';
 import type { Database } from '../store/database.ts';
 import { abandonedSessions, endSession } from '../store/sessions.ts';
+import { readAnnouncement } from './announcement.ts';
+import { readHeads } from './heads.ts';
 import { fence } from './lane.ts';
 import type { AuditLog, Entry, Within } from './log.ts';
 
@@ -41,7 +43,7 @@ const PAGE = 500;
  */
 export async function recover(parts: Parts & { readonly epoch: number }): Promise<Recovered> {
   const { audit, db, gateway, epoch } = parts;
-  await audit.append({ kind: 'recovery', body: { gateway, epoch, heads: await heads(db) } });
+  await audit.append({ kind: 'recovery', body: { gateway, epoch, heads: await readHeads(db) } });
   return settle({ ...parts, upTo: epoch - 1 });
 }
 
@@ -61,10 +63,26 @@ export async function recoverLapsed(
   let sum: Recovered = { unknown: 0, abandoned: 0 };
   for (const { name, epoch } of rows) {
     await fence(parts.db, name);
+    if (!(await hasStopped(parts.db, name))) {
+      const found = { gateway: name, epoch: Number(epoch), heads: await readHeads(parts.db) };
+      await parts.audit.append({ kind: 'recovery', body: found });
+    }
     const done = await settle({ ...parts, gateway: name, upTo: Number(epoch) });
     sum = { unknown: sum.unknown + done.unknown, abandoned: sum.abandoned + done.abandoned };
   }
   return sum;
+}
+
+/** Its newest record says so, or there is none. */
+async function hasStopped(db: Database, writer: string): Promise<boolean> {
+  const { rows } = await db.pool.query<{ kind: string; body: string | null }>(
+    `select kind, body from countersign.record_body where id =
+       (select id from countersign.record where writer = $1 order by seq desc limit 1)`,
+    [writer],
+  );
+  const [last] = rows;
+  if (!last) return true;
+  return last.kind === 'writer' && readAnnouncement(last.body ?? '{}')?.event === 'stop';
 }
 
 async function settle(dead: Dead): Promise<Recovered> {
@@ -183,23 +201,6 @@ async function appendIf(audit: AuditLog, entry: Entry, within: Within): Promise<
     if (error instanceof Moved) return false;
     throw error;
   }
-}
-
-/** The newest record of every chain: what this record has seen cannot be cut off unnoticed (FORMAT.md). */
-async function heads(db: Database) {
-  const { rows } = await db.pool.query<{ writer: string; seq: string; hash: Buffer }>(
-    `with recursive w (writer) as (
-       select min(writer) from countersign.record
-       union all
-       select (select min(r.writer) from countersign.record r where r.writer > w.writer) from w where w.writer is not null)
-     select r.writer, r.seq, r.hash from w cross join lateral (
-       select * from countersign.record r where r.writer = w.writer order by seq desc limit 1) r`,
-  );
-  return rows.map(({ writer, seq, hash }) => ({
-    writer,
-    seq: Number(seq),
-    hash: hash.toString('hex'),
-  }));
 }
 
 const WHY = 'the gateway that held it went away';

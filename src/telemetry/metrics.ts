@@ -35,6 +35,12 @@ export type Sources = {
   readonly policyNamesMissing?: () => number;
   /** Records that each place they are sent to has still to get. */
   readonly exports?: () => Promise<readonly { readonly sink: string; readonly records: number }[]>;
+  /** Seconds since each writer of the log was heard of that has not stopped. */
+  readonly writers?: () => Promise<
+    readonly { readonly writer: string; readonly seconds: number }[]
+  >;
+  /** Writers of the log with whose chain something is wrong. */
+  readonly flagged?: () => Promise<readonly { readonly writer: string }[]>;
   /** Records in the tree, and those that are signed; undefined when the store does not say. */
   readonly tree?: () => Promise<{ readonly size: number; readonly signed: number } | undefined>;
 };
@@ -92,6 +98,12 @@ export class Metrics {
     const tally = newTally();
     this.#targets.set(name, tally);
     return tally;
+  }
+
+  sessionsOpen(): number {
+    let open = 0;
+    for (const { sessionsOpen } of this.#targets.values()) open += sessionsOpen;
+    return open;
   }
 
   /** A failure that belongs to no target. */
@@ -194,6 +206,30 @@ export class Metrics {
         if (!tree) return;
         this.set({ state: 'sequenced' }, tree.size);
         this.set({ state: 'signed' }, tree.signed);
+      },
+    });
+    // oxlint-disable-next-line eslint/no-new -- registers itself
+    new Gauge({
+      name: 'countersign_log_writer_silent_seconds',
+      help: 'Time since the newest record of each writer of the log that has not said that it stops.',
+      labelNames: ['writer'],
+      registers,
+      async collect() {
+        const writers = (await sources()?.writers?.()) ?? [];
+        this.reset();
+        for (const { writer, seconds } of writers) this.set({ writer }, seconds);
+      },
+    });
+    // oxlint-disable-next-line eslint/no-new -- registers itself
+    new Gauge({
+      name: 'countersign_log_writer_flagged',
+      help: 'Writers of the log whose chain or signatures are not as they should be; audit verify says why.',
+      labelNames: ['writer'],
+      registers,
+      async collect() {
+        const flagged = (await sources()?.flagged?.()) ?? [];
+        this.reset();
+        for (const { writer } of flagged) this.set({ writer }, 1);
       },
     });
     // oxlint-disable-next-line eslint/no-new -- registers itself

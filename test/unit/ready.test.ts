@@ -7,6 +7,8 @@ const no = () => Promise.reject(new Error('connect ECONNREFUSED 10.0.0.7:5432'))
 const WELL: ReadyParts = {
   held: () => true,
   records: () => true,
+  silent: () => undefined,
+  signed: () => true,
   store: yes,
   queue: yes,
   targets: [yes, yes],
@@ -19,16 +21,18 @@ test('everything that is missing is listed, without what errors say', async () =
   const { missing, warnings } = await readiness({
     held: () => false,
     records: () => false,
+    silent: () => 42,
+    signed: () => false,
     store: no,
     queue: no,
     targets: [no, yes],
     chat: () => 'invalid_auth for xoxb-1',
     rulesFail: () => true,
   })();
-  assert.equal(missing.length, 3);
-  assert.match(missing.join('; '), /lease.*store.*refuses records/);
-  assert.equal(warnings.length, 4);
-  assert.match(warnings.join('; '), /queue.*1 of 2 targets.*chat.*rules/);
+  assert.equal(missing.length, 4);
+  assert.match(missing.join('; '), /lease.*refuses records.*no heartbeat for 42 s.*store/);
+  assert.equal(warnings.length, 5);
+  assert.match(warnings.join('; '), /not signed.*queue.*1 of 2 targets.*chat.*rules/);
   assert.doesNotMatch([...missing, ...warnings].join(), /10\.0\.0\.7|xoxb/);
 });
 
