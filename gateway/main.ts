@@ -3,6 +3,7 @@ import { startBot, type Bot } from '#bot/main.ts';
 import { consoleOfHolder } from '#src/approval/rows.ts';
 import { openRecords } from '#src/audit/records.ts';
 import { openSessionsList } from '#src/audit/sessions.ts';
+import { openTimeline } from '#src/audit/timeline.ts';
 import { openTreeReader } from '#src/audit/tree/reader.ts';
 import type { Config, TargetConfig } from '#src/config/config.ts';
 import { liveRoles } from '#src/identity/grants.ts';
@@ -242,6 +243,7 @@ async function openGateway(
       requests,
       records: openRecords(db),
       sessions: openSessionsList({ db, audit }),
+      timeline: openTimeline(db),
       ...(config.audit && { tree: openTreeReader(db), servesLog: config.audit.serve }),
       tokens,
       directory,

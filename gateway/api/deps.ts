@@ -4,6 +4,7 @@ import type { AuditLog } from '#src/audit/log.ts';
 import type { Tree } from '#src/audit/tree/reader.ts';
 import type { Records } from '#src/audit/reader.ts';
 import type { SessionsList } from '#src/audit/sessions.ts';
+import type { Timeline } from '#src/audit/timeline.ts';
 import type { IdentityConfig } from '#src/config/identity.ts';
 import type { Oidc } from '#src/identity/oidc/oidc.ts';
 import type { Confirmations } from '#src/identity/confirmations.ts';
@@ -13,6 +14,7 @@ import type { ScimService } from '#src/identity/scim/service.ts';
 import type { People } from '#src/identity/sign-in.ts';
 import type { SignInStore } from '#src/identity/sign-ins.ts';
 import type { Tokens } from '#src/identity/token.ts';
+import type { Recordings } from '#src/recording/port.ts';
 import type { OauthDeps } from '../oauth/deps.ts';
 import type { RulesState } from '../reload.ts';
 import type { Failures } from './failures.ts';
@@ -32,6 +34,9 @@ export type HttpDeps = {
   readonly requests: Requests;
   readonly records: Records;
   readonly sessions: SessionsList;
+  readonly timeline: Timeline;
+  /** Undefined: nothing is recorded beside the log. */
+  readonly recordings?: Pick<Recordings, 'info' | 'readRecording' | 'follow'>;
   /** Undefined: records are chained, and no tree is kept. */
   readonly tree?: Tree;
   /** The tree’s files are served to everybody. */

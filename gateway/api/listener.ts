@@ -17,6 +17,7 @@ import { registerLog } from './log.ts';
 import { metricsRoute } from './metrics.ts';
 import { openApi } from './openapi.ts';
 import { causeOf, notFound, type Problem, toProblem } from './problem.ts';
+import { recordingRoute } from './recording.ts';
 import { recordRoutes } from './records.ts';
 import { registerScim } from '../scim/routes.ts';
 import { requestRoutes } from './requests.ts';
@@ -95,6 +96,7 @@ export async function buildHttp(options: HttpOptions, tls?: UsePem): Promise<Fas
     ...requestRoutes(deps),
     ...recordRoutes(deps),
     ...sessionRoutes(deps),
+    recordingRoute(deps),
     ...tokenRoutes(deps),
   ];
   const description = openApi(routes, deps.publicUrl);

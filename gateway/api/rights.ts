@@ -41,7 +41,7 @@ export function mayDecide(person: Person, request: Request): boolean {
 /** Members of `dba`, `security` and `oncall` read every record; everybody else reads the records of their own acts. */
 export const maySeeAllRecords = (person: Person): boolean => inOneOf(person, READ_ALL_RECORDS);
 
-export function maySeeRecord(person: Person, record: RecordView): boolean {
+export function maySeeRecord(person: Person, record: Pick<RecordView, 'person'>): boolean {
   return record.person === person.email || maySeeAllRecords(person);
 }
 

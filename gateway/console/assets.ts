@@ -3,35 +3,35 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import type { FastifyInstance } from 'fastify';
 
-const TYPES = {
-  'console.css': 'text/css; charset=utf-8',
-  'go-on.js': 'text/javascript; charset=utf-8',
-  'live.js': 'text/javascript; charset=utf-8',
-  'mark.svg': 'image/svg+xml',
-} as const;
-type Name = keyof typeof TYPES;
+const own = (name: string): string => path.join(import.meta.dirname, 'assets', name);
+const JS = 'text/javascript; charset=utf-8';
+const CSS = 'text/css; charset=utf-8';
 
-const load = (name: Name): { readonly bytes: Buffer; readonly version: string } => {
-  const bytes = readFileSync(path.join(import.meta.dirname, 'assets', name));
+const load = (file: string, type: string) => {
+  const bytes = readFileSync(file);
   const version = createHash('sha256').update(bytes).digest('hex').slice(0, 12);
-  return { bytes, version };
+  return { bytes, type, version };
 };
+
 const FILES = {
-  'console.css': load('console.css'),
-  'go-on.js': load('go-on.js'),
-  'live.js': load('live.js'),
-  'mark.svg': load('mark.svg'),
-} as const satisfies Record<Name, unknown>;
+  'console.css': load(own('console.css'), CSS),
+  'session.css': load(own('session.css'), CSS),
+  'go-on.js': load(own('go-on.js'), JS),
+  'live.js': load(own('live.js'), JS),
+  'session.js': load(own('session.js'), JS),
+  'mark.svg': load(own('mark.svg'), 'image/svg+xml'),
+};
+type Name = keyof typeof FILES;
+/** Those that a page may ask for beside what every page has. */
+export type Script = 'session.js';
+export type Style = 'session.css';
 
 /** The address changes with the content, so a browser may keep it for ever. */
 export const assetUrl = (name: Name): string => `/assets/${FILES[name].version}/${name}`;
 
 export function assetRoutes(app: FastifyInstance): void {
-  for (const name of ['console.css', 'go-on.js', 'live.js', 'mark.svg'] as const)
-    app.get(assetUrl(name), (_request, reply) =>
-      reply
-        .type(TYPES[name])
-        .header('cache-control', 'public, max-age=31536000, immutable')
-        .send(FILES[name].bytes),
+  for (const [name, { bytes, type, version }] of Object.entries(FILES))
+    app.get(`/assets/${version}/${name}`, (_request, reply) =>
+      reply.type(type).header('cache-control', 'public, max-age=31536000, immutable').send(bytes),
     );
 }

@@ -41,8 +41,6 @@ export const recordsQuery = z.object({
 });
 export type RecordsQuery = z.output<typeof recordsQuery>;
 
-export const sessionQuery = z.object({ before: id });
-
 const OPEN: readonly RequestState[] = ['pending', 'approved', 'running'];
 export const ENDED: readonly RequestState[] = [
   'done',

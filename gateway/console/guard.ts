@@ -5,7 +5,7 @@ import { Problem } from '../api/problem.ts';
 import type { SignIns } from './sign-ins.ts';
 
 /** Sent by the page's own script with what it does by itself. */
-const BY_ITSELF = 'x-countersign-live';
+export const BY_ITSELF = 'x-countersign-live';
 
 const ID = /^[\w-]{43}$/u;
 
@@ -90,7 +90,7 @@ export class Guard {
 }
 
 const OWN_PAGE =
-  /^\/(?:records|account|device|connect\/[A-Z-]{14}|people(?:\/[\w.%+-]{3,300})?|(?:requests|records|sessions)\/[0-9a-f-]{36}|sessions\/[0-9a-f-]{36}\/sign-in)?$/u;
+  /^\/(?:records|sessions|account|device|connect\/[A-Z-]{14}|people(?:\/[\w.%+-]{3,300})?|(?:requests|records|sessions)\/[0-9a-f-]{36}|sessions\/[0-9a-f-]{36}\/sign-in)?$/u;
 
 /** Where to go after the sign-in: one of our own pages, or the inbox. Never another site. */
 export function nextPage(next: string): string {

@@ -1,6 +1,6 @@
 import type { Person } from '#src/identity/person.ts';
 import { mayAdminister } from '../api/rights.ts';
-import { assetUrl } from './assets.ts';
+import { assetUrl, type Script, type Style } from './assets.ts';
 import { html, type Html } from './html.ts';
 
 /** No inline script or style anywhere; the script may not make markup from text either. */
@@ -25,7 +25,10 @@ export type Frame = {
 
 export type Page = {
   readonly title: string;
-  readonly at?: 'inbox' | 'records' | 'people' | 'account';
+  readonly at?: 'inbox' | 'sessions' | 'records' | 'people' | 'account';
+  /** Modules of this page alone. */
+  readonly scripts?: readonly Script[];
+  readonly styles?: readonly Style[];
   readonly body: Html;
 };
 
@@ -42,7 +45,8 @@ function header({ caller, formToken }: Frame, at: Page['at']): Html {
   return html`<header class="top">
     <a class="brand" href="/">${mark()} Countersign</a>
     <nav aria-label="Main">
-      ${tab(at === 'inbox', '/', 'Inbox')} ${tab(at === 'records', '/records', 'Records')}
+      ${tab(at === 'inbox', '/', 'Inbox')} ${tab(at === 'sessions', '/sessions', 'Sessions')}
+      ${tab(at === 'records', '/records', 'Records')}
       ${mayAdminister(caller.person) ? tab(at === 'people', '/people', 'People') : undefined}
     </nav>
     <form class="who" method="post" action="/sign-out">
@@ -67,8 +71,10 @@ export function layout(frame: Frame, page: Page): string {
         <meta name="color-scheme" content="light dark" />
         <title>${page.title} · Countersign</title>
         <link rel="stylesheet" href="${assetUrl('console.css')}" />
+        ${page.styles?.map((name) => html`<link rel="stylesheet" href="${assetUrl(name)}" />`)}
         <link rel="icon" type="image/svg+xml" href="${assetUrl('mark.svg')}" />
         ${frame.caller && html`<script type="module" src="${assetUrl('live.js')}"></script>`}
+        ${page.scripts?.map((name) => html`<script type="module" src="${assetUrl(name)}"></script>`)}
       </head>
       <body>
         <a class="skip" href="#main">Skip to content</a>

@@ -10,7 +10,6 @@ import {
   listRequests,
   readRecord,
   readRequest,
-  readSession,
   reviewRequest,
   searchRecords,
 } from '../api/reading.ts';
@@ -29,7 +28,6 @@ import {
   recordsQuery,
   recordsSearch,
   requestFilter,
-  sessionQuery,
   tidied,
 } from './filters.ts';
 import { Live } from './live.ts';
@@ -39,9 +37,9 @@ import { inboxPage, type Lists } from './pages/inbox.ts';
 import { recordPage } from './pages/record.ts';
 import { recordsPage } from './pages/records.ts';
 import { requestPage } from './pages/request.ts';
-import { sessionPage } from './pages/session.ts';
 import type { ConsoleParts } from './parts.ts';
 import { samlRoutes } from './saml.ts';
+import { sessionRoutes } from './sessions.ts';
 import { sessionSignInRoutes } from './session-sign-in.ts';
 import { signInRoutes } from './sign-in.ts';
 import { stepUpOf, stepUpRoute, stepUpView } from './step-up.ts';
@@ -119,12 +117,7 @@ export async function registerConsole(app: FastifyInstance, parts: ConsoleParts)
     const { id } = parse(idParams, request.params, 'path');
     return recordPage(await readRecord(deps, { person, via: 'console' }, id));
   });
-  page('/sessions/:id', async ({ person }, request) => {
-    const { id } = parse(idParams, request.params, 'path');
-    const { before } = parse(sessionQuery, request.query, 'query');
-    const part = before === undefined ? {} : { before };
-    return sessionPage(await readSession(deps, { person, via: 'console' }, id, part), before);
-  });
+  sessionRoutes(app, parts, page);
 
   app.post('/requests/:id/shape', (request, reply) => shapeRoute(parts, request, reply));
   app.post('/requests/:id/decision', (request, reply) => decisionRoute(parts, request, reply));

@@ -11,7 +11,7 @@ import type { Person } from '#src/identity/person.ts';
 import type { Scope, TokenInfo } from '#src/identity/token.ts';
 import { NO_PROVIDERS } from '#src/config/identity.ts';
 import { people } from '../fakes/people.ts';
-import { fakeSessions, type SessionEnds } from '../fakes/sessions.ts';
+import { fakeSessions, fakeTimeline, type SessionEnds } from '../fakes/sessions.ts';
 import { fakeSignIns } from '../fakes/sign-ins.ts';
 
 export { people };
@@ -102,7 +102,7 @@ const unused = (): never => {
 };
 
 export type World = {
-  readonly deps: HttpDeps;
+  deps: HttpDeps;
   readonly requests: Map<string, Request>;
   readonly records: RecordView[];
   readonly appended: Entry[];
@@ -248,6 +248,7 @@ export function makeWorld(publicUrl = 'http://127.0.0.1:8080'): World {
         },
       },
       sessions: fakeSessions(sessions, ends),
+      timeline: fakeTimeline(records),
       records: {
         get: (id) => Promise.resolve(records.find((record) => record.id === id)),
         search(q, limit, part) {

@@ -29,6 +29,7 @@ test('health, readiness and the description need no token, and readiness says wh
     '/records/{id}/proof',
     '/sessions',
     '/sessions/{id}',
+    '/sessions/{id}/recording',
     '/tokens',
     '/tokens/{id}',
     '/sign-ins',
@@ -49,7 +50,6 @@ test('routes that do not exist yet are a 404 problem', async () => {
     ['GET', `/api/v1/grants/${id}`],
     ['POST', '/api/v1/requests'],
     ['GET', `/api/v1/records/${id}/proof`],
-    ['GET', `/api/v1/sessions/${id}/recording`],
     ['GET', '/log/checkpoint'],
     ['DELETE', `/api/v1/requests/${id}`],
   ] as const) {

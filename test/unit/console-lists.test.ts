@@ -3,14 +3,12 @@ import { randomUUID } from 'node:crypto';
 import { test } from 'node:test';
 import { href, recordsQuery, recordsSearch, tidied } from '#gateway/console/filters.ts';
 import { start } from './api-app.ts';
-import { makeRecord, makeRequest, people } from './api-fakes.ts';
+import { makeRequest, people } from './api-fakes.ts';
 import { signIn } from './console-visit.ts';
 
 const APPROVER = 'approver-read+decide';
 const search = (fields: Record<string, string>): string =>
   recordsSearch(recordsQuery.parse(fields));
-const at = (second: number): string =>
-  new Date(Date.UTC(2026, 10, 20, 20, 0, second)).toISOString();
 const cards = (body: string): number => body.split('data-request=').length - 1;
 
 test('a list is asked for with the reader’s rights, and goes on where the last page ended', async () => {
@@ -92,75 +90,4 @@ test('a search within days is recorded with them', async () => {
     to: '2026-02-01T00:00:00.000Z',
     before,
   });
-});
-
-test('a session tells its statements in order, each with its verdict, approvals and outcome', async () => {
-  const { app, records } = await start();
-  const session = randomUUID();
-  const held = { session, statement: randomUUID(), request: randomUUID() };
-  // The log gives the newest first.
-  records.push(
-    makeRecord({ session, kind: 'session-end', verdict: 'none', body: {}, at: at(70) }),
-    makeRecord({
-      ...held,
-      kind: 'outcome',
-      at: at(63),
-      body: { ok: true, rows: 1, tags: ['UPDATE 1'], durationMs: 3.21 },
-    }),
-    makeRecord({
-      ...held,
-      kind: 'decision',
-      at: at(62),
-      person: people.approver.email,
-      body: { decision: 'approve', group: 'dba', via: 'slack', reason: 'checked' },
-    }),
-    makeRecord({
-      ...held,
-      verdict: 'hold',
-      at: at(2),
-      body: { text: 'update orders', words: ['updates orders'], rules: ['writes'] },
-    }),
-    makeRecord({
-      session,
-      statement: randomUUID(),
-      verdict: 'deny',
-      at: at(1),
-      body: { text: 'drop table x', words: ['drops x'], message: 'never', rules: ['no-drop'] },
-    }),
-    makeRecord({
-      session,
-      statement: randomUUID(),
-      at: at(1),
-      body: { class: ['countersign'], text: 'select own' },
-    }),
-    makeRecord({ session, kind: 'look', person: people.security.email, body: {} }),
-    makeRecord({ session, kind: 'session-start', at: at(0), body: {} }),
-  );
-  const { body } = await (await signIn(app, APPROVER)).get(`/sessions/${session}`);
-  const text = body.replaceAll(/<[^>]*>/gu, ' ').replaceAll(/\s+/gu, ' ');
-  assert.match(text, /Statements, oldest first 2 /u);
-  assert.match(text, /drops x deny [\d: -]+UTC no-drop never drop table x updates orders hold/u);
-  assert.match(text, /Approved by approver@example\.com for dba, in slack after 1 min checked/u);
-  assert.match(text, /Outcome : UPDATE 1, 1 row, 3\.2 ms/u);
-  assert.match(text, /Ended 2026-11-20 20:01:10 UTC , after 1 min/u);
-  assert.match(text, /1 of the gateway’s own/u);
-  assert.ok(!text.includes('select own'));
-  const engineer = await (await signIn(app, 'engineer-read')).get(`/sessions/${session}`);
-  assert.doesNotMatch(engineer.body, /approver@example/u);
-});
-
-test('a long session is read in parts', async () => {
-  const { app, records } = await start();
-  const session = randomUUID();
-  for (let i = 0; i < 501; i += 1)
-    records.push(makeRecord({ session, body: { words: [`statement ${i}`] } }));
-  const visitor = await signIn(app, APPROVER);
-  const latest = (await visitor.get(`/sessions/${session}`)).body;
-  const before = records[499]?.id;
-  assert.ok(latest.includes(`href="/sessions/${session}?before=${before}"`));
-  assert.doesNotMatch(latest, />statement 500</u);
-  const earlier = (await visitor.get(`/sessions/${session}?before=${before}`)).body;
-  assert.match(earlier, />statement 500</u);
-  assert.doesNotMatch(earlier, />statement 499<|>Earlier</u);
-  assert.ok(earlier.includes(`href="/sessions/${session}"`));
 });

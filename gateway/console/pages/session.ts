@@ -1,178 +1,204 @@
-import type { JsonObject } from '#src/audit/log.ts';
-import type { RecordView } from '#src/audit/reader.ts';
-import type { SessionView } from '../../api/reading.ts';
+import type { RecordingInfo } from '#src/recording/port.ts';
+import { gapText } from '#src/recording/transcript.ts';
+import type { SessionFacts, SessionPart } from '../../api/session-view.ts';
+import { href } from '../filters.ts';
 import { html, type Html } from '../html.ts';
-import type { Page } from '../layout.ts';
-import { duration, kindName, shortened, verdictBadge, when } from '../words.ts';
-import { textOf } from './records.ts';
+import { alert, type Page } from '../layout.ts';
+import type { SessionQuery } from '../session-query.ts';
+import { badge, count, duration, size, when } from '../words.ts';
+import { views } from './lists.ts';
+import { isOwn, ownQuestions, stepItem, type StepsContext } from './session-steps.ts';
 
-/** A statement and everything that the log says of it, in the order of the log. */
-type Step = { readonly first: RecordView; readonly all: readonly RecordView[] };
-
-/** Where it begins and ends is said above, and who looked at it is not of the session. */
-const NO_STEP: ReadonlySet<string> = new Set(['session-start', 'session-end', 'look']);
-
-function stepsOf(records: readonly RecordView[]): readonly Step[] {
-  const steps = new Map<string, RecordView[]>();
-  for (const record of records) {
-    if (NO_STEP.has(record.kind)) continue;
-    const key = record.statement ?? record.id;
-    const step = steps.get(key);
-    if (step) step.push(record);
-    else steps.set(key, [record]);
-  }
-  return [...steps.values()].flatMap((all) => {
-    const first = all.find(({ kind }) => kind === 'statement') ?? all[0];
-    return first ? [{ first, all }] : [];
-  });
-}
-
-const isOwn = ({ first }: Step): boolean => textOf(first.body?.['class']).startsWith('countersign');
-
-/** `3.5 ms`, `240 ms`, `1.2 s` */
-function took(ms: number): string {
-  if (ms < 10) return `${ms.toFixed(1)} ms`;
-  return ms < 1_000 ? `${Math.round(ms)} ms` : `${(ms / 1_000).toFixed(1)} s`;
-}
-
-function howItEnded(body: JsonObject): string {
-  const { unknown, ok, code, tags, rows, durationMs, why } = body;
-  const what =
-    unknown === true
-      ? 'nobody knows whether it took effect'
-      : ok === true
-        ? textOf(tags) || 'it ran'
-        : `failed${textOf(code) === '' ? '' : ` with ${textOf(code)}`}`;
-  const count = typeof rows === 'number' ? `${rows} ${rows === 1 ? 'row' : 'rows'}` : '';
-  const time = typeof durationMs === 'number' ? took(durationMs) : '';
-  return [what, count, time, textOf(why)].filter((part) => part !== '').join(', ');
-}
-
-const since = (record: RecordView, first: RecordView): Html | undefined => {
-  const ms = Date.parse(record.at) - Date.parse(first.at);
-  return ms >= 1_000 ? html`<span class="soft">after ${duration(ms)}</span>` : undefined;
+const STATES: Readonly<Record<SessionFacts['state'], Parameters<typeof badge>>> = {
+  running: ['Running', 'good'],
+  ended: ['Ended', 'still'],
+  abandoned: ['Abandoned', 'bad'],
+  refused: ['Refused', 'bad'],
 };
+export const sessionState = (state: SessionFacts['state']): Html => badge(...STATES[state]);
 
-/** One line for what happened to a statement after its verdict. */
-function event(record: RecordView, first: RecordView): Html | undefined {
-  const { body = {}, kind } = record;
-  const link = (text: string): Html => html`<a href="/records/${record.id}">${text}</a>`;
-  const reason = textOf(body['reason']);
-  const later = since(record, first);
-  if (kind === 'decision')
-    return html`<li>
-      ${link(body['decision'] === 'approve' ? 'Approved' : 'Denied')} by ${record.person} for
-      ${textOf(body['group'])}, in ${textOf(body['via'])} ${later}
-      ${reason === '' ? undefined : html`<q>${reason}</q>`}
-    </li>`;
-  if (kind === 'outcome') return html`<li>${link('Outcome')}: ${howItEnded(body)}</li>`;
-  if (kind === 'claim') return html`<li>${link('Released')} to run ${later}</li>`;
-  if (kind === 'request') {
-    const why = [textOf(body['event']), textOf(body['code']), textOf(body['why'])];
-    return html`<li>
-      ${link('Request')}: ${why.filter((part) => part !== '').join(', ')} ${later}
-    </li>`;
-  }
-  return html`<li>${link(kindName(kind))} by ${record.person} ${later}</li>`;
+const fact = (name: string, value: Html | string | undefined): Html | undefined =>
+  value === undefined || value === ''
+    ? undefined
+    : html`<dt>${name}</dt>
+        <dd>${value}</dd>`;
+
+const RECORDING = {
+  open: 'goes on',
+  closed: 'complete',
+  lost: 'its gateway went away, and the last part is lost',
+  erased: 'erased',
+} as const;
+
+function recordingFact(id: string, recording: RecordingInfo | undefined): Html {
+  if (!recording) return html`none`;
+  const { events, bytes, chunks, state } = recording;
+  const file = recording.protocol === 'postgres' ? 'ndjson' : 'cast';
+  return html`${RECORDING[state]}, ${count(events)} events in ${count(chunks)}
+  ${chunks === 1 ? 'part' : 'parts'}, ${size(bytes)}
+  ${
+    state === 'erased'
+      ? undefined
+      : html`<a href="/api/v1/sessions/${id}/recording" download="${id}.${file}">Download</a>`
+  }`;
 }
 
-function stepItem({ first, all }: Step): Html {
-  const { body = {} } = first;
-  const request = all.find((record) => record.request !== undefined)?.request;
-  const words = textOf(body['words']);
-  const title = words === '' ? kindName(first.kind) : words;
-  const message = textOf(body['message']);
-  const rest = all.filter((record) => record !== first);
-  return html`<li class="card step">
-    <h3 class="verb"><a href="/records/${first.id}">${shortened(title, 200)}</a></h3>
-    <p class="meta">
-      ${verdictBadge(first.verdict)} ${when(first.at)}
-      <code>${textOf(body['rules'])}</code>
-      ${message === '' ? undefined : html`<span>${message}</span>`}
-      ${request && html`<a href="/requests/${request}">its request</a>`}
-    </p>
-    ${
-      typeof body['text'] === 'string'
-        ? html`<pre class="statement small">${shortened(body['text'], 2_000)}</pre>`
-        : undefined
-    }
-    ${
-      rest.length === 0
+function howItEnded({ state, startedAt, endedAt, endedBy, endedWhy }: SessionFacts): Html {
+  if (state === 'refused') return html`it never began`;
+  if (endedAt === undefined)
+    return html`${state === 'abandoned' ? 'its gateway went away' : 'not yet'}${
+      startedAt === undefined
         ? undefined
-        : html`<ul class="decisions">
-            ${rest.map((record) => event(record, first))}
-          </ul>`
-    }
-  </li>`;
-}
-
-function ownQuestions(steps: readonly Step[]): Html | undefined {
-  if (steps.length === 0) return undefined;
-  return html`<details>
-    <summary>
-      ${steps.length} of the gateway’s own, which read the session’s settings or estimate rows
-    </summary>
-    <ol class="plain">
-      ${steps.map(
-        ({ first, all }) =>
-          html`<li>
-            <a href="/records/${first.id}">${when(first.at)}</a>
-            ${all.filter(({ kind }) => kind === 'outcome').map(({ body }) => html`${howItEnded(body ?? {})}`)}
-          </li>`,
-      )}
-    </ol>
-  </details>`;
-}
-
-function facts(session: SessionView): Html {
-  const { startedAt, endedAt } = session;
+        : html`, since ${duration(Date.now() - Date.parse(startedAt))}`
+    }`;
   const lasted =
-    startedAt && endedAt && html`, after ${duration(Date.parse(endedAt) - Date.parse(startedAt))}`;
+    startedAt && html`, after ${duration(Date.parse(endedAt) - Date.parse(startedAt))}`;
+  return html`${when(endedAt)}${lasted}${
+    endedBy === undefined
+      ? undefined
+      : html`, by ${endedBy}${endedWhy === undefined ? undefined : html`: <q>${endedWhy}</q>`}`
+  }${state === 'abandoned' ? ', when its gateway went away' : undefined}`;
+}
+
+function facts({ session, recording }: SessionPart): Html {
+  const { id, person, agent, target, database, client, application, gateway } = session;
   return html`<dl class="facts">
-    <dt>Id</dt>
-    <dd>
-      <code>${session.id}</code>
-      <a href="/records?q=${encodeURIComponent(`session:${session.id}`)}">its records</a>
-    </dd>
-    ${
-      startedAt &&
-      html`<dt>Began</dt>
-        <dd>${when(startedAt)}</dd>`
-    }
-    <dt>Ended</dt>
-    <dd>${endedAt ? html`${when(endedAt)}${lasted}` : 'not yet'}</dd>
+    ${fact('State', sessionState(session.state))} ${fact('Person', person)} ${fact('Agent', agent)}
+    ${fact('Target', database && database !== target ? `${target}, database ${database}` : target)}
+    ${fact('From', [client, application].filter((each) => each).join(', with '))}
+    ${fact('Gateway', gateway)} ${fact('Began', session.startedAt && when(session.startedAt))}
+    ${fact('Ended', howItEnded(session))} ${fact('Recording', recordingFact(id, recording))}
+    ${fact(
+      'Id',
+      html`<code>${id}</code>
+        <a href="/records?q=${encodeURIComponent(`session:${id}`)}">its records</a>`,
+    )}
   </dl>`;
 }
 
-export function sessionPage(session: SessionView, before: string | undefined): Page {
-  const steps = stepsOf(session.records);
-  const own = steps.filter(isOwn);
-  const theirs = steps.filter((step) => !isOwn(step));
+export type EndForm = { readonly formToken: string; readonly typed?: string };
+
+/** Closed until somebody wants it; the reason is read by the one in the session. */
+export const endForm = (id: string, { formToken, typed = '' }: EndForm, name: string): Html =>
+  html`<details class="end" ${typed === '' ? undefined : html`open`}>
+    <summary>End ${name}</summary>
+    <form method="post" action="/sessions/${id}/end">
+      <input type="hidden" name="csrf" value="${formToken}" />
+      <label for="why-${id}">Reason</label>
+      <input
+        id="why-${id}"
+        name="reason"
+        value="${typed}"
+        required
+        maxlength="200"
+        autocomplete="off"
+        aria-describedby="why-${id}-help"
+      />
+      <p class="help" id="why-${id}-help">
+        What runs is cancelled, what waits is withdrawn; the person in it reads who ended it and
+        why.
+      </p>
+      <button class="danger">End ${name}</button>
+    </form>
+  </details>`;
+
+function pager(
+  path: string,
+  query: SessionQuery,
+  { steps, earlier, later }: SessionPart,
+  label: string,
+): Html {
+  const { verdict, statement } = query;
+  if (statement !== undefined)
+    return html`<nav class="pager" aria-label="${label}">
+      <a href="${href(path, { at: statement })}#s-${statement}">What came after it</a>
+      <a href="${path}">The whole session</a>
+    </nav>`;
+  if (!earlier && !later) return html``;
+  const [first, last] = [steps[0]?.first.id, steps.at(-1)?.first.id];
+  return html`<nav class="pager" aria-label="${label}">
+    ${earlier ? html`<a href="${href(path, { verdict, part: 'first' })}">First</a>` : undefined}
+    ${earlier && first ? html`<a href="${href(path, { verdict, before: first })}" rel="prev">Earlier</a>` : undefined}
+    ${later && last ? html`<a href="${href(path, { verdict, after: last })}" rel="next">Later</a>` : undefined}
+    ${later ? html`<a href="${href(path, { verdict, part: 'last' })}">Last</a>` : undefined}
+  </nav>`;
+}
+
+const verdicts = (path: string, { verdict }: SessionQuery): Html =>
+  views('Verdicts', [
+    ['All', path, verdict === undefined],
+    ...(
+      [
+        ['Allowed', 'allow'],
+        ['Held', 'hold'],
+        ['Denied', 'deny'],
+      ] as const
+    ).map(([name, value]) => [name, href(path, { verdict: value }), verdict === value] as const),
+  ]);
+
+export type SessionPageParts = {
+  readonly part: SessionPart;
+  readonly query: SessionQuery;
+  /** Given to whoever may end it. */
+  readonly end?: EndForm | undefined;
+  readonly problem?: string | undefined;
+  /** The newest part of a session that goes on, so that what comes is added to it. */
+  readonly live: boolean;
+};
+
+const list = ({ part, live }: SessionPageParts, context: StepsContext): Html => {
+  const theirs = part.steps.filter((step) => !isOwn(step));
+  if (theirs.length === 0 && !live)
+    return html`<p class="empty">No statement that you may see.</p>`;
+  return html`<ol
+      class="cards"
+      id="transcript"
+      ${live ? html`data-follow="${context.path}/live?skip=${part.read}"` : undefined}
+    >
+      ${theirs.map((step) => stepItem(step, context))}
+    </ol>
+    ${
+      live
+        ? html`<p id="following" class="help" role="status">Reload to see what comes.</p>`
+        : undefined
+    }`;
+};
+
+function statements(parts: SessionPageParts, path: string): Html {
+  const { part, query } = parts;
+  const { steps, gaps, answers, later } = part;
+  const whole = query.statement !== undefined;
+  const shown = steps.filter((step) => !isOwn(step)).length;
+  return html`<section aria-labelledby="steps">
+    <h2 id="steps">
+      ${whole ? 'One statement' : 'Statements, oldest first'}
+      <span class="count">${shown}${later ? '+' : ''}</span>
+    </h2>
+    ${whole ? undefined : verdicts(path, query)} ${pager(path, query, part, 'Pages')}
+    ${gaps.map((gap) => html`<p class="note warn">${duration(gap.t)} into it: ${gapText(gap)}.</p>`)}
+    ${list(parts, { path, answers, whole })} ${pager(path, query, part, 'Pages, below')}
+    ${ownQuestions(steps.filter(isOwn))}
+  </section>`;
+}
+
+export function sessionPage(parts: SessionPageParts): Page {
+  const { part, end, problem, live } = parts;
+  const { session, recording } = part;
   const path = `/sessions/${session.id}`;
+  const title = `${session.person ?? 'Somebody'} on ${session.target ?? 'a target'}`;
   return {
-    title: `Session: ${session.person ?? 'somebody'} on ${session.target ?? 'a target'}`,
-    at: 'records',
+    title: `Session: ${title}`,
+    at: 'sessions',
+    styles: ['session.css'],
+    ...(live && { scripts: ['session.js'] }),
     body: html`<p class="eyebrow">Session</p>
-      <h1>${session.person ?? 'Somebody'} on ${session.target ?? 'a target'}</h1>
-      ${facts(session)}
-      <section aria-labelledby="steps">
-        <h2 id="steps">Statements, oldest first <span class="count">${theirs.length}</span></h2>
-        ${
-          session.earlier === undefined && before === undefined
-            ? undefined
-            : html`<nav class="pager" aria-label="Pages">
-                ${before && html`<a href="${path}">Latest</a>`}
-                ${session.earlier && html`<a href="${path}?before=${session.earlier}">Earlier</a>`}
-              </nav>`
-        }
-        ${
-          theirs.length === 0
-            ? html`<p class="empty">No statement that you may see.</p>`
-            : html`<ol class="cards">
-                ${theirs.map(stepItem)}
-              </ol>`
-        }
-        ${ownQuestions(own)}
-      </section>`,
+      <h1>${title}</h1>
+      ${alert(problem)} ${facts(part)} ${end && endForm(session.id, end, 'this session')}
+      ${
+        recording && recording.protocol !== 'postgres'
+          ? html`<p><a href="${path}/terminal">Watch the terminal</a></p>`
+          : undefined
+      }
+      ${statements(parts, path)}`,
   };
 }

@@ -1,0 +1,36 @@
+import type { RecordingEvent, Recordings } from '#src/recording/port.ts';
+
+/** Who has lost the right sees nothing more, at the latest after this. */
+const LOOK_MS = 250;
+const IDLE_LOOK_MS = 2_000;
+
+/**
+ * A recording as it comes, for somebody whose right to see it is asked for again and again: when `still` says no, or cannot
+ * say, it ends. It ends too when the session does, and when the signal aborts.
+ */
+export async function* watched(
+  recordings: Pick<Recordings, 'follow'>,
+  session: string,
+  still: () => Promise<boolean>,
+  signal: AbortSignal,
+): AsyncGenerator<RecordingEvent> {
+  const over = new AbortController();
+  let asked = Date.now();
+  const look = async (): Promise<boolean> => {
+    asked = Date.now();
+    const may = await still().catch(() => false);
+    if (!may) over.abort();
+    return may;
+  };
+  const timer = setInterval(() => void look(), IDLE_LOOK_MS);
+  try {
+    for await (const event of recordings.follow(session, AbortSignal.any([signal, over.signal]))) {
+      if (over.signal.aborted || signal.aborted) return;
+      if (Date.now() - asked > LOOK_MS && !(await look())) return;
+      yield event;
+    }
+  } finally {
+    clearInterval(timer);
+    over.abort();
+  }
+}
