@@ -32,11 +32,14 @@ export function draftOf(entry: Entry, epoch: number): Draft {
     throw new TypeError(
       `the verdict ${entry.verdict} is not the bound one, ${entry.binds.verdict}`,
     );
+  const time = new Date().toISOString();
+  // Beyond the year 9999 no leaf can say it, and no record of this writer after it would be taken into the tree.
+  if (time.length !== 24) throw new TypeError(`the clock shows ${time}`);
   const salt = freshSalt(entry.binds ? 2 * SALT : SALT);
   const body = committed(entry, epoch, salt);
   return {
     id: randomUUID(),
-    time: new Date().toISOString(),
+    time,
     entry,
     salt,
     body,

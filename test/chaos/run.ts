@@ -41,6 +41,7 @@ export async function chaos({
     await sleep(2_000);
     for (let n = 1; n <= faults; n += 1) {
       await sleep(random.between(100, 1_500));
+      await underLoad(load.acts);
       const fault = await oneFault(world, random);
       struck.set(fault, (struck.get(fault) ?? 0) + 1);
       if (n % 20 === 0) say(`${n} of ${faults} faults, ${load.acts.size} statements`);
@@ -59,6 +60,14 @@ export async function chaos({
   } finally {
     await world.stop();
   }
+}
+
+/** On a slow machine faults would only hit what is still starting: waits until a statement is done, 3 s at most. */
+async function underLoad(acts: ReadonlyMap<number, Act>): Promise<void> {
+  const done = (): number =>
+    [...acts.values()].filter(({ ending }) => ending === 'done' || ending === 'refused').length;
+  const before = done();
+  for (let tries = 0; tries < 30 && done() === before; tries += 1) await sleep(100);
 }
 
 /** Each gateway once more, so that nothing of what it left is still to be put right. */
