@@ -201,16 +201,17 @@ export function reportLines(
     { width: terminal.width, head: (text) => terminal.paint('bold', text), none: (text) => text },
   );
   const bad = result.writers.flatMap(badLine);
-  const wrong = [...bad, ...tree.problems.map(printable)];
-  if (wrong.length > bad.length && bad.length === 0)
+  const wrong = [...bad, ...result.erasures.map(printable), ...tree.problems.map(printable)];
+  if (tree.problems.length > 0 && bad.length === 0)
     return [...table, '', ...wrong, terminal.paint('red', 'the tree is not as it was signed')];
-  const verdict =
-    bad.length === 0
-      ? terminal.paint('green', `${result.records} records, every one in its place and unchanged`)
-      : terminal.paint(
-          'red',
-          `the log of ${bad.length} of ${result.writers.length} writers is not as it was written`,
-        );
+  const verdict = result.ok
+    ? terminal.paint('green', `${result.records} records, every one in its place and unchanged`)
+    : terminal.paint(
+        'red',
+        bad.length === 0
+          ? 'what is gone is not what the records of erasures say'
+          : `the log of ${bad.length} of ${result.writers.length} writers is not as it was written`,
+      );
   return [...table, '', ...wrong, ...treeLines(tree), verdict];
 }
 

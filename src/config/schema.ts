@@ -4,6 +4,7 @@ import { audit } from './schema-audit.ts';
 import { channel, slack } from './schema-chat.ts';
 import { identity } from './schema-identity.ts';
 import { queue } from './schema-queue.ts';
+import { retention } from './schema-retention.ts';
 import { shop, target } from './schema-target.ts';
 
 const person = z.strictObject({
@@ -178,6 +179,11 @@ export const fileSchema = z
       {
         quorum: 0,
       },
+    ),
+    retention: key(
+      retention,
+      'Rules `{ target, kind, keep }`: a target or a pattern with `*`; `records` or `recordings`; a number of days. The first that fits counts; what none fits is kept for good.',
+      [{ target: '*', kind: 'records', keep: '400d' }],
     ),
     telemetry: key(telemetry, 'Where traces go.', { otlp: 'http://127.0.0.1:4318' }),
     log: key(

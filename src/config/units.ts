@@ -19,6 +19,12 @@ export function parseSize(text: string): number | undefined {
   return Number(match[1]) * unit || undefined;
 }
 
+/** `400d` in days; undefined for anything else, zero, and more than a hundred years. */
+export function parseDays(text: string): number | undefined {
+  const days = Number(/^(\d{1,5})d$/.exec(text)?.[1]);
+  return days > 0 && days <= 36_500 ? days : undefined;
+}
+
 /** `127.0.0.1:6432`, `db.internal:5432`, `[::1]:6432`; undefined for anything else. Port 0 takes a free one. */
 export function parseAddress(text: string): Address | undefined {
   const match = /^(?:\[([\da-fA-F:.]+)\]|([\w.-]+)):(\d{1,5})$/.exec(text);

@@ -176,15 +176,24 @@ test('audit verify names the first bad record of a writer', () => {
     bad: { seq: 3, record: 'id', problem: 'changed', detail } as const,
   };
   const text = reportLines(
-    { ok: false, records: 4, erased: 0, writers: [good, bad] },
+    { ok: false, records: 4, erased: 0, writers: [good, bad], erasures: [] },
     empty,
     plain,
   ).join('\n');
   assert.match(text, /^b: record 3 \(id\): changed: its leaf/m);
   assert.match(text, /1 of 2 writers/);
-  const well = reportLines({ ok: true, records: 2, erased: 0, writers: [good] }, empty, plain).join(
-    '\n',
-  );
+  const erasures = ['erasure x: its record says 1 records, and 2 are gone'];
+  const gone = reportLines(
+    { ok: false, records: 2, erased: 2, writers: [good], erasures },
+    empty,
+    plain,
+  ).join('\n');
+  assert.match(gone, /erasure x: its record says[^]*not what the records of erasures say/);
+  const well = reportLines(
+    { ok: true, records: 2, erased: 0, writers: [good], erasures: [] },
+    empty,
+    plain,
+  ).join('\n');
   assert.match(well, /2 records, every one in its place/);
 });
 

@@ -80,13 +80,45 @@ describe('the role that the gateway runs as', () => {
       await assert.rejects(runner.pool.query(sql), /permission denied|must be owner/);
     });
 
-  test('can take a body away, as erasure does, and put nothing else there', async () => {
-    const other = "update countersign.record_body set body = '{}' where id = $1";
-    await assert.rejects(runner.pool.query(other, [id]), /append-only/);
-    const erased = 'update countersign.record_body set body = null, salt = null where id = $1';
-    assert.equal((await runner.pool.query(erased, [id])).rowCount, 1);
-    const none = await runner.pool.query(erased, [randomUUID()]);
-    assert.equal(none.rowCount, 0);
+  for (const sql of [
+    'update countersign.record_body set body = null, salt = null',
+    'select * from countersign.record_body_default',
+    `insert into countersign.erasure (id, state, reason, pseudonym) values (gen_random_uuid(), 'recorded', '', '')`,
+    'delete from countersign.erasure',
+    'delete from countersign.legal_hold',
+    `update countersign.legal_hold set person = null`,
+    'delete from countersign.recording',
+    'update countersign.recording set key = null',
+    'delete from countersign.recording_chunk',
+    `select countersign.make_month('record_body', now())`,
+    `select countersign.empty_default('record_body', now())`,
+  ])
+    test(`cannot erase: ${sql}`, async () => {
+      await assert.rejects(runner.pool.query(sql), /permission denied/);
+    });
+
+  test('makes the months to come, which are the owner’s', async () => {
+    const owner = openDatabase(as('owner'), { onError: () => undefined });
+    const last = async () => {
+      const { rows } = await owner.pool.query<{ name: string; owner: string }>(
+        `select relname as name, relowner::regrole::text as owner from pg_class
+         where relname ~ '^record_body_\\d{4}_\\d\\d$' order by 1 desc limit 1`,
+      );
+      return rows[0];
+    };
+    const made = async () =>
+      (await runner.pool.query('select countersign.make_months() as n')).rows[0]?.n;
+    const before = await last();
+    assert.equal(await made(), 0, 'the migration has made them');
+    await owner.pool.query(`drop table countersign.${before?.name}`);
+    assert.equal(await made(), 1);
+    assert.deepEqual(await last(), before);
+    assert.equal(before?.owner, 'owner');
+    await assert.rejects(
+      runner.pool.query(`select from countersign.${before?.name}`),
+      /permission denied/,
+    );
+    await owner.close();
   });
 
   test('of one role for everything it is said what that could do', async () => {
