@@ -1,6 +1,7 @@
 import type { Logger } from 'pino';
 import { openQueue } from '#src/approval/bullmq.ts';
 import type { Queue } from '#src/approval/queue.ts';
+import { CHANGED } from '#src/approval/grants.ts';
 import { openRequests, type OpenRequests } from '#src/approval/requests.ts';
 import { CHANNEL } from '#src/approval/wake.ts';
 import type { Failpoint } from '#src/audit/lane.ts';
@@ -24,6 +25,7 @@ import type { FailureIds } from './gate/asked.ts';
 import { migrateStore, openStore, readPolicy } from './parts.ts';
 import type { Catalogued } from '#src/policy/load.ts';
 import { namesOfAll } from './postgres/columns.ts';
+import { roleRules, type RoleRules } from './roles.ts';
 import { Reload } from './reload.ts';
 import { openTelemetry } from './telemetry.ts';
 
@@ -62,6 +64,7 @@ export type Core = {
   readonly queue: Queue;
   readonly notices: Notices;
   readonly requests: OpenRequests;
+  readonly roles: RoleRules;
   readonly reload: Reload;
   readonly directory: OpenDirectory;
   readonly onError: (error: unknown, ids?: FailureIds) => void;
@@ -161,11 +164,21 @@ export async function openCore(
   });
   const queue = opened.adopt(openQueue(config.queue, store.url, log), (q) => q.close());
   const notices = opened.adopt(
-    await openNotices(db, [CHANNEL, CANCEL, PERSON, ENDED, SESSION_ENDED, CONFIRMATION], onError),
+    await openNotices(
+      db,
+      [CHANNEL, CANCEL, CHANGED, PERSON, ENDED, SESSION_ENDED, CONFIRMATION],
+      onError,
+    ),
     (open) => open.close(),
   );
   const directory = openDirectory({ db, notices, configured: () => reload.people });
   swapped.add(() => directory.reloaded());
+  const roles = roleRules({
+    db,
+    directory,
+    policy: () => reload.policy,
+    targets: () => reload.config.targets,
+  });
   const requests = opened.adopt(
     openRequests({
       db,
@@ -175,6 +188,7 @@ export async function openCore(
       lease,
       directory,
       onError,
+      refusesRole: (request) => roles.refusesRole(request),
       ...(tracing && { tracing }),
     }),
     (open) => open.close(),
@@ -195,6 +209,7 @@ export async function openCore(
     queue,
     notices,
     requests,
+    roles,
     reload,
     directory,
     onError,

@@ -1,18 +1,16 @@
 import { createHmac } from 'node:crypto';
 import { startBot, type Bot } from '#bot/main.ts';
-import { consoleOfHolder } from '#src/approval/rows.ts';
 import { openRecords } from '#src/audit/records.ts';
 import { openSessionsList } from '#src/audit/sessions.ts';
 import { openTimeline } from '#src/audit/timeline.ts';
 import { openTreeReader } from '#src/audit/tree/reader.ts';
 import type { Config, TargetConfig } from '#src/config/config.ts';
-import { liveRoles } from '#src/identity/grants.ts';
+import { rolesOf } from '#src/identity/grants.ts';
 import { openAuthority } from '#src/identity/ca.ts';
 import { openCertificates } from '#src/identity/certificates.ts';
 import { openDevices } from '#src/identity/devices.ts';
 import { recordsFailures } from '#src/identity/failed.ts';
 import { openPeople } from '#src/identity/people-store.ts';
-import type { Person } from '#src/identity/person.ts';
 import { openSamlStore } from '#src/identity/saml/store.ts';
 import { openSignIns } from '#src/identity/sign-ins.ts';
 import { openScim } from '#src/identity/scim/service.ts';
@@ -28,7 +26,7 @@ import { openArrivals } from './arrivals.ts';
 import { endSessions } from './ended.ts';
 import { passwordGuesses } from './guesses.ts';
 import { signInsOfSessions } from './gate/fresh.ts';
-import { Holds, mayReveal } from './gate/holds.ts';
+import { Holds } from './gate/holds.ts';
 import { Analysers } from './postgres/analysers.ts';
 import { namesOfAll } from './postgres/columns.ts';
 import { openOidc } from './oidc.ts';
@@ -40,6 +38,8 @@ import { Sessions } from './postgres/session.ts';
 import { openEmbedded } from './provider/embedded.ts';
 import { NamesWatch } from './names.ts';
 import { readiness } from './ready.ts';
+import { reviews } from './review.ts';
+import { keepGrants } from './roles.ts';
 import type { RulesState } from './reload.ts';
 import { subjects } from './subjects.ts';
 import { logSources, outboxPending } from './telemetry.ts';
@@ -114,6 +114,7 @@ function openBot({ config, reload, directory, telemetry, ...core }: Core): Promi
     ...core,
     config: {
       publicUrl: config.publicUrl,
+      ...(config.audit && { audit: config.audit }),
       get chat() {
         return reload.config.chat;
       },
@@ -171,9 +172,9 @@ async function openGateway(
     tell: (mark) => void notices.send(CANCEL, mark).catch(onError),
   });
   notices.on(CANCEL, (mark) => void (mark && cancels.heard(mark).catch(onError)));
-  const subject = subjects(
+  const { find: subject, forget } = subjects(
     (email) => directory.find(email),
-    (email) => liveRoles(db, email),
+    (email) => rolesOf(db, email),
     config.identity.agents,
   );
   const deps: SessionDeps = {
@@ -205,6 +206,16 @@ async function openGateway(
     opened,
   );
   opened.defer(endSessions({ ...core, sessions, subject, changed: () => holds.rulesChanged() }));
+  opened.defer(
+    keepGrants({
+      ...core,
+      gateway: lease,
+      sessions,
+      forget,
+      round: () => requests.grants.round(core.roles.refusesGrant),
+      changed: () => holds.rulesChanged(),
+    }),
+  );
   core.onReload(() => {
     sessions.revoke(({ target }) =>
       reload.config.targets.has(target.name) ? undefined : TARGET_GONE,
@@ -271,16 +282,7 @@ async function openGateway(
       changes: {
         on: (listener) => requests.watch((id) => id !== undefined && listener(id)),
       },
-      review: async (id: string, person: Person) => {
-        const reader = await subject(person.email);
-        const review = holds.review(
-          id,
-          (asked) => reader !== undefined && mayReveal(reload.policy, reader, asked),
-        );
-        if (review.kind !== 'elsewhere') return review;
-        const there = await consoleOfHolder(db.pool, id, config.publicUrl);
-        return { ...review, ...(there !== undefined && { at: `${there}/requests/${id}` }) };
-      },
+      review: reviews({ db, holds, subject, policy: deps.policy, publicUrl: config.publicUrl }),
       ready,
       rules: () => ({ ...reload.state(), missing: names.missing }),
       metrics,

@@ -1,6 +1,14 @@
+import type { Roles } from '#src/identity/grants.ts';
+import { personKey } from '#src/identity/people.ts';
 import type { Agent, Person, Subject } from '#src/identity/person.ts';
 
-/** Grants are asked for at most this often for one person. */
+export type Subjects = {
+  readonly find: (email: string, agent?: string) => Promise<Subject | undefined>;
+  /** Grants of this person (by key), or of anybody, have changed. */
+  readonly forget: (key?: string) => void;
+};
+
+/** Grants are asked for at most this often for one person, and when one of theirs begins or ends. */
 const GRANTS_MS = 1_000;
 
 /**
@@ -9,10 +17,10 @@ const GRANTS_MS = 1_000;
  */
 export function subjects(
   find: (email: string) => Promise<Person | undefined>,
-  rolesOf: (email: string) => Promise<string[]>,
+  rolesOf: (email: string) => Promise<Roles>,
   agents: ReadonlyMap<string, Agent>,
-): (email: string, agent?: string) => Promise<Subject | undefined> {
-  const cache = new Map<string, { readonly until: number; readonly subject: Promise<Subject> }>();
+): Subjects {
+  const cache = new Map<string, { until: number; readonly subject: Promise<Subject> }>();
   const own = async (email: string): Promise<Subject | undefined> => {
     const person = await find(email);
     if (!person) return undefined;
@@ -22,13 +30,18 @@ export function subjects(
       const subject = await known.subject;
       if (subject.person === person) return subject;
     }
-    const subject = rolesOf(person.email).then((roles) => ({ person, roles }));
+    const asked = performance.now();
+    const subject = rolesOf(person.email).then(({ roles, forMs }) => {
+      kept.until = Math.min(kept.until, asked + forMs);
+      return { person, roles };
+    });
+    const kept = { until: asked + GRANTS_MS, subject };
     subject.catch(() => cache.delete(person.email));
-    cache.set(person.email, { until: performance.now() + GRANTS_MS, subject });
+    cache.set(person.email, kept);
     return await subject;
   };
   const acting = new WeakMap<Subject, Map<string, Subject>>();
-  return async (email, id) => {
+  const acts = async (email: string, id?: string): Promise<Subject | undefined> => {
     const subject = await own(email);
     if (!subject || id === undefined) return subject;
     const agent = agents.get(id);
@@ -38,5 +51,12 @@ export function subjects(
     const both = known.get(id) ?? { ...subject, agent: { id, groups: agent.groups } };
     known.set(id, both);
     return both;
+  };
+  return {
+    find: acts,
+    forget(key) {
+      for (const email of cache.keys())
+        if (key === undefined || personKey(email) === key) cache.delete(email);
+    },
   };
 }

@@ -68,7 +68,7 @@ const REFUSED: Readonly<Record<Refusal['code'], number>> = {
   stale: 409,
   'must-review': 403,
   'no-shape': 422,
-  'too-long': 422,
+  'no-duration': 422,
 };
 
 export function refused(refusal: Refusal): Problem {

@@ -102,7 +102,7 @@ export class Conversation {
     if (this.#closed || this.#stopping) return;
     this.#ending = ending;
     this.stop();
-    if (this.#closed) return;
+    if (this.#closed || ending.finish) return;
     void this.#cancelTarget();
     // A target that does not heed the cancel, or a client that does not read, ends no later.
     const timer = setTimeout(() => {

@@ -4,6 +4,8 @@ export type Ending = {
   readonly hint: string;
   /** The record of its end is written already, with who ended it. */
   readonly recorded?: true;
+  /** What runs may end first. */
+  readonly finish?: true;
 };
 
 export const STOPPING: Ending = { why: 'the gateway is stopping', hint: 'Connect again.' };
@@ -32,6 +34,13 @@ export const TARGET_GONE: Ending = {
 export const personEnded = (why: string): Ending => ({
   why,
   hint: 'Everything of yours was ended here. Whoever administers people, or your identity provider, can let you in again; then connect again.',
+});
+
+/** A grant that was live in this session is over. */
+export const grantEnded = (role: string, why: string | null, finish: boolean): Ending => ({
+  why: `your grant of the role ${role} has ended${why === null ? '' : `: ${why}`}`,
+  hint: 'Connect again for what you may do without it, or ask for the role again: countersign access ask.',
+  ...(finish && { finish }),
 });
 
 /** Somebody has ended this very session. */

@@ -2,6 +2,8 @@ import type { Binding, Entry, JsonObject, Receipt } from '../audit/log.ts';
 import type { Shared } from '../audit/shared.ts';
 import type { Person } from '../identity/person.ts';
 import type { Requirement } from '../policy/verdict.ts';
+import type { NewAccess } from './access.ts';
+import type { Grants } from './grants.ts';
 import type { RequestFilter } from './list.ts';
 import type { Card, Outcome, Refusal, Request, RequestState, Rows } from './request.ts';
 import type { StepUp } from './step-up.ts';
@@ -89,6 +91,15 @@ export interface Requests {
   revokeShape(id: string, email: string, also: readonly string[]): Promise<Revoked>;
   /** Resolves with the request once it is not pending (or the signal aborts: rejects with the signal's reason). */
   settled(id: string, signal: AbortSignal): Promise<Request>;
+}
+
+/** Roles that people ask for, beside the statements that wait. */
+export interface RoleRequests {
+  /** A role for a time: granted at once where nobody has to agree, else it waits for them. */
+  askAccess(asked: NewAccess): Promise<Request>;
+  /** What breaks the glass behind a fresh sign-in of one's own. Undefined: granted. */
+  breakGlass(request: Request, stepUp: StepUp): Promise<Refusal | undefined>;
+  readonly grants: Grants;
 }
 
 export class NotClaimed extends Error {

@@ -26,7 +26,9 @@ function closed(request: Request, overdue: boolean): Refusal | undefined {
   if (request.state === 'expired' || (request.state === 'pending' && overdue))
     return refuse(
       'expired',
-      'This request has expired. The requester can run the statement again.',
+      request.kind === 'statement'
+        ? 'This request has expired. The requester can run the statement again.'
+        : 'This request has expired. The requester can ask again.',
     );
   if (request.state === 'pending') return undefined;
   const last = request.decisions.at(-1);
@@ -73,11 +75,8 @@ function isStale({ requirement, rows, version }: Request, vote: Vote): boolean {
 
 function lacking(request: Request, vote: Vote): Refusal | undefined {
   const { requirement, card } = request;
-  if (vote.shape === true && (vote.decision === 'deny' || card.shape === undefined))
-    return refuse(
-      'no-shape',
-      'Only this one statement can be approved: not every rule that holds it allows its shape, or it cannot be told what the same is.',
-    );
+  const more = moreThanAsked(card, vote);
+  if (more) return more;
   if (requirement.reasonRequired && vote.reason.trim() === '')
     return refuse('reason-required', 'The rule asks for a reason: decide again and give one.');
   if (vote.decision === 'deny') return undefined;
@@ -87,4 +86,23 @@ function lacking(request: Request, vote: Vote): Refusal | undefined {
       'Part of this write is hidden here. Review it in the console, where you can see it whole.',
     );
   return stepUpRefusal(request, vote.stepUp);
+}
+
+/** What they would let happen beyond this one statement, or this role for this time. */
+function moreThanAsked(card: Request['card'], vote: Vote): Refusal | undefined {
+  if (vote.shape === true && (vote.decision === 'deny' || card.shape === undefined))
+    return refuse(
+      'no-shape',
+      'Only this one statement can be approved: not every rule that holds it allows its shape, or it cannot be told what the same is.',
+    );
+  const { durationMs } = vote;
+  const most = card.access?.durationMs;
+  if (durationMs === undefined || (most !== undefined && durationMs > 0 && durationMs <= most))
+    return undefined;
+  return refuse(
+    'no-duration',
+    most === undefined
+      ? 'A statement runs once: only a role can be approved for a time.'
+      : 'It cannot be approved for a longer time than was asked for.',
+  );
 }

@@ -197,6 +197,6 @@ export type Refusal = {
     | 'stale'
     | 'must-review'
     | 'no-shape'
-    | 'too-long';
+    | 'no-duration';
   readonly message: string;
 };

@@ -4,7 +4,9 @@ import type { Directory } from '../identity/person.ts';
 import type { Database, Sql } from '../store/database.ts';
 import type { Tracing } from '../telemetry/tracing.ts';
 import type { Notices } from '../store/notices.ts';
+import { askAccess, breakGlass } from './access.ts';
 import { demandActive, Gone } from './active.ts';
+import { openGrants } from './grants.ts';
 import { Moved, announce, entryFor, move } from './moves.ts';
 import { listRequests } from './list.ts';
 import {
@@ -13,6 +15,7 @@ import {
   type NewRequest,
   NotClaimed,
   type Requests,
+  type RoleRequests,
   type Vote,
 } from './port.ts';
 import type { Hint, Queue } from './queue.ts';
@@ -42,9 +45,13 @@ export type RequestParts = {
   /** Hears of failures that nobody waits for: hints, wake-ups, sweeps. */
   readonly onError: (error: Error) => void;
   readonly tracing?: Tracing;
+  /** Why the rules, as they are now, do not let this request for a role be granted any more. */
+  readonly refusesRole: (request: Request) => Promise<string | undefined>;
 };
 
-export type OpenRequests = Requests & Pick<Wake, 'watch'> & { close(): Promise<void> };
+export type OpenRequests = Requests &
+  RoleRequests &
+  Pick<Wake, 'watch'> & { close(): Promise<void> };
 
 /** Opens the requests of the store, with the sweep that ends what is overdue. `close` stops waking and sweeping. */
 export function openRequests(parts: RequestParts): OpenRequests {
@@ -262,6 +269,9 @@ export function openRequests(parts: RequestParts): OpenRequests {
       trace(decided, vote, since);
       return decided;
     },
+    askAccess: (asked) => askAccess(shapes, asked),
+    breakGlass: (request, stepUp) => breakGlass(shapes, request, stepUp),
+    grants: openGrants(shapes),
     claim,
     end,
     finish,

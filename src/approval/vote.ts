@@ -1,6 +1,7 @@
 import type { AuditLog, JsonObject } from '../audit/log.ts';
 import type { Directory, Person } from '../identity/person.ts';
 import type { Database } from '../store/database.ts';
+import { grant } from './access.ts';
 import { demandActive, Gone } from './active.ts';
 import { Moved, entryFor, move } from './moves.ts';
 import type { Decided, Vote } from './port.ts';
@@ -13,7 +14,13 @@ import { type Tally, authority, sameKey, tally } from './tally.ts';
 
 const TRIES = 5;
 
-type Parts = { readonly db: Database; readonly audit: AuditLog; readonly directory: Directory };
+type Parts = {
+  readonly db: Database;
+  readonly audit: AuditLog;
+  readonly directory: Directory;
+  /** Why the rules, as they are now, do not let the role be granted any more. */
+  readonly refusesRole: (request: Request) => Promise<string | undefined>;
+};
 
 /** What a vote does to a request that has not moved since it was read. */
 type Plan = {
@@ -22,6 +29,10 @@ type Plan = {
   readonly tally: Tally;
   /** Who together let the same run again; undefined while they are too few. */
   readonly shape?: readonly string[];
+  /** The role is granted, for no longer than this. */
+  readonly grantMs?: number;
+  /** Why the rules do not let it be granted any more. */
+  readonly refused?: string;
 };
 
 /**
@@ -52,7 +63,7 @@ export async function takeVote(
       parts.audit.later(refused(request, asked, vote, why));
       return { decided: { ok: false, refusal: why, request } };
     }
-    const plan = await weigh(directory, request, person, vote);
+    const plan = await grants(parts, request, vote, await weigh(directory, request, person, vote));
     const hint = await commit(parts.audit, request, person, vote, plan).catch((error: unknown) => {
       if (!(error instanceof Gone)) throw error;
       for (const email of error.people) gone.add(email);
@@ -95,6 +106,17 @@ async function weigh(
   };
 }
 
+/** A role is granted with the vote that satisfies the last, unless rules have changed since it was asked for. */
+async function grants(parts: Parts, request: Request, vote: Vote, plan: Plan): Promise<Plan> {
+  if (request.kind === 'statement' || plan.to !== 'approved') return plan;
+  const why = await parts.refusesRole(request);
+  if (why !== undefined) return { ...plan, to: 'refused', refused: why };
+  const counted = request.decisions.filter(({ person }) => plan.tally.counted.has(person));
+  const lengths = [vote, ...counted].flatMap(({ durationMs }) => durationMs ?? []);
+  const asked = request.card.access?.durationMs ?? 0;
+  return { ...plan, to: 'granted', grantMs: Math.min(asked, ...lengths) };
+}
+
 /** The hint for chat, or undefined when the request had moved. */
 async function commit(
   audit: AuditLog,
@@ -118,6 +140,9 @@ async function commit(
       ...shownRows(request),
       ...(vote.shape === true && { shape: true }),
       ...(plan.shape && { shapeMs: request.requirement.shapeMs ?? 0 }),
+      ...(vote.durationMs !== undefined && { durationMs: vote.durationMs }),
+      ...(plan.grantMs !== undefined && { grantMs: plan.grantMs }),
+      ...(plan.refused !== undefined && { refused: plan.refused }),
     },
     key,
   );
@@ -133,10 +158,10 @@ async function commit(
         unexpired: true,
       });
       await sql.query(
-        `insert into countersign.decision (request, person, "group", decision, reason, via, record, shape)
-         values ($1, $2, $3, $4, $5, $6, $7, $8)
+        `insert into countersign.decision (request, person, "group", decision, reason, via, record, shape, duration_ms)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
          on conflict (request, person) do update set decision = excluded.decision, "group" = excluded."group",
-           reason = excluded.reason, via = excluded.via, record = excluded.record, at = excluded.at, shape = excluded.shape`,
+           reason = excluded.reason, via = excluded.via, record = excluded.record, at = excluded.at, shape = excluded.shape, duration_ms = excluded.duration_ms`,
         [
           request.id,
           key,
@@ -146,8 +171,10 @@ async function commit(
           vote.via,
           record,
           vote.shape === true,
+          vote.durationMs ?? null,
         ],
       );
+      if (plan.grantMs !== undefined) await grant(sql, request, plan.grantMs);
       if (plan.shape) await grantShape(sql, request, plan.shape);
       if (vote.decision === 'deny') return;
       for (const [email, group] of plan.tally.counted)

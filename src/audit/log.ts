@@ -26,6 +26,7 @@ export type RecordKind =
   | 'token'
   | 'policy'
   | 'look'
+  | 'grant'
   | 'recording'
   | 'erasure'
   | 'legal-hold'

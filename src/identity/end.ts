@@ -25,6 +25,8 @@ const ENDINGS = [
   // What they could run again, and what others could on their word.
   `update countersign.shape set revoked_at = clock_timestamp()
    where (person = $1 or $1 = any (approvers)) and revoked_at is null and ends_at > clock_timestamp()`,
+  `update countersign.access_grant set ended_at = clock_timestamp(), revoked_at = clock_timestamp(), ended_why = $2
+   where person = $1 and ended_at is null and coalesce(ends_at, use_by) > clock_timestamp()`,
   `update countersign.token set revoked_at = clock_timestamp()
    where person = $1 and revoked_at is null and expires_at > clock_timestamp()`,
 ];

@@ -178,6 +178,7 @@ export async function startRequests(db: Database, changes: Partial<RequestParts>
     queue,
     directory,
     lease,
+    refusesRole: () => Promise.resolve(undefined),
     onError: (error) => void errors.push(error),
     ...changes,
   });

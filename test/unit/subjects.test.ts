@@ -8,9 +8,9 @@ const bot = { id: 'bot', groups: ['agents'] };
 test('an agent is judged with its person: the same subject as long as nothing changed, nobody once it is gone', async () => {
   let person: typeof ada | undefined = ada;
   const agents = new Map([['bot', bot]]);
-  const subject = subjects(
+  const { find: subject } = subjects(
     () => Promise.resolve(person),
-    () => Promise.resolve(['shop/reader']),
+    () => Promise.resolve({ roles: ['shop/reader'], forMs: Infinity }),
     agents,
   );
   const own = await subject('ada@example.com');

@@ -67,6 +67,7 @@ const KINDS = [
   'sign-out',
   'person',
   'look',
+  'grant',
   'recording',
   'erasure',
   'legal-hold',

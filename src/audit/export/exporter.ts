@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import type { Database } from '../../store/database.ts';
-import { ocsfEvents, type ExportedRecord, type OcsfEvent, type Product } from './ocsf.ts';
+import { ocsfEvents, type OcsfEvent, type Product } from './ocsf.ts';
+import type { ExportedRecord } from './ocsf-parts.ts';
 
 /** Somewhere that records are sent to. */
 export type Sink = {

@@ -27,6 +27,8 @@ alter table access_grant
   add column reviewed_at timestamptz,
   add column reviewed_by text,
   add column review text;
+-- A grant starts when its person has a session on its target.
+create index session_whose on session (lower(person), target, started_at);
 create index access_grant_open on access_grant (person, target) where ended_at is null;
 create index access_grant_request on access_grant (request);
 create index access_grant_unreviewed on access_grant (created_at) where kind = 'break-glass' and reviewed_at is null;

@@ -1,4 +1,5 @@
-import type { ExportedRecord, OcsfEvent } from '#src/audit/export/ocsf.ts';
+import type { OcsfEvent } from '#src/audit/export/ocsf.ts';
+import type { ExportedRecord } from '#src/audit/export/ocsf-parts.ts';
 
 export const product = { origin: 'log.example.com/test', version: '1.2.3' };
 export const record = (kind: string, more: Partial<ExportedRecord> = {}): ExportedRecord => ({
@@ -86,6 +87,16 @@ export const CASES: readonly (readonly [ExportedRecord, number, OcsfEvent])[] = 
   [record('decision', { ...request, body: { decision: 'approve', reason: 'fine' } }), 300_501, {}],
   [record('decision', { ...request, body: { decision: 'deny' } }), 300_502, {}],
   [record('claim', { ...request, verdict: 'approved', body: {} }), 300_301, {}],
+  ...(['started', 'ended', 'revoked', 'reviewed'] as const).map(
+    (event): [ExportedRecord, number, object] => [
+      record('grant', {
+        ...request,
+        body: { event, role: 'writer', of: 'ada@example.com', why: 'its time is over' },
+      }),
+      event === 'started' ? 300_501 : event === 'reviewed' ? 300_599 : 300_502,
+      {},
+    ],
+  ),
   [
     record('token', {
       person: 'ada@example.com',
