@@ -2,7 +2,17 @@ import { z } from 'zod';
 import { canonical } from './canonical.ts';
 import { commitment, leafHash, readLeaf, type Leaf } from './chain.ts';
 
-export type Problem = 'changed' | 'removed' | 'reordered' | 'inserted' | 'body' | 'index';
+export type Problem =
+  | 'changed'
+  | 'removed'
+  | 'reordered'
+  | 'inserted'
+  | 'body'
+  | 'index'
+  | 'signature'
+  | 'unsigned'
+  | 'writer-key'
+  | 'silent';
 
 /** The first bad record of a writer, and what is wrong with it in words. */
 export type Finding = {
@@ -34,6 +44,14 @@ export type StoredRecord = {
   readonly verdict: string | null;
   readonly salt: Buffer | null;
   readonly body: string | null;
+  /** The erasure that has taken salt and body away. */
+  readonly erasedBy: string | null;
+};
+
+/** What erasures and dropped months have taken away; see `readCovered`. */
+export type Gone = {
+  byErasure(erasure: string | null): boolean;
+  byMonth(record: string, time: string): boolean;
 };
 
 /** What a leaf commits to. */
@@ -63,17 +81,17 @@ const COLUMNS = [
 type Before = { readonly writer: string; readonly seq: number; readonly hash: Buffer };
 
 /** Checks one record in its place; undefined when it is good. Pure. */
-export function checkRecord(row: StoredRecord, before: Before): Finding | undefined {
-  const wrong = problem(row, before);
+export function checkRecord(row: StoredRecord, before: Before, gone: Gone): Finding | undefined {
+  const wrong = problem(row, before, gone);
   return wrong && { seq: row.seq, record: row.id, problem: wrong[0], detail: wrong[1] };
 }
 
-function problem(row: StoredRecord, before: Before): Wrong | undefined {
+function problem(row: StoredRecord, before: Before, gone: Gone): Wrong | undefined {
   const wrong = linkProblem(row, before);
   const leaf = wrong ? undefined : readLeaf(row.leaf);
   if (!leaf) return wrong;
   if (leaf.id !== row.id) return ['changed', `its leaf belongs to the id ${leaf.id}`];
-  return bodyProblem(row, leaf);
+  return bodyProblem(row, leaf, gone);
 }
 
 type Wrong = readonly [Problem, string];
@@ -104,14 +122,20 @@ export function linkProblem(
   return undefined;
 }
 
-function bodyProblem(row: StoredRecord, leaf: Leaf): Wrong | undefined {
-  if (!row.hasBody) return ['body', 'its body is missing, and was not erased by Countersign'];
+function bodyProblem(row: StoredRecord, leaf: Leaf, gone: Gone): Wrong | undefined {
+  if (!row.hasBody)
+    return gone.byMonth(row.id, leaf.time)
+      ? undefined
+      : ['body', 'its body is missing, and no record of an erasure says so'];
   if (row.bodyWriter !== leaf.writer || row.kind !== leaf.kind)
     return ['index', 'the writer or kind of its body is not that of its leaf'];
   // Finer than a leaf tells, so that records cannot be put into another order unseen.
   if (row.at !== leaf.time.replace('Z', '000'))
     return ['index', `the time of its body is not that of its leaf, ${leaf.time}`];
-  if (row.salt === null && row.body === null) return undefined;
+  if (row.salt === null && row.body === null)
+    return gone.byErasure(row.erasedBy)
+      ? undefined
+      : ['body', 'its body is gone, and no record of an erasure says so'];
   if (row.salt === null || row.body === null)
     return ['body', 'only one of its salt and its body is left'];
   if (commitment(row.salt, row.body) !== leaf.commit)
