@@ -15,7 +15,7 @@ export function readRecording(
       'put @recording on the permit whose results it limits',
     );
   if (actionsOf(json)?.every((action) => action === 'connect'))
-    return complain(
+    complain(
       '@recording stands on a permit for connect alone, which has no result',
       'put @recording on the permit for read, write or execute',
     );
