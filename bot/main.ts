@@ -5,16 +5,18 @@ import type { Address, Config } from '#src/config/config.ts';
 import type { Directory } from '#src/identity/person.ts';
 import type { Database } from '#src/store/database.ts';
 import type { Tracing } from '#src/telemetry/tracing.ts';
+import { startChatAnchors, type ChatAnchorParts } from './anchors.ts';
 import { startInbox } from './inbox.ts';
 import type { BotLog } from './log.ts';
 import { startSlackApp } from './slack/app.ts';
+import { postCheckpoint } from './slack/checkpoint.ts';
 import { postingClient } from './slack/client.ts';
 import { deliverCards } from './slack/posts.ts';
 import { Problems } from './slack/problems.ts';
 import { watchToken } from './slack/token.ts';
 
 export type BotParts = {
-  readonly config: Pick<Config, 'chat' | 'publicUrl' | 'targets'>;
+  readonly config: Pick<Config, 'chat' | 'publicUrl' | 'targets' | 'audit'>;
   readonly requests: Pick<Requests, 'get' | 'decide'>;
   readonly directory: Directory;
   readonly db: Database;
@@ -39,7 +41,16 @@ export async function startBot(parts: BotParts): Promise<Bot> {
   if (!slack) {
     log.info({}, 'no chat is configured: requests are decided in the console');
     const inbox = await startInbox({ ...parts, onError, deliver: () => Promise.resolve() });
-    return { problem: () => undefined, close: () => inbox.close() };
+    const anchors = anchorsOf(parts, () =>
+      Promise.reject(new Error('chat.slack is not configured')),
+    );
+    return {
+      problem: () => undefined,
+      async close() {
+        await anchors.close();
+        await inbox.close();
+      },
+    };
   }
   const { publicUrl } = config;
   const problems = new Problems(log);
@@ -55,15 +66,29 @@ export async function startBot(parts: BotParts): Promise<Bot> {
     },
     deliver: (request) => deliverCards({ ...parts, client, channelsOf, publicUrl }, request),
   });
+  const anchors = anchorsOf(parts, (channel, checkpoint) =>
+    postCheckpoint(client, channel, checkpoint, publicUrl),
+  );
   return {
     ...(app.address && { address: app.address }),
     problem: () => problems.text(),
     async close() {
       token.close();
+      await anchors.close();
       await app.close();
       await inbox.close();
     },
   };
+}
+
+function anchorsOf({ config, db, log }: BotParts, post: ChatAnchorParts['post']) {
+  return startChatAnchors({
+    db,
+    anchors: config.audit?.anchors ?? [],
+    channels: () => config.chat.channels,
+    onError: (err) => log.warn({ err }, 'a checkpoint was not posted; it is tried again'),
+    post,
+  });
 }
 
 /** The channels the holding rules name, else the target's own. */

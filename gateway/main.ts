@@ -229,7 +229,7 @@ async function openGateway(
     policyVersion: () => reload.policy.version,
     policyLoadFailures: () => reload.state().failures,
     policyNamesMissing: () => names.missing.length,
-    ...(config.audit && logSources(db)),
+    ...(config.audit && logSources(db, config.audit.anchors)),
   });
   const ready = readiness({
     held: () => lease.held(),

@@ -1,5 +1,6 @@
 import { exportLag } from '#src/audit/export/exporter.ts';
 import { flaggedWriters, liveWriters } from '#src/audit/silence.ts';
+import { anchorStates } from '#src/audit/tree/anchors.ts';
 import { treeSize } from '#src/audit/tree/store.ts';
 import type { Config } from '#src/config/config.ts';
 import type { Database } from '#src/store/database.ts';
@@ -29,7 +30,15 @@ export async function outboxPending(db: Database): Promise<number | undefined> {
 }
 
 /** What the store says of the log; nothing while it does not answer. */
-export const logSources = (db: Database): Partial<Sources> => ({
+export const logSources = (
+  db: Database,
+  anchors: readonly { readonly name: string }[],
+): Partial<Sources> => ({
+  anchors: () =>
+    anchorStates(
+      db,
+      anchors.map(({ name }) => name),
+    ).catch(() => []),
   tree: () => treeSize(db).catch(() => undefined),
   exports: () => exportLag(db).catch(() => []),
   writers: () => liveWriters(db).catch(() => []),

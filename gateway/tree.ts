@@ -3,7 +3,9 @@ import { readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
-import { startCheckpoints, type Anchor } from '#src/audit/tree/checkpoints.ts';
+import { layInGit } from '#src/audit/tree/anchor-git.ts';
+import { startAnchors, type Anchor } from '#src/audit/tree/anchors.ts';
+import { startCheckpoints } from '#src/audit/tree/checkpoints.ts';
 import { startExport, type Sink } from '#src/audit/export/exporter.ts';
 import { toFile, toOtlp, toSplunk } from '#src/audit/export/sinks.ts';
 import { Syslog } from '#src/audit/export/target/syslog.ts';
@@ -11,8 +13,8 @@ import { parseVkey } from '#src/audit/tree/note.ts';
 import { startSequencer } from '#src/audit/tree/sequencer.ts';
 import { openSigner } from '#src/audit/tree/signer.ts';
 import { fixedOrigin } from '#src/audit/tree/store.ts';
-import { originOf, signerKey } from '#src/config/audit.ts';
-import type { AuditConfig, ExportConfig } from '#src/config/config.ts';
+import { gitPlace, originOf, signerKey } from '#src/config/audit.ts';
+import type { AnchorConfig, AuditConfig, Config, ExportConfig } from '#src/config/config.ts';
 import type { Core } from './core.ts';
 
 const SIGNER = fileURLToPath(new URL('../src/audit/tree/signer-main.ts', import.meta.url));
@@ -37,6 +39,8 @@ export async function openTree(
       onError,
       onProblem: (writer, finding) =>
         log.error({ writer, ...finding }, 'a record is not as it was written; its chain ends here'),
+      onFlag: (writer, flag) =>
+        log.error({ writer, flag }, 'what a writer has signed is not as it should be'),
     }),
     (running) => running.close(),
   );
@@ -54,11 +58,12 @@ export async function openTree(
         key: parseVkey(key),
       })),
       quorum: config.quorum,
-      anchors: config.anchors.map(anchorOf),
       onError,
     }),
     (running) => running.close(),
   );
+  const anchors = config.anchors.flatMap((one) => anchorOf(one, whole) ?? []);
+  opened.adopt(startAnchors({ db, anchors, onError }), (running) => running.close());
   opened.adopt(
     startExport({
       db,
@@ -98,25 +103,30 @@ function signerCommand(
   return [process.execPath, SIGNER, key, join(dirname(key), 'signed'), origin];
 }
 
-function anchorOf({ name, command, everyMs }: AuditConfig['anchors'][number]): Anchor {
-  return {
-    place: name,
-    everyMs,
-    lay: (note) =>
-      new Promise((resolve, reject) => {
-        const child = spawn('sh', ['-c', command], {
-          stdio: ['pipe', 'ignore', 'pipe'],
-          timeout: ANCHOR_MS,
-        });
-        let said = '';
-        child.stderr.setEncoding('utf8').on('data', (text: string) => {
-          if (said.length < 1_000) said += text;
-        });
-        child.stdin.on('error', () => undefined).end(note);
-        child.on('error', reject).on('close', (code) => {
-          if (code === 0) resolve();
-          else reject(new Error(`the command ended with ${code}: ${said.trim().slice(0, 500)}`));
-        });
-      }),
-  };
+/** Undefined for chat: that is the bot's. */
+function anchorOf(config: AnchorConfig, { dataDir }: Pick<Config, 'dataDir'>): Anchor | undefined {
+  const { name: place, everyMs } = config;
+  if (config.type === 'chat') return undefined;
+  if (config.type === 'command')
+    return { place, everyMs, lay: (note) => layByCommand(config.command, note) };
+  const git = gitPlace(config, dataDir);
+  return { place, everyMs, lay: (note) => layInGit(git, note) };
+}
+
+function layByCommand(command: string, note: string): Promise<undefined> {
+  return new Promise((resolve, reject) => {
+    const child = spawn('sh', ['-c', command], {
+      stdio: ['pipe', 'ignore', 'pipe'],
+      timeout: ANCHOR_MS,
+    });
+    let said = '';
+    child.stderr.setEncoding('utf8').on('data', (text: string) => {
+      if (said.length < 1_000) said += text;
+    });
+    child.stdin.on('error', () => undefined).end(note);
+    child.on('error', reject).on('close', (code) => {
+      if (code === 0) resolve(undefined);
+      else reject(new Error(`the command ended with ${code}: ${said.trim().slice(0, 500)}`));
+    });
+  });
 }

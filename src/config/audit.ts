@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import type { Config } from './config.ts';
+import type { AnchorConfig, Config } from './config.ts';
 
 /** What the log is called in its checkpoints, unless it has been signed under another name. */
 export const originOf = ({ audit, publicUrl }: Pick<Config, 'audit' | 'publicUrl'>): string =>
@@ -17,3 +17,13 @@ export function writerKey({
 /** File of the signer's private key. */
 export const signerKey = ({ audit, dataDir }: Pick<Config, 'audit' | 'dataDir'>): string =>
   audit?.key ?? join(dataDir, 'log', 'signer.pem');
+
+/** A repository that checkpoints are laid down in, with the folder of its copy. */
+export const gitPlace = (
+  { name, repository, branch }: AnchorConfig & { readonly type: 'git' },
+  dataDir: string,
+): { readonly repository: string; readonly branch: string; readonly folder: string } => ({
+  repository,
+  branch,
+  folder: join(dataDir, 'anchors', `${name}.git`),
+});

@@ -78,12 +78,16 @@ function clash(a: Listener, b: Listener): boolean {
 
 function checkChannels(raw: unknown): ConfigProblem[] {
   const channels = keysOf(at(raw, 'chat', 'channels'));
-  return keysOf(at(raw, 'targets')).flatMap((name) => {
-    const channel = at(raw, 'targets', name, 'channel');
+  const named = [
+    ...keysOf(at(raw, 'targets')).map((name) => ['targets', name, 'channel']),
+    ...keysOf(at(raw, 'audit', 'anchors')).map((name) => ['audit', 'anchors', name, 'chat']),
+  ];
+  return named.flatMap((path) => {
+    const channel = at(raw, ...path);
     if (typeof channel !== 'string' || channels.includes(channel)) return [];
     const known = channels.length > 0 ? `there is: ${channels.join(', ')}` : 'there is none';
     const message = `there is no channel ${JSON.stringify(channel)} under chat.channels; ${known}`;
-    return [{ path: pathText(['targets', name, 'channel']), message }];
+    return [{ path: pathText(path), message }];
   });
 }
 

@@ -54,11 +54,7 @@ export type AuditConfig = {
     readonly key: string;
   }[];
   readonly quorum: number;
-  readonly anchors: readonly {
-    readonly name: string;
-    readonly command: string;
-    readonly everyMs: number;
-  }[];
+  readonly anchors: readonly AnchorConfig[];
   readonly export: readonly ExportConfig[];
   readonly serve: boolean;
 };
@@ -67,6 +63,21 @@ export type AuditConfig = {
 export type ExportConfig = { readonly name: string; readonly since: 'start' | 'now' } & (
   | { readonly type: 'file'; readonly path: string }
   | { readonly type: 'splunk'; readonly url: string; readonly token: Secret }
+/** How long something is kept. Of several rules that fit, the first counts. */
+export type RetentionRule = {
+  /** A target, or with `*` for any part of its name; `*` also fits what belongs to no target. */
+  readonly target: string;
+  readonly kind: 'records' | 'recordings';
+  readonly keepMs: number;
+};
+
+/** A place where checkpoints are laid down. `chat` is the name of a channel; a path of `git` is absolute. */
+export type AnchorConfig = { readonly name: string; readonly everyMs: number } & (
+  | { readonly type: 'git'; readonly repository: string; readonly branch: string }
+  | { readonly type: 'chat'; readonly channel: string }
+  | { readonly type: 'command'; readonly command: string }
+);
+
   | {
       readonly type: 'otlp';
       readonly url: string;

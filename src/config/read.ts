@@ -4,6 +4,7 @@ import { parseDuration } from '../policy/duration.ts';
 import { checkFile } from './checks.ts';
 import type {
   Address,
+  AnchorConfig,
   AuditConfig,
   ChatConfig,
   Config,
@@ -147,11 +148,7 @@ function buildAudit({ audit }: File, around: Surroundings): AuditConfig {
     heartbeatMs: toMs(audit.heartbeat),
     witnesses: Object.entries(witnesses).map(([name, one]) => ({ name, ...one })),
     quorum: audit.quorum ?? Object.keys(witnesses).length,
-    anchors: Object.entries(anchors).map(([name, { command, every }]) => ({
-      name,
-      command,
-      everyMs: toMs(every),
-    })),
+    anchors: Object.entries(anchors).map(([name, one]) => buildAnchor(name, one, around)),
     export: Object.entries(audit.export).map(([name, one]) => buildSink(name, one, around)),
     serve,
   };
@@ -165,6 +162,22 @@ function buildSink(
   around: Surroundings,
 ): ExportConfig {
   const place = { name, since: sink.since };
+function buildAnchor(
+  name: string,
+  { git, branch, chat, command = '', every }: File['audit']['anchors'][string],
+  around: Surroundings,
+): AnchorConfig {
+  const common = { name, everyMs: toMs(every ?? (chat === undefined ? '1h' : '1d')) };
+  if (git !== undefined) {
+    // An address has a scheme or, as ssh has it, a host and a colon.
+    const repository = /:/.test(git) ? git : resolve(around.base, git);
+    return { ...common, type: 'git', repository, branch };
+  }
+  return chat === undefined
+    ? { ...common, type: 'command', command }
+    : { ...common, type: 'chat', channel: chat };
+}
+
   if (sink.type === 'file')
     return { ...place, type: 'file', path: resolve(around.base, sink.path) };
   if (sink.type === 'splunk')

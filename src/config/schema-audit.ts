@@ -4,7 +4,7 @@ import { parseDuration } from '../policy/duration.ts';
 import { address, duration, file, key, name, secret, urlOf } from './keys.ts';
 
 const VKEY = 'witness.example.com/w1+4bdc7eaa+BP0XJDhaoMdbZPt4zWAvodmR/ev3axPFjtcC6sg16fYY';
-const COMMAND = 'cd /srv/anchors && cat > checkpoint && git commit -qam checkpoint && git push -q';
+const COMMAND = 'curl -fsS --data-binary @- https://notary.example.com/checkpoints';
 
 const word = z.string().regex(/^[^\s+]+$/u, 'no spaces and no plus');
 
@@ -25,14 +25,45 @@ const witness = z.strictObject({
   key: key(vkey, 'Its verifier key, as `countersign audit witness` prints it.', VKEY),
 });
 
-const anchor = z.strictObject({
-  command: key(
-    z.string().min(1),
-    'A shell command that lays the checkpoint down; it reads it from its input, and fails when it cannot.',
-    COMMAND,
-  ),
-  every: key(duration.default('1h'), 'How often.', '10m'),
-});
+const anchor = z
+  .strictObject({
+    git: key(
+      z
+        .string()
+        .regex(/^[^-\s][^\s]*$/, 'a path or an address, without spaces')
+        .optional(),
+      'A git repository, by path or address: each checkpoint becomes a commit on `branch`. ssh and credentials are as git has them for the user that runs the gateway.',
+      'git@git.example.com:audit/anchors.git',
+    ),
+    branch: key(
+      z
+        .string()
+        .regex(/^[\w][\w/-]*$/, 'letters, digits, slashes and dashes')
+        .default('checkpoints'),
+      'Of the git repository.',
+      'checkpoints',
+    ),
+    chat: key(
+      z.string().min(1).optional(),
+      'A channel under `chat.channels`: the bot posts each checkpoint there.',
+      'db-approvals',
+    ),
+    command: key(
+      z.string().min(1).optional(),
+      'A shell command that lays the checkpoint down; it reads it from its input, and fails when it cannot.',
+      COMMAND,
+    ),
+    every: key(
+      duration.optional(),
+      'How often, if there is a newer one; default: `1h`, and `1d` in chat.',
+      '10m',
+    ),
+  })
+  .refine(
+    ({ git, chat, command }) =>
+      [git, chat, command].filter((one) => one !== undefined).length === 1,
+    'name its git repository, its chat channel or its command, one of them',
+  );
 
 const since = key(
   z.enum(['start', 'now']).default('start'),
@@ -141,9 +172,11 @@ export const audit = z
       1,
     ),
     anchors: key(
-      z.record(name, key(anchor, 'One place.', { command: COMMAND })).default({}),
+      z
+        .record(name, key(anchor, 'One place.', { git: '/srv/anchors.git', every: '10m' }))
+        .default({}),
       'Where checkpoints are laid down, outside the store.',
-      { git: { command: COMMAND } },
+      { git: { git: '/srv/anchors.git', every: '10m' } },
     ),
     export: key(
       z

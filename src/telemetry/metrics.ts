@@ -41,6 +41,8 @@ export type Sources = {
   >;
   /** Writers of the log with whose chain something is wrong. */
   readonly flagged?: () => Promise<readonly { readonly writer: string }[]>;
+  /** Seconds since the newest checkpoint that each place has, while there is a newer one. */
+  readonly anchors?: () => Promise<readonly { readonly place: string; readonly age: number }[]>;
   /** Records in the tree, and those that are signed; undefined when the store does not say. */
   readonly tree?: () => Promise<{ readonly size: number; readonly signed: number } | undefined>;
 };
@@ -192,6 +194,18 @@ export class Metrics {
         const lags = (await sources()?.exports?.()) ?? [];
         this.reset();
         for (const { sink, records } of lags) this.set({ sink }, records);
+      },
+    });
+    // oxlint-disable-next-line eslint/no-new -- registers itself
+    new Gauge({
+      name: 'countersign_anchor_age_seconds',
+      help: 'Time since a checkpoint was laid down in each place outside the store; 0 while there is no newer one.',
+      labelNames: ['anchor'],
+      registers,
+      async collect() {
+        const anchors = (await sources()?.anchors?.()) ?? [];
+        this.reset();
+        for (const { place, age } of anchors) this.set({ anchor: place }, age);
       },
     });
     // oxlint-disable-next-line eslint/no-new -- registers itself

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { listenWitness } from '#gateway/witness/listener.ts';
 import type { Finding } from '#src/audit/check.ts';
+import { startAnchors, type Anchor } from '#src/audit/tree/anchors.ts';
 import { startCheckpoints, type CheckpointOptions } from '#src/audit/tree/checkpoints.ts';
 import { openKeyFile } from '#src/audit/tree/key-file.ts';
 import { COSIGNATURE, ED25519, noteKey, type NoteKey } from '#src/audit/tree/note.ts';
@@ -86,12 +87,16 @@ export class TreeWorld implements AsyncDisposable {
         openSigner: () => this.signer(),
         witnesses: [],
         quorum: 0,
-        anchors: [],
         onError: (error) => this.errors.push(error),
         everyMs: 20,
         ...more,
       }),
     );
+  }
+
+  anchor(...anchors: readonly Anchor[]): void {
+    const onError = (error: Error): void => void this.errors.push(error);
+    this.adopt(startAnchors({ db: this.store.db, anchors, onError, lookMs: 20 }));
   }
 
   signer(): Promise<Signer> {

@@ -107,8 +107,9 @@ describe('the tree over all records', () => {
       await world.witness('two.example', key),
     ];
     const laid: string[] = [];
-    const lay = (note: string) => Promise.resolve(void laid.push(note));
-    world.checkpoint({ witnesses, quorum: 2, anchors: [{ place: 'here', everyMs: 60_000, lay }] });
+    const lay = (note: string) => Promise.resolve(String(laid.push(note)));
+    world.checkpoint({ witnesses, quorum: 2 });
+    world.anchor({ place: 'here', everyMs: 60_000, lay });
     await eventually(
       'anchored',
       async () => (await placeOf(world.store.db, id))?.state === 'anchored',

@@ -10,13 +10,6 @@ import { cosignaturesIn, witnessRequest } from './witness.ts';
 /** A witness to be asked: `url` is its submission prefix. */
 export type AskedWitness = { readonly name: string; readonly key: NoteKey; readonly url: string };
 
-/** Lays a checkpoint down outside the store; rejects when it could not. */
-export type Anchor = {
-  readonly place: string;
-  readonly everyMs: number;
-  lay(note: string): Promise<void>;
-};
-
 export type CheckpointOptions = {
   readonly db: Database;
   readonly leading: () => boolean;
@@ -25,7 +18,6 @@ export type CheckpointOptions = {
   readonly witnesses: readonly AskedWitness[];
   /** How many of them make a checkpoint witnessed; 0 when there are none. */
   readonly quorum: number;
-  readonly anchors: readonly Anchor[];
   readonly onError: (error: Error) => void;
   readonly everyMs?: number;
 };
@@ -35,7 +27,7 @@ type Head = { readonly size: number; readonly root: Buffer; readonly note: strin
 const EVERY_MS = 1_000;
 const PATIENCE_MS = 5_000;
 
-/** While this process leads: has the grown tree signed, cosigned and anchored. Returns what stops it. */
+/** While this process leads: has the grown tree signed and cosigned. Returns what stops it. */
 export function startCheckpoints(options: CheckpointOptions): { close(): Promise<void> } {
   const stopping = new AbortController();
   const checkpoints = new Checkpoints(options);
@@ -74,13 +66,10 @@ class Checkpoints {
     const head = await this.#try('signer', () => this.#sign());
     const newest = head ?? (await this.#try('store', () => this.#newest()));
     if (!newest) return;
-    const { witnesses, anchors } = this.#options;
+    const { witnesses } = this.#options;
     const asked = witnesses.map((one) => this.#try(one.name, () => this.#witness(one, newest)));
     if ((await Promise.all(asked)).includes(true))
       await this.#try('store', () => this.#witnessed(newest));
-    for (const anchor of anchors)
-      // oxlint-disable-next-line no-await-in-loop -- few, and rarely
-      await this.#try(anchor.place, () => this.#anchor(anchor, newest));
   }
 
   async close(): Promise<void> {
@@ -198,25 +187,5 @@ class Checkpoints {
         'update countersign.tree_checkpoint set witnessed_at = clock_timestamp() where size = $1 and witnessed_at is null',
         [size],
       );
-  }
-
-  async #anchor(anchor: Anchor, head: Head): Promise<void> {
-    const { db } = this.#options;
-    const { place, everyMs } = anchor;
-    const { rows } = await db.pool.query<{ due: boolean }>(
-      `select coalesce(max(at) < clock_timestamp() - $2 * interval '1 ms', true) and coalesce(max(size), 0) < $3 as due
-       from countersign.tree_anchor where place = $1`,
-      [place, everyMs, head.size],
-    );
-    if (!rows[0]?.due) return;
-    const { rows: now } = await db.pool.query<{ note: string }>(
-      'select note from countersign.tree_checkpoint where size = $1',
-      [head.size],
-    );
-    await anchor.lay(now[0]?.note ?? head.note);
-    await db.pool.query(
-      'insert into countersign.tree_anchor (size, place) values ($1, $2) on conflict do nothing',
-      [head.size, place],
-    );
   }
 }
