@@ -202,7 +202,6 @@ export class Scene implements AsyncDisposable {
         ),
       witnesses: asked ? [asked.witness] : [],
       quorum: 1,
-      anchors: [],
       onError: (error) => errors.push(error.message),
       everyMs: 10,
     });

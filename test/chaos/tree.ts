@@ -114,7 +114,6 @@ async function finish(db: Database, { audit }: Trail): Promise<string[]> {
     openSigner: () => openSigner([program, ...args], (text) => errors.push(text)),
     witnesses: audit.witnesses.map(({ name, url, key }) => ({ name, url, key: parseVkey(key) })),
     quorum: audit.quorum,
-    anchors: [],
     everyMs: 200,
     onError,
   });
