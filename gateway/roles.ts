@@ -3,7 +3,7 @@ import type { Grant, Request } from '#src/approval/request.ts';
 import type { TargetConfig } from '#src/config/config.ts';
 import { rolesOf } from '#src/identity/grants.ts';
 import type { Directory, Person } from '#src/identity/person.ts';
-import type { Access } from '#src/policy/access.ts';
+import type { Access } from '#src/policy/verdict.ts';
 import type { AccessAsked, Policy } from '#src/policy/policy.ts';
 import type { GrantAction } from '#src/statement/effect.ts';
 import type { Database } from '#src/store/database.ts';

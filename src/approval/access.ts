@@ -1,14 +1,13 @@
 import { randomUUID } from 'node:crypto';
-import type { JsonObject } from '../audit/log.ts';
+import type { AuditLog, JsonObject } from '../audit/log.ts';
 import type { Person } from '../identity/person.ts';
-import type { Access } from '../policy/access.ts';
+import type { Access } from '../policy/verdict.ts';
 import type { Requirement } from '../policy/verdict.ts';
-import type { Sql } from '../store/database.ts';
+import type { Database, Sql } from '../store/database.ts';
 import { demandActive } from './active.ts';
 import { CHANGED } from './grants.ts';
 import { announce, entryFor, move, Moved } from './moves.ts';
 import type { Hint } from './queue.ts';
-import type { RequestParts } from './requests.ts';
 import type { AskedRole, Card, Refusal, Request } from './request.ts';
 import { findRequest } from './rows.ts';
 import { stepUpRefusal, type StepUp } from './step-up.ts';
@@ -32,7 +31,9 @@ export type NewAccess = {
   readonly application: string;
 };
 
-type Parts = Pick<RequestParts, 'db' | 'audit'> & {
+type Parts = {
+  readonly db: Database;
+  readonly audit: AuditLog;
   readonly tell: (hint: Hint | undefined) => void;
 };
 

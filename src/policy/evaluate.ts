@@ -7,7 +7,7 @@ import {
   type Resource,
 } from '../statement/effect.ts';
 import { Answers } from './answers.ts';
-import { judgeAccess, rolesNamed, type Access } from './access.ts';
+import { judgeAccess, rolesNamed } from './access.ts';
 import { mayConcern, principalOf } from './ast.ts';
 import { TwoGenerations } from './cache.ts';
 import { RuleBook } from './book.ts';
@@ -21,7 +21,7 @@ import { Remembered } from './remembered.ts';
 import type { Rule } from './rule.ts';
 import { ownRules, Tally } from './tally.ts';
 import { unrestricted } from './unrestricted.ts';
-import type { Verdict } from './verdict.ts';
+import type { Access, Verdict } from './verdict.ts';
 
 const maxScopes = 1_024;
 const opening = { class: 'connect', bounded: true } as const;

@@ -1,8 +1,7 @@
 import type { Subject } from '../identity/person.ts';
 import type { Effect, GrantAction, Resource } from '../statement/effect.ts';
-import type { Access } from './access.ts';
 import type { FreshSignIn } from './fresh.ts';
-import type { Verdict } from './verdict.ts';
+import type { Access, Verdict } from './verdict.ts';
 
 /** Facts of the moment that rules may ask about, beside the effect itself. */
 export type Context = {

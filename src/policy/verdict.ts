@@ -83,3 +83,42 @@ export type Deny = {
   readonly fresh?: Freshness;
 };
 export type Verdict = Allow | Hold | Deny;
+
+/** Under which terms a role may be had, all rules that apply together: the strictest of each. */
+export type AccessTerms = {
+  /** The longest that it lasts; an hour where no rule says. */
+  readonly longestMs: number;
+  /** It begins when it is first used, within `waitsMs` of its approval, or at the approval itself. */
+  readonly start: 'use' | 'approval';
+  readonly waitsMs: number;
+  /** What becomes of a statement that runs when it ends. */
+  readonly ends: 'cancel' | 'finish';
+  readonly reasonRequired: boolean;
+  /** RE2 patterns, each of which some word of the reason must match. */
+  readonly tickets: readonly string[];
+  /** Who reads, afterwards, what was done under break-glass: members of each. */
+  readonly reviewers: readonly string[];
+  readonly channels: readonly string[];
+  /** The fresh sign-in that break-glass asks of whoever takes it. */
+  readonly fresh?: FreshTerms;
+};
+
+/** What rules say to somebody who asks for a role. */
+export type Access =
+  | {
+      readonly kind: 'deny';
+      readonly rules: readonly string[];
+      readonly message: string;
+    }
+  | {
+      readonly kind: 'allow';
+      readonly rules: readonly string[];
+      readonly terms: AccessTerms;
+    }
+  | {
+      readonly kind: 'hold';
+      readonly rules: readonly string[];
+      readonly message: string;
+      readonly requirement: Requirement;
+      readonly terms: AccessTerms;
+    };
