@@ -2,9 +2,11 @@ import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { after, before, beforeEach, describe, test } from 'node:test';
 import { leafBytes, leafHash, parseLeaf } from '#src/audit/chain.ts';
+import { erase } from '#src/audit/erasure/erase.ts';
 import { recover } from '#src/audit/recovery.ts';
 import { verifyLog, type Finding } from '#src/audit/verify.ts';
 import { openAuditLog } from '#src/audit/writer.ts';
+import { openEraser } from '../../fakes/erasure.ts';
 import { startStore, type TestStore } from '../store/store.ts';
 
 describe('verify', () => {
@@ -143,14 +145,13 @@ describe('verify', () => {
       'insert into countersign.record (writer, seq, id, leaf, hash) values ($1, 3, $2, $3, $4)',
       [writer, id, leaf, leafHash(leaf)],
     );
-    // Without a body the inserted record itself is bad; with an erased one only its successor shows it.
     assert.deepEqual([(await bad())?.seq, (await bad())?.problem], [3, 'body']);
+    // With one that looks erased, and no erasure's record that says so, it is no better.
     await tamper(
-      `insert into countersign.record_body (id, at, writer, epoch, kind)
-     select $1, $2, $3, 1, 'statement'`,
-      [id, parseLeaf(leaf)?.time, writer],
+      `insert into countersign.record_body (id, at, writer, epoch, kind) select $1, ($3::jsonb->>'time')::timestamptz, $2, 1, 'statement'`,
+      [id, writer, leaf.toString()],
     );
-    assert.deepEqual([(await bad())?.seq, (await bad())?.problem], [4, 'reordered']);
+    assert.deepEqual([(await bad())?.seq, (await bad())?.problem], [3, 'body']);
   });
 
   test('a replaced body is found, also when its salt is the old one', async () => {
@@ -215,13 +216,57 @@ describe('verify', () => {
     assert.deepEqual([(await bad())?.seq, (await bad())?.problem], [5, 'removed']);
   });
 
-  test('a body erased as the store allows it leaves the log good and is counted', async () => {
-    await store.db.pool.query(
-      `update countersign.record_body set salt = null, body = null where body like '%"n":2%'`,
+  /** Erases the record with n = 2. */
+  async function eraseOne(): Promise<string> {
+    const { rows } = await store.db.pool.query<{ id: string }>(
+      `select id from countersign.record_body where body like '%"n":2%'`,
     );
+    const eraser = await openEraser(store.postgres.url);
+    const record = rows[0]?.id ?? '';
+    await erase(eraser, { filter: { record }, reason: 'a test', by: 'sec@example.com' });
+    await eraser.close();
+    return record;
+  }
+
+  test('a body that was erased leaves the log good and is counted', async () => {
+    await eraseOne();
     const found = await verifyLog(store.db);
     assert.equal(found.ok, true);
     assert.equal(found.erased, 1);
+  });
+
+  for (const [what, sql] of [
+    [
+      'without a record of it',
+      `update countersign.record_body set salt = null, body = null where body like '%"n":4%'`,
+    ],
+    [
+      'under the record of another erasure',
+      `update countersign.record_body set salt = null, body = null, person = null, session = null,
+         erased_by = (select erased_by from countersign.record_body where erased_by is not null) where body like '%"n":4%'`,
+    ],
+    [
+      'instead of the one that its record means',
+      `with swap as (select erased_by from countersign.record_body where erased_by is not null),
+         back as (update countersign.record_body set erased_by = null where erased_by is not null)
+       update countersign.record_body b set salt = null, body = null, person = null, session = null, erased_by = swap.erased_by
+       from swap where body like '%"n":4%'`,
+    ],
+  ] as const)
+    test(`a body that is gone ${what} is found`, async () => {
+      await eraseOne();
+      await tamper(sql);
+      const found = await verifyLog(store.db);
+      assert.equal(found.ok, false);
+      const report = found.writers.find((one) => one.writer === writer);
+      assert.equal(report?.bad?.problem, 'body', JSON.stringify(found));
+    });
+
+  test('a body that is still there although its erasure says that it went is found', async () => {
+    const record = await eraseOne();
+    await tamper('update countersign.record_body set erased_by = null where id = $1', [record]);
+    const found = await verifyLog(store.db);
+    assert.match(found.erasures.join(), /its record says 1 records, and none is marked/);
   });
 
   test('the store itself refuses changes of the log', async () => {
