@@ -7,7 +7,7 @@ import { ProtocolViolation } from './codec.ts';
 
 const HEADER = 7;
 
-/** A piece of bytes that goes out: `buffer[start..end)`. */
+/** A piece of bytes that goes out: `buffer[start..end)`. Who needs them after they have gone out must copy them. */
 export type Piece = { readonly buffer: Buffer; readonly start: number; readonly end: number };
 
 /** `key` is what hash masks are keyed with; `tally` counts masked cells for the operator. */
@@ -55,6 +55,11 @@ export class Masker {
       at = next;
     }
     return { buffer: slab.buffer, start: slab.start, end: slab.at };
+  }
+
+  /** All that was made so far has gone out. */
+  gone(): void {
+    this.#slab.reuse();
   }
 
   #row(buffer: Buffer, start: number, end: number): void {

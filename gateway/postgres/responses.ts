@@ -96,7 +96,7 @@ export class Responses {
       if (!this.#framer.inside)
         for (const bytes of this.#injected.splice(0)) this.#client.put(whole(bytes));
       this.#pushing = false;
-      this.#client.flush();
+      if (this.#client.flush()) this.#rows.gone();
     }
     return this.#client.ready;
   }

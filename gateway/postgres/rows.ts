@@ -44,6 +44,11 @@ export class Rows {
     return this.#masker.rows(buffer, start, until);
   }
 
+  /** What `dataRows` gave has gone out. */
+  gone(): void {
+    this.#masker?.gone();
+  }
+
   /** Where the rows end that may go out. */
   #allowed(buffer: Buffer, start: number, end: number): number {
     let until = start;

@@ -31,10 +31,12 @@ export class ToClient {
     }
   }
 
-  flush(): void {
+  /** True when everything has gone out already, so that none of its bytes are needed any more. */
+  flush(): boolean {
     this.#write();
     if (this.#corked) this.#client.uncork();
     this.#corked = false;
+    return this.#client.writableLength === 0;
   }
 
   #write(): void {

@@ -5,8 +5,8 @@ const FIRST = 2 * 1024;
 const FEW = 64;
 
 /**
- * Bytes on their way out, appended one item (a row) after another into large buffers. Full buffers are handed out as
- * they are and never used again: what was handed out may still wait in a socket.
+ * Bytes on their way out, appended one item (rows that came at once) after another into large buffers. What was handed
+ * out may still wait in a socket, and is not touched again before `reuse`.
  */
 export class Slab {
   buffer = Buffer.allocUnsafe(FIRST);
@@ -16,6 +16,12 @@ export class Slab {
   /** A new item begins here; what was appended before is finished. */
   begin(): void {
     this.#begin = this.at;
+  }
+
+  /** Nobody needs what was handed out any more: the next item takes its place, and no new memory. */
+  reuse(): void {
+    this.at = 0;
+    this.#begin = 0;
   }
 
   /** Where the item that is being written began. It moves when `reserve` has to take a larger buffer. */

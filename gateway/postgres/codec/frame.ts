@@ -70,6 +70,21 @@ class Tail {
     this.#held = 0;
     return all;
   }
+  /** Takes from a chunk what is still needed; returns where it stopped. */
+  fill(chunk: Buffer, at: number): number {
+    const end = Math.min(chunk.length, at + this.#need - this.#held);
+    this.#chunks.push(chunk.subarray(at, end));
+    this.#held += end - at;
+    return end;
+  }
+  /** Everything, once it is enough; nothing is held then. */
+  full(): Buffer | undefined {
+    if (this.#held < this.#need) return undefined;
+    const all = this.bytes;
+    this.#chunks = [];
+    this.#held = 0;
+    return all;
+  }
   get bytes(): Buffer {
     return Buffer.concat(this.#chunks);
   }
@@ -236,9 +251,19 @@ export class StreamFramer {
 
   /** Throws a fatal ProtocolViolation, and whatever the sink throws. */
   push(chunk: Buffer): void {
-    const buffer = this.#tail.join(chunk);
-    if (!buffer) return;
-    let at = this.#skip > 0 ? this.#continue(buffer) : 0;
+    let at = 0;
+    // Only what belongs to a message that began before is copied: first its header, then the rest of it.
+    while (this.#tail.held > 0) {
+      at = this.#tail.fill(chunk, at);
+      const begun = this.#tail.full();
+      if (!begun) return;
+      this.#read(begun, 0);
+    }
+    this.#read(chunk, at);
+  }
+
+  #read(buffer: Buffer, start: number): void {
+    let at = this.#skip > 0 ? this.#continue(buffer, start) : start;
     let need = HEADER;
     while (buffer.length - at >= HEADER) {
       const mode = this.#modes[buffer.readUInt8(at)];
@@ -258,10 +283,10 @@ export class StreamFramer {
     if (at < buffer.length) this.#tail.keep(buffer.subarray(at), need);
   }
 
-  #continue(buffer: Buffer): number {
-    const end = Math.min(this.#skip, buffer.length);
-    this.#skip -= end;
-    if (end > 0) this.#sink.run(this.#type, buffer, 0, end, 0);
+  #continue(buffer: Buffer, start: number): number {
+    const end = Math.min(start + this.#skip, buffer.length);
+    this.#skip -= end - start;
+    if (end > start) this.#sink.run(this.#type, buffer, start, end, 0);
     return end;
   }
 

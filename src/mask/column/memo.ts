@@ -54,7 +54,8 @@ class Memo {
     this.#missed();
     const before = out.at - out.start;
     const shown = this.#mask(cell, start, end, out);
-    if (shown && !this.gaveUp) this.#keep(slot, cell.subarray(start, end), out, before);
+    if (shown && !this.gaveUp && this.#keepMade(slot, out, before))
+      this.#keepValue(slot, cell, start, end);
     return shown;
   };
 
@@ -66,16 +67,21 @@ class Memo {
       : home ^ 1;
   }
 
-  /** What `out` got from `before` on, an offset in its item. */
-  #keep(slot: number, value: Buffer, out: Slab, before: number): void {
+  /** What `out` got from `before` on, an offset in its item; false when it is too long. */
+  #keepMade(slot: number, out: Slab, before: number): boolean {
     const from = slot * LONGEST;
     const begin = out.start + before;
     const made = out.at - begin;
-    if (made > LONGEST) return;
-    for (let i = 0; i < value.length; i += 1) this.#values[from + i] = value[i] ?? 0;
+    if (made > LONGEST) return false;
     for (let i = 0; i < made; i += 1) this.#made[from + i] = out.buffer[begin + i] ?? 0;
-    this.#lengths[2 * slot] = value.length;
     this.#lengths[2 * slot + 1] = made;
+    return true;
+  }
+
+  #keepValue(slot: number, cell: Buffer, start: number, end: number): void {
+    const from = slot * LONGEST;
+    for (let i = start; i < end; i += 1) this.#values[from + i - start] = cell[i] ?? 0;
+    this.#lengths[2 * slot] = end - start;
   }
 
   #missed(): void {

@@ -38,21 +38,15 @@ export function tokenText(hmac: Hmac, padded: boolean): CellMask {
 
 /** Four and a half of the digest's words, in six pieces of 24 bits. */
 function writeToken(words: Int32Array, to: Buffer, at: number): void {
-  const [w0 = 0, w1 = 0, w2 = 0, w3 = 0, w4 = 0] = [
-    words[0],
-    words[1],
-    words[2],
-    words[3],
-    words[4],
-  ];
+  const word = (i: number): number => words[i] ?? 0;
   to[at] = h;
   to[at + 1] = underscore;
-  base64(w0 >>> 8, to, at + 2);
-  base64(((w0 & 0xff) << 16) | (w1 >>> 16), to, at + 6);
-  base64(((w1 & 0xffff) << 8) | (w2 >>> 24), to, at + 10);
-  base64(w2 & 0xffffff, to, at + 14);
-  base64(w3 >>> 8, to, at + 18);
-  base64(((w3 & 0xff) << 16) | (w4 >>> 16), to, at + 22);
+  base64(word(0) >>> 8, to, at + 2);
+  base64(((word(0) & 0xff) << 16) | (word(1) >>> 16), to, at + 6);
+  base64(((word(1) & 0xffff) << 8) | (word(2) >>> 24), to, at + 10);
+  base64(word(2) & 0xffffff, to, at + 14);
+  base64(word(3) >>> 8, to, at + 18);
+  base64(((word(3) & 0xff) << 16) | (word(4) >>> 16), to, at + 22);
 }
 
 /** 24 bits as four characters of base64url (RFC 4648 section 5). */
@@ -87,47 +81,42 @@ const isStart = (byte = 0): boolean => (byte & 0xc0) !== 0x80;
 export const emailText: CellMask = (cell, start, end, out) => {
   out.reserve(shape.length + 8);
   const { buffer } = out;
-  const found = emailParts(cell, start, end);
-  if (!found) {
+  const at = onlyAt(cell, start, end);
+  const from = endingFrom(cell, start, end);
+  const plain = isAscii(cell[start]) && isAscii(cell[at + 1]);
+  if (at <= start + 1 || from <= at + 2 || !plain) {
     for (let i = 0; i < 3; i += 1) buffer[out.at++] = star;
     return true;
   }
   for (let i = 0; i < shape.length; i += 1) buffer[out.at + i] = shape[i] ?? 0;
   buffer[out.at] = cell[start] ?? 0;
-  buffer[out.at + 5] = cell[found.at + 1] ?? 0;
+  buffer[out.at + 5] = cell[at + 1] ?? 0;
   out.at += shape.length;
-  for (let i = found.dot; i < end; i += 1) buffer[out.at++] = cell[i] ?? 0;
+  for (let i = from; i < end; i += 1) buffer[out.at++] = cell[i] ?? 0;
   return true;
 };
 
-/** Where the only `@` and the last dot are, where the value has the shape of an address. */
-function emailParts(
-  cell: Buffer,
-  start: number,
-  end: number,
-): { readonly at: number; readonly dot: number } | undefined {
-  let middle = -1;
-  let lastDot = -1;
+/** Where the `@` is; -1 where there is none, or more than one. */
+function onlyAt(cell: Buffer, start: number, end: number): number {
+  let found = -1;
   for (let i = start; i < end; i += 1)
-    if (cell[i] === dot) lastDot = i;
-    else if (cell[i] === atSign) {
-      if (middle >= 0) return undefined;
-      middle = i;
+    if (cell[i] === atSign) {
+      if (found >= 0) return -1;
+      found = i;
     }
-  const ending = end - lastDot;
-  if (middle <= start + 1 || lastDot <= middle + 2 || ending <= 2 || ending > 8) return undefined;
-  const plain =
-    isLetters(cell, lastDot + 1, end) && isAscii(cell[start]) && isAscii(cell[middle + 1]);
-  return plain ? { at: middle, dot: lastDot } : undefined;
+  return found;
+}
+
+/** Where the last dot is, with two to seven letters behind it and nothing else: what is none could be part of a secret. */
+function endingFrom(cell: Buffer, start: number, end: number): number {
+  const first = Math.max(start, end - 8);
+  for (let i = end - 1; i >= first; i -= 1) {
+    const byte = cell[i] ?? 0;
+    if (byte === dot) return end - i > 2 ? i : -1;
+    const lower = byte | 0x20;
+    if (lower < 0x61 || lower > 0x7a) return -1;
+  }
+  return -1;
 }
 
 const isAscii = (byte = 0x80): boolean => byte < 0x80;
-
-/** Letters only: an ending that is none could be part of a secret. */
-function isLetters(cell: Buffer, start: number, end: number): boolean {
-  for (let index = start; index < end; index += 1) {
-    const lower = (cell[index] ?? 0) | 0x20;
-    if (lower < 0x61 || lower > 0x7a) return false;
-  }
-  return true;
-}
