@@ -46,7 +46,8 @@ export class Buffered implements SessionRecording {
   readonly #lots: Lot[] = [];
   #size = 0;
   #dropped = 0;
-  #lost = 0;
+  /** Events that are in no chunk, over the whole session. */
+  #gone = 0;
   #timer: NodeJS.Timeout | undefined;
   #sealing: Promise<void> | undefined;
   #closing: Promise<void> | undefined;
@@ -137,7 +138,7 @@ export class Buffered implements SessionRecording {
     clearTimeout(this.#timer);
     if (!this.#any) return;
     try {
-      await this.#hooks.ended(this.#chunk, this.#lost + this.#dropped);
+      await this.#hooks.ended(this.#chunk, this.#gone);
     } catch (error) {
       this.#hooks.onError(error);
     }
@@ -160,11 +161,16 @@ export class Buffered implements SessionRecording {
     const size = length + EVENT;
     // Room for the gap itself is always there.
     if (this.#size + size > MOST || this.#hooks.room(0) < size) {
-      this.#dropped += 1;
+      this.#drop(1);
       return;
     }
     if (this.#dropped > 0) this.#gap();
     this.#keep(event, size);
+  }
+
+  #drop(events: number): void {
+    this.#dropped += events;
+    this.#gone += events;
   }
 
   #gap(): void {
@@ -216,8 +222,7 @@ export class Buffered implements SessionRecording {
         // oxlint-disable-next-line no-await-in-loop -- in order
         await this.#hooks.seal(lot, this.#chunk);
       } catch (error) {
-        this.#lost += lot.events.length;
-        this.#dropped += lot.events.length;
+        this.#drop(lot.events.length);
         this.#hooks.onError(error);
       }
       this.#busy = undefined;

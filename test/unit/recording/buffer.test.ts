@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, describe, test } from 'node:test';
 import type { ChunkStore } from '#src/recording/port.ts';
-import { eventually } from '../../fakes/gateway.ts';
-import { all, aSession, noise, startWorld, type World } from './world.ts';
+import { all, aSession, eventually, noise, startWorld, type World } from './world.ts';
 
 describe('a store that does not take chunks', () => {
   let world: World | undefined;
@@ -50,6 +49,7 @@ describe('a store that does not take chunks', () => {
       ...chunks,
       put: () => Promise.reject(new Error('the disk is full')),
     }));
+    after(() => dead.close());
     const session = aSession();
     dead.recordings.open(session).row(session.id, ['a']);
     await dead.recordings.close();
@@ -58,13 +58,13 @@ describe('a store that does not take chunks', () => {
       [session.id],
     );
     assert.deepEqual(rows.at(-1)?.body, { chunks: 1, dropped: 1, ended: true });
-    await dead.close();
   });
 });
 
 describe('a live view', () => {
   test('shows what is stored, what waits and what comes, cleaned, and ends with the session', async () => {
     const world = await startWorld();
+    after(() => world.close());
     const session = aSession();
     const recording = world.recordings.open(session);
     for (let i = 0; i < 150; i += 1) recording.row(session.id, [`${i} ${noise(10_000)}`]);
@@ -85,6 +85,5 @@ describe('a live view', () => {
     );
     await recording.close();
     await following;
-    await world.close();
   });
 });

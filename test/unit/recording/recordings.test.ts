@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import type { RecordingEvent } from '#src/recording/port.ts';
-import { eventually } from '../../fakes/gateway.ts';
-import { all, aSession, noise, startWorld, type World } from './world.ts';
+import { all, aSession, eventually, noise, startWorld, type World } from './world.ts';
 
 const kinds = (events: readonly RecordingEvent[]): string[] => events.map(({ k }) => k);
 const gaps = (events: readonly RecordingEvent[]) =>

@@ -101,3 +101,16 @@ export const noise = (bytes: number): string =>
   randomBytes(bytes)
     .toString('latin1')
     .replaceAll(/[^a-z ]/g, 'q');
+
+/** Asks until there is something, 10 s at most. */
+export async function eventually<T>(
+  what: string,
+  look: () => Promise<T | undefined | false> | T | undefined | false,
+): Promise<T> {
+  for (let tries = 0; tries < 500; tries += 1) {
+    const found = await look();
+    if (found !== undefined && found !== false) return found;
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  throw new Error(`${what} did not come`);
+}
