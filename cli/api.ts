@@ -6,7 +6,13 @@ import { printable } from './terminal.ts';
 export type Api = {
   get<T>(path: string, reply: z.ZodType<T>): Promise<T>;
   post<T>(path: string, body: unknown, reply: z.ZodType<T>): Promise<T>;
+  delete<T>(path: string, body: unknown, reply: z.ZodType<T>): Promise<T>;
+  /** An answer that comes line by line, for as long as it takes. */
+  lines(path: string): Promise<{ readonly type: string; readonly lines: AsyncIterable<string> }>;
 };
+
+/** How long an answer may take to begin. */
+const PATIENCE_MS = 30_000;
 
 const problem = z.object({ code: z.string(), detail: z.string() });
 
@@ -16,16 +22,17 @@ const EXITS: Readonly<Record<string, 3 | 4>> = {
   'not-an-approver': EXIT.refused,
   'step-up-required': EXIT.refused,
   'must-review': EXIT.refused,
+  'not-allowed': EXIT.refused,
   'already-decided': EXIT.ended,
+  'has-ended': EXIT.ended,
   expired: EXIT.ended,
 };
 
 /** Rejects with `Failure`: the API's own words where it answered, the address where it did not. */
 export function openApi(base: string, token: string, fetcher: typeof fetch = fetch): Api {
-  const call = async <T>(method: string, path: string, reply: z.ZodType<T>, body?: unknown) => {
-    let response: Response;
+  const send = async (method: string, path: string, signal: AbortSignal, body?: unknown) => {
     try {
-      response = await fetcher(`${base.replace(/\/$/, '')}${path}`, {
+      return await fetcher(`${base.replace(/\/$/, '')}${path}`, {
         method,
         headers: {
           authorization: `Bearer ${token}`,
@@ -34,7 +41,7 @@ export function openApi(base: string, token: string, fetcher: typeof fetch = fet
         ...(body !== undefined && { body: JSON.stringify(body) }),
         // A token must not follow a redirect to somewhere else.
         redirect: 'error',
-        signal: AbortSignal.timeout(30_000),
+        signal,
       });
     } catch (cause) {
       throw new Failure(`no API answers at ${base}`, {
@@ -42,6 +49,9 @@ export function openApi(base: string, token: string, fetcher: typeof fetch = fet
         cause,
       });
     }
+  };
+  const call = async <T>(method: string, path: string, reply: z.ZodType<T>, body?: unknown) => {
+    const response = await send(method, path, AbortSignal.timeout(PATIENCE_MS), body);
     const json: unknown = await response.json().catch(() => undefined);
     if (!response.ok) throw refusal(response.status, json);
     const parsed = reply.safeParse(json);
@@ -53,7 +63,33 @@ export function openApi(base: string, token: string, fetcher: typeof fetch = fet
   return {
     get: (path, reply) => call('GET', path, reply),
     post: (path, body, reply) => call('POST', path, reply, body),
+    delete: (path, body, reply) => call('DELETE', path, reply, body),
+    async lines(path) {
+      const late = new AbortController();
+      const timer = setTimeout(() => late.abort(), PATIENCE_MS);
+      const response = await send('GET', path, late.signal).finally(() => clearTimeout(timer));
+      if (!response.ok)
+        throw refusal(response.status, await response.json().catch(() => undefined));
+      const type = response.headers.get('content-type') ?? '';
+      return { type, lines: linesOf(response) };
+    },
   };
+}
+
+/** Rejects with `Failure` when the connection breaks before the answer is complete. */
+async function* linesOf({ body }: Response): AsyncGenerator<string> {
+  let rest = '';
+  const decoder = new TextDecoder();
+  try {
+    for await (const chunk of body ?? []) {
+      const lines = (rest + decoder.decode(chunk, { stream: true })).split('\n');
+      rest = lines.pop() ?? '';
+      yield* lines;
+    }
+  } catch (cause) {
+    throw new Failure('the answer broke off', { hint: 'what came before is complete', cause });
+  }
+  if (rest !== '') yield rest;
 }
 
 function refusal(status: number, json: unknown): Failure {

@@ -48,6 +48,14 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
     summary: 'list what waits for approval; approve or deny it',
     load: async () => (await import('./requests.ts')).requestsCommand,
   },
+  sessions: {
+    summary: 'list sessions; end a running one',
+    load: async () => (await import('./sessions.ts')).sessionsCommand,
+  },
+  replay: {
+    summary: 'show what a session did and got, also while it runs',
+    load: async () => (await import('./replay.ts')).replayCommand,
+  },
   token: {
     summary: 'issue, list and revoke access tokens',
     load: async () => (await import('./token.ts')).tokenCommand,

@@ -1,11 +1,10 @@
 import { createInterface } from 'node:readline/promises';
 import { z } from 'zod';
-import { commandEnvironment } from '#src/config/env.ts';
-import { openApi, type Api } from './api.ts';
+import type { Api } from './api.ts';
+import { apisFor } from './apis.ts';
 import { parse, type Command, type Options } from './command.ts';
-import { demoPerson, IDENTITY_OPTIONS, readDemo, storedLogin } from './connection.ts';
+import { IDENTITY_OPTIONS } from './connection.ts';
 import { EXIT, Failure, usageFailure } from './failure.ts';
-import type { StoredLogin } from './login/stored.ts';
 import { renderTable } from './table.ts';
 import { printable, type Terminal } from './terminal.ts';
 
@@ -65,7 +64,7 @@ async function requests(argv: readonly string[], terminal: Terminal): Promise<nu
   const { values, positionals } = parse(argv, OPTIONS);
   const [action = 'list', id, ...more] = positionals;
   if (more.length > 0) throw usageFailure(`one request at a time, not also ${more.join(' ')}`);
-  const { reader, decider } = await apisFor(values);
+  const { reader, decider } = await apisFor(values, 'approver');
   if (action === 'list') return list(reader, values.state ?? 'pending', values.json, terminal);
   if (action !== 'show' && action !== 'approve' && action !== 'deny')
     throw usageFailure(`unknown action ${action}`, 'it is list, show, approve or deny');
@@ -103,41 +102,6 @@ async function decide(
   );
   return EXIT.done;
 }
-
-async function apisFor(values: {
-  as?: string | undefined;
-  token?: string | undefined;
-  api?: string | undefined;
-}): Promise<{ reader: Api; decider: Api }> {
-  const env = commandEnvironment();
-  const demo = await readDemo();
-  const login = await storedLogin(values, demo, env);
-  const base = values.api ?? env.api ?? ownApi(login) ?? demo?.api;
-  if (base === undefined)
-    throw usageFailure('no API address', 'set COUNTERSIGN_API or pass --api http://…/api/v1');
-  const token = values.token ?? env.token ?? tokenFor(base, login);
-  if (token !== undefined) {
-    const api = openApi(base, token);
-    return { reader: api, decider: api };
-  }
-  if (!demo)
-    throw usageFailure(
-      'no access token',
-      'countersign login signs you in; or set COUNTERSIGN_TOKEN, or run npm start in this folder',
-    );
-  const person = demoPerson(demo, values.as ?? 'approver');
-  return {
-    reader: openApi(base, person.token),
-    decider: openApi(base, person.decideToken ?? person.token),
-  };
-}
-
-const ownApi = (login: StoredLogin | undefined): string | undefined =>
-  login && `${login.gateway}/api/v1`;
-
-/** It goes nowhere but to the gateway that it is of. */
-const tokenFor = (base: string, login: StoredLogin | undefined): string | undefined =>
-  URL.parse(base)?.origin === login?.gateway ? login?.token : undefined;
 
 async function list(
   api: Api,

@@ -8,6 +8,8 @@ export type Terminal = {
   err(line: string): void;
   /** Replaces the status line on stderr; undefined clears it. Does nothing where nobody watches. */
   status(line: string | undefined): void;
+  /** To stdout as it is, for what draws on a screen; absent where nobody has one. */
+  readonly write?: (text: string) => void;
   /** Colour on stdout, where it is wanted (NO_COLOR and pipes are respected). */
   paint(style: Style, text: string): string;
   /** True when a person watches stderr. */
@@ -40,6 +42,7 @@ export function processTerminal(): Terminal {
       stderr.write(`${line}\n`);
     },
     status,
+    write: (text) => void stdout.write(text),
     paint: (style, text) => styleText(style, text, { stream: stdout }),
     interactive: stderr.isTTY,
     width: stdout.isTTY ? stdout.columns : undefined,
