@@ -1,6 +1,7 @@
 import type { Command } from './command.ts';
 import { usageFailure } from './failure.ts';
 import type { Terminal } from './terminal.ts';
+import { anchorsCommand } from './audit/anchors.ts';
 import { mirrorCommand } from './audit/mirror.ts';
 import { proofCommand } from './audit/proof.ts';
 import { signerCommand } from './audit/signer.ts';
@@ -11,6 +12,7 @@ import { witnessCommand } from './audit/witness.ts';
 const ACTIONS: Readonly<Record<string, Command>> = {
   verify: verifyCommand,
   proof: proofCommand,
+  anchors: anchorsCommand,
   mirror: mirrorCommand,
   trust: trustCommand,
   witness: witnessCommand,
