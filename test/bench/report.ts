@@ -1,4 +1,5 @@
 import { cpus, release, totalmem } from 'node:os';
+import type { AuditResults } from './audit.ts';
 import {
   type BulkResult,
   type LoadResult,
@@ -31,6 +32,31 @@ export function report(results: Results): string {
     `Large results (medians)\n\n${bulkTable(bulks)}`,
     ...(idle ? [idleLine(idle)] : []),
     `Marks\n\n${markTable(marksOf(results))}`,
+  ].join('\n\n');
+}
+
+/** The same of the log alone. */
+export function auditReport({ appending, took, storeFdatasyncMs }: AuditResults): string {
+  const head = ['gateways', 'sessions each', 'records/s', 'p50 ms', 'p99 ms', 'tree behind, s'];
+  const rows = appending.map(
+    ({ gateways, sessions, recordsPerSecond, p50Ms, p99Ms, treeLagSeconds }) => [
+      String(gateways),
+      String(sessions),
+      number(recordsPerSecond, 0),
+      number(p50Ms, 2),
+      number(p99Ms, 2),
+      number(treeLagSeconds, 2),
+    ],
+  );
+  const work = took.map(({ what, records, seconds }) => [
+    what,
+    number(records, 0),
+    number(seconds, 1),
+    number(records / seconds, 0),
+  ]);
+  return [
+    `Append (medians; one commit on this disk syncs in ${number(storeFdatasyncMs, 2)} ms)\n\n${table([head, ...rows], 1)}`,
+    `Many records\n\n${table([['what', 'records', 'seconds', 'a second'], ...work], 1)}`,
   ].join('\n\n');
 }
 

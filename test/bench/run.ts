@@ -3,13 +3,14 @@ import { access, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs, promisify } from 'node:util';
+import { measureAudit } from './audit.ts';
 import { measureDetectors } from './detectors.ts';
 import { type Idle, measureIdle } from './idle.ts';
-import { type Bulk, marksOf, type Results } from './marks.ts';
+import { type Bulk, marksOf } from './marks.ts';
 import { drain, type Load, type Measured, PROTOCOLS, runPgbench } from './pgbench.ts';
 import { growthDuring, Pinning } from './processes.ts';
 import { findPgbouncer, findPrograms, type Programs } from './programs.ts';
-import { machine, report } from './report.ts';
+import { auditReport, machine, report } from './report.ts';
 import {
   BULK_BYTES,
   BULK_ROWS,
@@ -27,6 +28,8 @@ const { values } = parseArgs({
     seconds: { type: 'string' },
     idle: { type: 'string' },
     quick: { type: 'boolean', default: false },
+    only: { type: 'string' },
+    records: { type: 'string' },
     'port-base': { type: 'string', default: '26400' },
   },
 });
@@ -35,6 +38,8 @@ const ROUNDS = Number(values.rounds ?? (quick ? 1 : 3));
 const SECONDS = Number(values.seconds ?? (quick ? 2 : 4));
 const IDLE = Number(values.idle ?? (quick ? 200 : 2000));
 const CLIENTS = quick ? [1, 32] : [1, 8, 32];
+/** Of the log: how many are verified. */
+const RECORDS = Number(values.records ?? (quick ? 20_000 : 1_000_000));
 
 type Rounds<T> = Partial<Record<WayName, T[]>>;
 type LoadCase = {
@@ -91,12 +96,19 @@ async function main(): Promise<void> {
     idle,
     detectors,
   };
-  await write(results, {
+  const marks = marksOf(results);
+  await write({ ...results, marks }, report(results), {
     postgres: stack.postgres,
     pgbench: programs.version,
     pgbouncer: pgbouncer?.version ?? 'not installed',
     storeFdatasyncMs: stack.fdatasyncMs,
   });
+}
+
+/** `--only audit`: the log alone. */
+async function auditOnly(): Promise<void> {
+  const audit = await measureAudit({ rounds: ROUNDS, seconds: SECONDS, records: RECORDS, say });
+  await write({ audit }, auditReport(audit), {});
 }
 
 /** The databases are of another process group, and would outlive us. */
@@ -202,7 +214,11 @@ async function idleConnections(stack: Stack): Promise<Idle> {
   }
 }
 
-async function write(results: Results, facts: Record<string, string | number>): Promise<void> {
+async function write(
+  results: Readonly<Record<string, unknown>>,
+  text: string,
+  facts: Readonly<Record<string, string | number>>,
+): Promise<void> {
   const at = new Date();
   const result = {
     at: at.toISOString(),
@@ -210,13 +226,12 @@ async function write(results: Results, facts: Record<string, string | number>): 
     machine: { ...machine(), ...facts },
     settings: { rounds: ROUNDS, secondsEach: SECONDS, quick, tls: false, idleConnections: IDLE },
     ...results,
-    marks: marksOf(results),
   };
   const folder = join(import.meta.dirname, 'results');
   await mkdir(folder, { recursive: true });
   const file = join(folder, `${at.toISOString().slice(0, 19).replaceAll(':', '')}Z.json`);
   await writeFile(file, `${JSON.stringify(result, undefined, 2)}\n`);
-  say(`\n${report(results)}\n`);
+  say(`\n${text}\n`);
   say(
     Object.entries(result.machine)
       .map(([name, value]) => `${name}: ${value}`)
@@ -264,4 +279,6 @@ function say(text: string): void {
   process.stdout.write(`${text}\n`);
 }
 
-await main();
+if (values.only === 'audit') await auditOnly();
+else if (values.only === undefined) await main();
+else throw new Error(`--only is audit, not ${values.only}`);
