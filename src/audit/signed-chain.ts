@@ -55,6 +55,24 @@ export class SignedChain {
     this.#known = known;
   }
 
+  /** Goes on behind a record, with the key that was announced before it. */
+  static from(writer: string, last: Tail, key: NoteKey | undefined): SignedChain {
+    const chain = new SignedChain(writer);
+    chain.#last = last;
+    chain.#key = key;
+    return chain;
+  }
+
+  /** Undefined where none is announced, or what announced it was erased. */
+  get key(): NoteKey | undefined {
+    return this.#key === 'gone' ? undefined : this.#key;
+  }
+
+  /** Milliseconds between the first and the last of the newest records that no signature is behind. */
+  get unsignedMs(): number {
+    return this.#open ? this.#lastTime - this.#open.time : 0;
+  }
+
   /** Where the chain first says with what key it is signed; undefined when it never does. */
   get announcedAt(): number | undefined {
     return this.#announcedAt;

@@ -4,13 +4,16 @@ import type { Database } from '../../store/database.ts';
 import { readLeaf } from '../chain.ts';
 import { linkProblem, type Finding } from '../check.ts';
 import type { Edge } from './edge.ts';
+import { SignedEntries } from './signed-entries.ts';
 import {
   readEdge,
   readNew,
   writeEntries,
   writeReached,
   type Entry,
+  type Found,
   type Reached,
+  type Signing,
 } from './store.ts';
 
 export type SequencerOptions = {
@@ -22,6 +25,10 @@ export type SequencerOptions = {
   readonly onError: (error: Error) => void;
   /** A record is not as its writer wrote it; none of that writer after it goes into the tree. */
   readonly onProblem: (writer: string, finding: Finding) => void;
+  /** Something is wrong with the signatures of a writer; its records are placed all the same. */
+  readonly onFlag?: (writer: string, flag: string) => void;
+  /** How long a record waits for its writer to sign it; default 10 s. */
+  readonly patienceMs?: number;
   /** The tree has grown. */
   readonly onGrown?: (size: number, root: Buffer) => void;
   /** Tests: called before and after each write. */
@@ -93,10 +100,12 @@ class Running implements Sequencer {
     const { signal } = this.#stopping;
     const { everyMs = EVERY_MS, followMs = FOLLOW_MS } = this.#options;
     let edge: Edge | undefined;
+    // Known anew with each connection: another process may have led meanwhile.
+    const signed = new SignedEntries(this.#options.patienceMs);
     while (!signal.aborted) {
       // oxlint-disable no-await-in-loop -- one turn after the other
       edge ??= await this.#lead(client);
-      const more = edge !== undefined && (await this.#step(client, edge));
+      const more = edge !== undefined && (await this.#step(client, edge, signed));
       if (!more) await pause(edge ? everyMs : followMs, signal);
       // oxlint-enable no-await-in-loop
     }
@@ -112,18 +121,17 @@ class Running implements Sequencer {
   }
 
   /** True when there may be more at once. */
-  async #step(client: pg.Client, edge: Edge): Promise<boolean> {
-    const { failpoint, onProblem, onGrown } = this.#options;
+  async #step(client: pg.Client, edge: Edge, signed: SignedEntries): Promise<boolean> {
+    const { failpoint, onGrown } = this.#options;
     const found = await readNew(client);
     if (found.size === 0) return false;
-    const reached = new Map<string, Reached & { readonly bad?: Finding }>();
-    const good: Entry[][] = [];
-    for (const [writer, { from, entries }] of found) {
-      const walked = walk(writer, from, entries);
-      reached.set(writer, walked);
-      good.push(entries.slice(0, walked.seq - from.seq));
-    }
-    const entries = inOrder(good);
+    const reached = await follow(client, found, signed);
+    if (reached.size === 0) return false;
+    const entries = inOrder(
+      [...reached].map(([writer, { from, seq }]) =>
+        (found.get(writer)?.entries ?? []).slice(0, seq - from.seq),
+      ),
+    );
     const { size } = edge;
     const tiles = edge.append(entries.map(({ hash }) => hash));
     await failpoint?.('before');
@@ -132,10 +140,43 @@ class Running implements Sequencer {
     await writeReached(client, reached);
     await client.query('commit');
     await failpoint?.('after');
-    for (const [writer, { bad }] of reached) if (bad) onProblem(writer, bad);
+    this.#tell(reached);
     if (entries.length > 0) onGrown?.(edge.size, edge.root());
     return true;
   }
+
+  #tell(reached: ReadonlyMap<string, Walked>): void {
+    const { onProblem, onFlag } = this.#options;
+    for (const [writer, { bad, flag, from }] of reached) {
+      if (bad) onProblem(writer, bad);
+      if (flag !== null && flag !== from.flag) onFlag?.(writer, flag);
+    }
+  }
+}
+
+type Walked = Reached & Signing & { readonly bad?: Finding; readonly from: Found['from'] };
+
+/** How far each writer's records are good, and are to be placed now; those of which none is are left out. */
+async function follow(
+  client: pg.Client,
+  found: ReadonlyMap<string, Found>,
+  signed: SignedEntries,
+): Promise<ReadonlyMap<string, Walked>> {
+  const walked = [...found].map(([writer, { from, entries }]) => {
+    const { seq, bad } = walk(writer, from, entries);
+    return { writer, from, entries: entries.slice(0, seq - from.seq), bad };
+  });
+  const placing = await signed.place(client, new Map(walked.map((one) => [one.writer, one])));
+  const reached = new Map<string, Walked>();
+  for (const { writer, from, entries, bad } of walked) {
+    const { count, key, flag } = placing.get(writer) ?? { ...from, count: 0 };
+    const { seq, hash } = entries[count - 1] ?? from;
+    // What is wrong is told when all before it has been placed.
+    const ends = bad && count === entries.length;
+    if (count > 0 || ends)
+      reached.set(writer, { seq, hash, key, flag, from, ...(ends && { bad }) });
+  }
+  return reached;
 }
 
 /** As far as the chain is good. */

@@ -13,29 +13,33 @@ export type Entry = {
 };
 /** How far a writer's chain is in the tree; `seq` 0 and an empty hash before its first record. */
 export type Reached = { readonly seq: number; readonly hash: Buffer };
+/** What is known of a writer's signatures: the verifier key that it has announced, and what is wrong. */
+export type Signing = { readonly key: string | null; readonly flag: string | null };
+export type Found = { readonly from: Reached & Signing; readonly entries: readonly Entry[] };
 
 const PER_WRITER = 1_000;
 
 /** What every writer has written since, in the order of each, at most 1,000 of one. Writers with a problem are left out. */
-export async function readNew(
-  sql: Sql,
-): Promise<ReadonlyMap<string, { readonly from: Reached; readonly entries: readonly Entry[] }>> {
-  const { rows } = await sql.query<Entry & { seq: string; reached: string; last: Buffer }>(
+export async function readNew(sql: Sql): Promise<ReadonlyMap<string, Found>> {
+  const { rows } = await sql.query<
+    Entry & Signing & { seq: string; reached: string; last: Buffer }
+  >(
     `with recursive writers as (
        (select writer from countersign.record order by writer limit 1)
        union all
        select (select r.writer from countersign.record r where r.writer > w.writer order by r.writer limit 1)
        from writers w where w.writer is not null
      )
-     select r.writer, r.seq, r.leaf, r.hash, coalesce(t.seq, 0) as reached, coalesce(t.hash, '') as last
+     select r.writer, r.seq, r.leaf, r.hash, coalesce(t.seq, 0) as reached, coalesce(t.hash, '') as last, t.key, t.flag
      from writers w left join countersign.tree_writer t using (writer)
      cross join lateral (select * from countersign.record where writer = w.writer and seq > coalesce(t.seq, 0)
        order by seq limit ${PER_WRITER}) r
      where w.writer is not null and t.problem is null order by r.writer, r.seq`,
   );
-  const found = new Map<string, { from: Reached; entries: Entry[] }>();
-  for (const { writer, seq, leaf, hash, reached, last } of rows) {
-    const one = found.get(writer) ?? { from: { seq: Number(reached), hash: last }, entries: [] };
+  const found = new Map<string, Found & { entries: Entry[] }>();
+  for (const { writer, seq, leaf, hash, reached, last, key, flag } of rows) {
+    const from = { seq: Number(reached), hash: last, key, flag };
+    const one = found.get(writer) ?? { from, entries: [] };
     one.entries.push({ writer, seq: Number(seq), leaf, hash });
     found.set(writer, one);
   }
@@ -107,21 +111,27 @@ export async function writeEntries(
   });
 }
 
+export const inWords = ({ seq, problem, detail }: Finding): string =>
+  `record ${seq}: ${problem}: ${detail}`;
+
 export async function writeReached(
   sql: Sql,
-  reached: ReadonlyMap<string, Reached & { readonly bad?: Finding }>,
+  reached: ReadonlyMap<string, Reached & Signing & { readonly bad?: Finding }>,
 ): Promise<void> {
   const all = [...reached];
   await sql.query({
     name: 'tree-writers',
-    text: `insert into countersign.tree_writer (writer, seq, hash, problem)
-      select * from unnest($1::text[], $2::bigint[], $3::bytea[], $4::text[])
-      on conflict (writer) do update set seq = excluded.seq, hash = excluded.hash, problem = excluded.problem`,
+    text: `insert into countersign.tree_writer (writer, seq, hash, problem, key, flag)
+      select * from unnest($1::text[], $2::bigint[], $3::bytea[], $4::text[], $5::text[], $6::text[])
+      on conflict (writer) do update set seq = excluded.seq, hash = excluded.hash, problem = excluded.problem,
+        key = excluded.key, flag = excluded.flag`,
     values: [
       all.map(([writer]) => writer),
       all.map(([, { seq }]) => seq),
       all.map(([, { hash }]) => hash),
-      all.map(([, { bad }]) => bad && `record ${bad.seq}: ${bad.problem}: ${bad.detail}`),
+      all.map(([, { bad }]) => bad && inWords(bad)),
+      all.map(([, { key }]) => key),
+      all.map(([, { flag }]) => flag),
     ],
   });
 }
