@@ -55,6 +55,9 @@ class Checkpoints {
   #signer: Signer | undefined;
   /** What each witness has cosigned last, as far as it is known. */
   readonly #cosigned = new Map<string, number>();
+  /** One that is slow keeps neither the signer nor the other witnesses waiting. */
+  readonly #asking = new Map<string, Promise<void>>();
+  readonly #closing = new AbortController();
   /** The same error again is not news. */
   readonly #said = new Map<string, string>();
 
@@ -66,13 +69,19 @@ class Checkpoints {
     const head = await this.#try('signer', () => this.#sign());
     const newest = head ?? (await this.#try('store', () => this.#newest()));
     if (!newest) return;
-    const { witnesses } = this.#options;
-    const asked = witnesses.map((one) => this.#try(one.name, () => this.#witness(one, newest)));
-    if ((await Promise.all(asked)).includes(true))
-      await this.#try('store', () => this.#witnessed(newest));
+    for (const one of this.#options.witnesses)
+      if (!this.#asking.has(one.name)) this.#asking.set(one.name, this.#ask(one, newest));
+  }
+
+  async #ask(witness: AskedWitness, head: Head): Promise<void> {
+    if (await this.#try(witness.name, () => this.#witness(witness, head)))
+      await this.#try('store', () => this.#witnessed(head));
+    this.#asking.delete(witness.name);
   }
 
   async close(): Promise<void> {
+    this.#closing.abort();
+    await Promise.all(this.#asking.values());
     await this.#signer?.close();
   }
 
@@ -83,7 +92,7 @@ class Checkpoints {
       return done;
     } catch (cause) {
       const message = cause instanceof Error ? cause.message : String(cause);
-      if (this.#said.get(what) !== message)
+      if (this.#said.get(what) !== message && !this.#closing.signal.aborted)
         this.#options.onError(new Error(`${what}: the checkpoint waits: ${message}`, { cause }));
       this.#said.set(what, message);
       return undefined;
@@ -146,7 +155,7 @@ class Checkpoints {
     const answer = await fetch(`${witness.url}/add-checkpoint`, {
       method: 'POST',
       body: witnessRequest(old, proof, head.note),
-      signal: AbortSignal.timeout(PATIENCE_MS),
+      signal: AbortSignal.any([this.#closing.signal, AbortSignal.timeout(PATIENCE_MS)]),
       redirect: 'error',
     });
     const body = await answer.text();
