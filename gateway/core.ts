@@ -55,6 +55,8 @@ export type Core = {
   readonly log: Logger;
   readonly telemetry: Telemetry;
   readonly db: Database;
+  /** The store as the owner of its tables, who alone may erase; the same role where there is one for everything. */
+  readonly ownerUrl: string;
   readonly lease: Lease;
   /** Resolves when another process has taken this one's name. */
   readonly lost: Promise<Error>;
@@ -202,6 +204,7 @@ export async function openCore(
     log,
     telemetry,
     db,
+    ownerUrl: store.ownerUrl ?? store.url,
     lease,
     lost: lost.promise,
     audit,

@@ -14,7 +14,6 @@ import { openPeople } from '#src/identity/people-store.ts';
 import { openSamlStore } from '#src/identity/saml/store.ts';
 import { openSignIns } from '#src/identity/sign-ins.ts';
 import { openScim } from '#src/identity/scim/service.ts';
-import { startTidy } from '#src/identity/tidy.ts';
 import type { Tokens } from '#src/identity/token.ts';
 import { openTokens } from '#src/identity/tokens.ts';
 import { openVault } from '#src/identity/vault.ts';
@@ -38,6 +37,7 @@ import { Sessions } from './postgres/session.ts';
 import { openEmbedded } from './provider/embedded.ts';
 import { NamesWatch } from './names.ts';
 import { readiness } from './ready.ts';
+import { openRetention } from './retention.ts';
 import { reviews } from './review.ts';
 import { keepGrants } from './roles.ts';
 import type { RulesState } from './reload.ts';
@@ -150,7 +150,7 @@ async function openGateway(
   const people = openPeople({ ...core, identity });
   const vault = await openVault(config.dataDir);
   const signIns = openSignIns({ db, audit, vault, sessions: identity.sessions });
-  opened.defer(startTidy({ db, signIns, onError }));
+  const retention = openRetention({ ...core, signIns }, opened);
   const oidc = await openOidc(core, { people, signIns, embedded }, opened);
   const analysers = opened.adopt(new Analysers(onError), (open) => open.close());
   const names = new NamesWatch({
@@ -229,6 +229,7 @@ async function openGateway(
     policyVersion: () => reload.policy.version,
     policyLoadFailures: () => reload.state().failures,
     policyNamesMissing: () => names.missing.length,
+    removed: () => retention.removed,
     ...(config.audit && logSources(db, config.audit.anchors)),
   });
   const ready = readiness({
@@ -252,6 +253,7 @@ async function openGateway(
       tls: config.tls?.console ? tls.use : undefined,
       log,
       requests,
+      access: { ...requests, rules: core.roles },
       records: openRecords(db),
       sessions: openSessionsList({ db, audit }),
       timeline: openTimeline(db),

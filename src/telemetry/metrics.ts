@@ -33,6 +33,8 @@ export type Sources = {
   readonly policyLoadFailures: () => number;
   /** How many names in the rules no target has. */
   readonly policyNamesMissing?: () => number;
+  /** What the rules of retention have removed, by what it was. */
+  readonly removed?: () => Readonly<Record<string, number>>;
   /** Records that each place they are sent to has still to get. */
   readonly exports?: () => Promise<readonly { readonly sink: string; readonly records: number }[]>;
   /** Seconds since each writer of the log was heard of that has not stopped. */
@@ -182,6 +184,18 @@ export class Metrics {
       registers,
       async collect() {
         this.set((await sources()?.outboxPending()) ?? Number.NaN);
+      },
+    });
+    // oxlint-disable-next-line eslint/no-new -- registers itself
+    new Counter({
+      name: 'countersign_retention_removed_total',
+      help: 'What the rules of retention have removed: months, records and recordings; and runs that failed.',
+      labelNames: ['what'],
+      registers,
+      collect() {
+        this.reset();
+        for (const [what, count] of Object.entries(sources()?.removed?.() ?? {}))
+          this.inc({ what }, count);
       },
     });
     // oxlint-disable-next-line eslint/no-new -- registers itself
