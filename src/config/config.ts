@@ -26,6 +26,8 @@ export type Config = {
   readonly chat: ChatConfig;
   /** Absent only where there is no file: records are chained then, and no tree is kept. */
   readonly audit?: AuditConfig;
+  /** Where recordings are kept: `folder` (absolute), or the store. Default: the store. */
+  readonly recordings?: { readonly folder?: string };
   readonly log: { readonly level: string };
   /** Where traces go (OTLP over HTTP), and which share of the statements is traced. */
   readonly telemetry?: { readonly otlp: string; readonly sample: number };

@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { dirname, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { parseDuration } from '../policy/duration.ts';
 import { checkFile } from './checks.ts';
 import type {
@@ -91,7 +91,7 @@ async function build(
     });
   const { listen, store, queue, tls, people } = file;
   const targets = Object.entries(file.targets).map(([name, target]) =>
-    buildTarget(name, target, around),
+    buildTarget(name, target, around, file.recordings),
   );
   const groups = Object.values(people).flatMap((person) => person.groups);
   const scheme = tls?.console ? 'https' : 'http';
@@ -131,6 +131,7 @@ async function build(
     identity: buildIdentity(file, around),
     chat: await buildChat(file.chat, secretAt),
     audit: buildAudit(file, around),
+    recordings: recordingsOf(file, base),
     log: file.log,
     ...telemetryOf(file, around.env),
     groups: [...new Set([...groups, ...file.groups, ...providedGroups(file)])].toSorted(),
@@ -201,6 +202,7 @@ function buildTarget(
   name: string,
   target: File['targets'][string],
   around: Surroundings,
+  recordings: File['recordings'],
 ): TargetConfig {
   const url = new URL(target.url);
   const passwordCacheMs = toMs(target.passwordCache);
@@ -227,7 +229,10 @@ function buildTarget(
       clearPassword: tls.clearPassword,
     },
     hold: { inTransactionMs: toMs(hold.inTransaction), resendMs: toMs(hold.resend) },
-    record: { rows: record.rows, bytes: sure(parseSize(record.bytes)) },
+    record: {
+      rows: record.rows ?? recordings.rows,
+      bytes: sure(parseSize(record.bytes ?? recordings.bytes)),
+    },
     ...(replication && { replication }),
     ...(channel !== undefined && { channel }),
   };
@@ -235,6 +240,14 @@ function buildTarget(
   if (user === undefined) return config;
   const secretFor = (login: string): Secret => secret(fill(target.password, login));
   return personalTarget(config, user, { written: target.password, secret: secretFor });
+}
+
+function recordingsOf(
+  { recordings: { store, folder = 'recordings' }, dataDir }: File,
+  base: string,
+): Config['recordings'] & object {
+  if (store === 'postgres') return {};
+  return { folder: resolve(base, folder === 'recordings' ? join(dataDir, folder) : folder) };
 }
 
 /** Groups that machines, agents and a provider's mapping name. */

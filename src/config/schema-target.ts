@@ -134,15 +134,19 @@ export const target = z.strictObject({
     z
       .strictObject({
         rows: key(
-          z.int().min(0).default(1000),
-          'Accepted; this version records how many rows came, not the rows.',
-          1000,
+          z.int().min(0).optional(),
+          'How many rows of each result are recorded as they came; default: `recordings.rows`.',
+          100,
         ),
-        bytes: key(size.default('1MiB'), 'Accepted, as `rows`.', '1MiB'),
+        bytes: key(
+          size.optional(),
+          'How many bytes of each result; default: `recordings.bytes`.',
+          '64KiB',
+        ),
       })
       .prefault({}),
-    'What is kept of results.',
-    { rows: 1000, bytes: '1MiB' },
+    'How much of this target’s results is recorded.',
+    { rows: 100, bytes: '64KiB' },
   ),
   replication: key(
     z.boolean().default(false),

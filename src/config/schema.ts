@@ -4,6 +4,7 @@ import { audit } from './schema-audit.ts';
 import { channel, slack } from './schema-chat.ts';
 import { identity } from './schema-identity.ts';
 import { queue } from './schema-queue.ts';
+import { recordings } from './schema-recordings.ts';
 import { retention } from './schema-retention.ts';
 import { shop, target } from './schema-target.ts';
 
@@ -180,6 +181,9 @@ export const fileSchema = z
         quorum: 0,
       },
     ),
+    recordings: key(recordings, 'How much of results is recorded, and where recordings are kept.', {
+      rows: 100,
+    }),
     retention: key(
       retention,
       'Rules `{ target, kind, keep }`: a target or a pattern with `*`; `records` or `recordings`; a number of days. The first that fits counts; what none fits is kept for good.',
