@@ -243,11 +243,11 @@ function buildTarget(
 }
 
 function recordingsOf(
-  { recordings: { store, folder = 'recordings' }, dataDir }: File,
+  { recordings: { store, folder }, dataDir }: File,
   base: string,
 ): Config['recordings'] & object {
   if (store === 'postgres') return {};
-  return { folder: resolve(base, folder === 'recordings' ? join(dataDir, folder) : folder) };
+  return { folder: resolve(base, folder ?? join(dataDir, 'recordings')) };
 }
 
 /** Groups that machines, agents and a provider's mapping name. */
