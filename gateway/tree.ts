@@ -109,7 +109,7 @@ function anchorOf(config: AnchorConfig, { dataDir }: Pick<Config, 'dataDir'>): A
   if (config.type === 'chat') return undefined;
   if (config.type === 'command')
     return { place, everyMs, lay: (note) => layByCommand(config.command, note) };
-  const git = gitPlace(config, dataDir);
+  const git = gitPlace(config, dataDir, 'lay');
   return { place, everyMs, lay: (note) => layInGit(git, note) };
 }
 

@@ -1,16 +1,9 @@
 import { readFile } from 'node:fs/promises';
 import { text as readAll } from 'node:stream/consumers';
-import {
-  compareHeads,
-  filedLog,
-  missingCommits,
-  storedLog,
-  type Found,
-} from '#src/audit/tree/anchor-check.ts';
-import { checkpointsInGit } from '#src/audit/tree/anchor-git.ts';
+import { compareHeads, filedLog, readGitAnchors, storedLog } from '#src/audit/tree/anchor-check.ts';
 import { anchorStates, type AnchorState } from '#src/audit/tree/anchors.ts';
 import { Malformed } from '#src/audit/tree/note.ts';
-import { parseTrust } from '#src/audit/tree/trust.ts';
+import { parseTrust, type Trust } from '#src/audit/tree/trust.ts';
 import { logFiles } from '#src/audit/tree/verify-files.ts';
 import { gitPlace } from '#src/config/audit.ts';
 import type { Config } from '#src/config/config.ts';
@@ -68,7 +61,7 @@ async function anchors(argv: readonly string[], terminal: Terminal): Promise<num
   }
 }
 
-export type AnchorsReport = {
+type AnchorsReport = {
   readonly ok: boolean;
   readonly anchors: readonly AnchorState[];
   /** Checkpoints that were compared with the log. */
@@ -111,39 +104,14 @@ const textOf = async (file: string): Promise<string> => {
 };
 
 /** Reads every git anchor of the configuration, and compares it with the log in the store. */
-export async function readBack(
-  db: Database,
-  config: Pick<Config, 'audit' | 'dataDir'>,
-  trust: Parameters<typeof compareHeads>[2],
-): Promise<AnchorsReport> {
+async function readBack(db: Database, config: Config, trust: Trust): Promise<AnchorsReport> {
   const configured = config.audit?.anchors ?? [];
-  const log = await storedLog(db);
-  const problems: string[] = [];
-  let compared = 0;
-  for (const one of configured) {
-    if (one.type !== 'git') continue;
-    // oxlint-disable no-await-in-loop -- few
-    const there = await checkpointsInGit(gitPlace(one, config.dataDir)).catch((error: unknown) => {
-      problems.push(`${one.name}: it cannot be read: ${String(error)}`);
-      return undefined;
-    });
-    if (!there) continue;
-    const found: Found[] = there.map(({ commit, note }) => ({
-      where: `${one.name}, commit ${commit}`,
-      note,
-    }));
-    compared += found.length;
-    problems.push(
-      ...(await compareHeads(found, log, trust)),
-      ...(await missingCommits(db, one.name, there)),
-    );
-    // oxlint-enable no-await-in-loop
-  }
-  const states = await anchorStates(
-    db,
-    configured.map(({ name }) => name),
+  const inGit = configured.flatMap((one) =>
+    one.type === 'git' ? [{ name: one.name, place: gitPlace(one, config.dataDir, 'read') }] : [],
   );
-  return { ok: problems.length === 0, anchors: states, compared, problems };
+  const { compared, problems } = await readGitAnchors(db, inGit, trust);
+  const names = configured.map(({ name }) => name);
+  return { ok: problems.length === 0, anchors: await anchorStates(db, names), compared, problems };
 }
 
 function linesOf({ anchors: states, compared, problems }: AnchorsReport): readonly string[] {

@@ -1,7 +1,5 @@
-import { openKeyFile } from '#src/audit/tree/key-file.ts';
-import { ED25519, formatVkey, noteKey } from '#src/audit/tree/note.ts';
+import { ownTrust } from '#src/audit/tree/own-trust.ts';
 import { fixedOrigin } from '#src/audit/tree/store.ts';
-import { openSigner } from '#src/audit/tree/signer.ts';
 import { originOf, signerKey } from '#src/config/audit.ts';
 import type { Config } from '#src/config/config.ts';
 import { parse, type Command, type Options } from '../command.ts';
@@ -37,29 +35,14 @@ export async function trustLines(
   const { audit } = config;
   if (!audit) throw usageFailure('this configuration has no audit section');
   const origin = await withStore(config, (db) => fixedOrigin(db, originOf(config)));
-  const names = audit.witnesses.map(({ name }) => name);
-  const quorum = names.length === 0 || audit.quorum === 0 ? 'none' : 'enough';
   return [
-    `log ${await vkeyOf(config, origin, terminal)} ${config.publicUrl}/log`,
-    ...audit.witnesses.map(({ name, key, url }) => `witness ${name} ${key} ${url}`),
-    ...(quorum === 'none' ? [] : [`group enough ${audit.quorum} ${names.join(' ')}`]),
-    `quorum ${quorum}`,
+    ...(await ownTrust({ ...audit, origin, ...urlAndKey(config) }, (text) =>
+      terminal.err(text.trimEnd()),
+    )),
   ];
 }
 
-/** A signer of somebody else says its key itself. */
-async function vkeyOf(
-  config: Config,
-  origin: string,
-  terminal: Pick<Terminal, 'err'>,
-): Promise<string> {
-  const [program, ...args] = config.audit?.signer ?? [];
-  if (program === undefined)
-    return formatVkey(noteKey(origin, ED25519, await openKeyFile(signerKey(config))));
-  const running = await openSigner([program, ...args], (text) => terminal.err(text.trimEnd()));
-  try {
-    return formatVkey(running.key);
-  } finally {
-    await running.close();
-  }
-}
+const urlAndKey = (config: Config): { readonly url: string; readonly keyFile: string } => ({
+  url: `${config.publicUrl}/log`,
+  keyFile: signerKey(config),
+});

@@ -18,12 +18,13 @@ export function writerKey({
 export const signerKey = ({ audit, dataDir }: Pick<Config, 'audit' | 'dataDir'>): string =>
   audit?.key ?? join(dataDir, 'log', 'signer.pem');
 
-/** A repository that checkpoints are laid down in, with the folder of its copy. */
+/** A repository that checkpoints are laid down in, with the folder of its copy: whoever reads it back has another one. */
 export const gitPlace = (
   { name, repository, branch }: AnchorConfig & { readonly type: 'git' },
   dataDir: string,
+  use: 'lay' | 'read',
 ): { readonly repository: string; readonly branch: string; readonly folder: string } => ({
   repository,
   branch,
-  folder: join(dataDir, 'anchors', `${name}.git`),
+  folder: join(dataDir, 'anchors', `${name}.${use}.git`),
 });

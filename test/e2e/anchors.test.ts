@@ -85,7 +85,7 @@ test('a running gateway lays its checkpoints down in git and in chat, where they
   const [message] = posted();
   assert.equal(message?.channel, 'C0123456');
   const pasted = { where: 'pasted', note: noteIn(message?.blocks) };
-  const [inGit] = await checkpointsInGit(gitPlace(git(), join(folder, 'auditor')));
+  const [inGit] = await checkpointsInGit(gitPlace(git(), join(folder, 'auditor'), 'read'));
   assert.ok(inGit);
   const db = openDatabase(
     gateway.config.store.postgres === 'embedded' ? '' : gateway.config.store.postgres.url,

@@ -1,5 +1,5 @@
 import type { Database } from '../../store/database.ts';
-import type { GitCheckpoint } from './anchor-git.ts';
+import { checkpointsInGit, type GitCheckpoint, type GitPlace } from './anchor-git.ts';
 import { parseCheckpoint, type Checkpoint } from './checkpoint.ts';
 import { rangeHash, type Subtrees } from './merkle.ts';
 import { Malformed, parseNote, signedBy } from './note.ts';
@@ -116,4 +116,32 @@ export async function missingCommits(
       ({ size, reference }) =>
         `${place}: the checkpoint of ${size} records, commit ${reference}, is not in the repository any more`,
     );
+}
+
+/** Reads git anchors back, and compares every checkpoint in them with the log in the store. */
+export async function readGitAnchors(
+  db: Pick<Database, 'pool'>,
+  anchors: readonly { readonly name: string; readonly place: GitPlace }[],
+  trust: Trust | undefined,
+): Promise<{ readonly compared: number; readonly problems: readonly string[] }> {
+  const log = await storedLog(db);
+  const problems: string[] = [];
+  let compared = 0;
+  for (const { name, place } of anchors)
+    try {
+      // oxlint-disable no-await-in-loop -- few
+      const there = await checkpointsInGit(place);
+      const found = there.map(({ commit, note }) => ({ where: `${name}, commit ${commit}`, note }));
+      compared += found.length;
+      problems.push(
+        ...(await compareHeads(found, log, trust)),
+        ...(await missingCommits(db, name, there)),
+      );
+      // oxlint-enable no-await-in-loop
+    } catch (error) {
+      problems.push(
+        `${name}: it cannot be read: ${error instanceof Error ? error.message : String(error)}`,
+      );
+    }
+  return { compared, problems };
 }

@@ -19,6 +19,7 @@ export type GitCheckpoint = { readonly commit: string; readonly note: string };
 const FILE = 'checkpoint';
 const PATIENCE_MS = 60_000;
 const TRIES = 4;
+const HALF_DONE = /\.lock|cannot lock ref|bad object|corrupt|not a git repository: /i;
 
 class GitFailed extends Error {
   override name = 'GitFailed';
@@ -89,7 +90,7 @@ function refuseShorter(there: string | undefined, size: number): void {
 }
 
 /** The tip of the branch; undefined when there is none yet. */
-async function fetchBranch(place: GitPlace, again = true): Promise<string | undefined> {
+async function fetchBranch(place: GitPlace, tries = TRIES): Promise<string | undefined> {
   await prepare(place);
   const { repository, branch } = place;
   const own = `refs/anchor/${branch}`;
@@ -100,11 +101,12 @@ async function fetchBranch(place: GitPlace, again = true): Promise<string | unde
   } catch (error) {
     if (!(error instanceof GitFailed)) throw error;
     if (/couldn't find remote ref/.test(error.message)) return undefined;
-    // What a killed run has left half-done in the copy is made anew; the repository itself is not touched.
-    if (!again || !/\.lock|bad object|corrupt|not a git repository: /i.test(error.message))
-      throw error;
-    await rm(place.folder, { recursive: true, force: true });
-    return fetchBranch(place, false);
+    // Somebody else may be at the copy now. What a killed run has left half-done in it is made anew at last; the repository
+    // itself is not touched.
+    if (tries === 0 || !HALF_DONE.test(error.message)) throw error;
+    await sleep(100);
+    if (tries === 1) await rm(place.folder, { recursive: true, force: true });
+    return fetchBranch(place, tries - 1);
   }
   return (await git(place, ['rev-parse', '--verify', own])).toString().trim();
 }

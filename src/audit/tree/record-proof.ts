@@ -105,6 +105,14 @@ export type ProofReport = {
   /** What the record says, checked against its commitment; undefined when it was erased. */
   readonly body?: unknown;
   readonly problems: readonly string[];
+  /** The same by what was looked at, in this order; a part without a problem is good. */
+  readonly parts: readonly ProofPart[];
+};
+
+export type ProofPart = {
+  /** Signatures of the checkpoint; the record's place in the tree; what it says, unless the file does not hold that. */
+  readonly part: 'checkpoint' | 'place' | 'content';
+  readonly problem?: string;
 };
 
 /** Checks a proof file without asking anybody. Throws Malformed when it is none of this log's. */
@@ -115,15 +123,21 @@ export function verifyProof(text: string, trust: Trust): ProofReport {
   const parsed = parseLeaf(bytes);
   if (!parsed) throw new Malformed('the leaf of the proof is not in the format of version 1');
   const { origin, size, root } = parseCheckpoint(parseNote(checkpoint).text);
-  const problems = [...untrusted(checkpoint, trust)];
-  if (!verifyInclusion(leafHash(bytes), index, size, hashes, root))
-    problems.push(`the record is not entry ${index} of the ${size} that were signed`);
+  const [distrusted] = untrusted(checkpoint, trust);
+  const included = verifyInclusion(leafHash(bytes), index, size, hashes, root);
   const committed =
     body !== undefined &&
     salt !== undefined &&
     commitment(Buffer.from(salt, 'base64'), body) === parsed.commit;
-  if ((body !== undefined || salt !== undefined) && !committed)
-    problems.push('what the file says that happened is not what the record commits to: changed');
+  const carries = body !== undefined || salt !== undefined;
+  const parts: ProofPart[] = [
+    partOf('checkpoint', distrusted),
+    partOf(
+      'place',
+      included ? undefined : `the record is not entry ${index} of the ${size} that were signed`,
+    ),
+    ...(carries ? [partOf('content', committed ? undefined : CHANGED)] : []),
+  ];
   const content: unknown = committed && body !== undefined ? JSON.parse(body) : undefined;
   return {
     index,
@@ -131,9 +145,17 @@ export function verifyProof(text: string, trust: Trust): ProofReport {
     size,
     leaf: parsed,
     ...(content !== undefined && { body: content }),
-    problems,
+    problems: parts.flatMap(({ problem }) => problem ?? []),
+    parts,
   };
 }
+
+const CHANGED = 'what the file says that happened is not what the record commits to: changed';
+
+const partOf = (part: ProofPart['part'], problem: string | undefined): ProofPart => ({
+  part,
+  ...(problem !== undefined && { problem }),
+});
 
 function carriedBy(extra: Buffer | undefined): z.infer<typeof carried> {
   try {
