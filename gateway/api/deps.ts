@@ -3,6 +3,8 @@ import type { Requests } from '#src/approval/port.ts';
 import type { AuditLog } from '#src/audit/log.ts';
 import type { Tree } from '#src/audit/tree/reader.ts';
 import type { Records } from '#src/audit/reader.ts';
+import type { Search } from '#src/audit/search/search.ts';
+import type { Views } from '#src/audit/search/views.ts';
 import type { SessionsList } from '#src/audit/sessions.ts';
 import type { Timeline } from '#src/audit/timeline.ts';
 import type { IdentityConfig } from '#src/config/identity.ts';
@@ -17,6 +19,7 @@ import type { Tokens } from '#src/identity/token.ts';
 import type { Recordings } from '#src/recording/port.ts';
 import type { OauthDeps } from '../oauth/deps.ts';
 import type { RulesState } from '../reload.ts';
+import type { RoleAccess } from './asking.ts';
 import type { Failures } from './failures.ts';
 import type { Readiness } from './health.ts';
 
@@ -32,6 +35,8 @@ export type Review =
 /** Everything that the API and the console ask of the rest of the gateway. */
 export type HttpDeps = {
   readonly requests: Requests;
+  /** Undefined: nobody asks for roles here. */
+  readonly access?: RoleAccess;
   readonly records: Records;
   readonly sessions: SessionsList;
   readonly timeline: Timeline;
@@ -39,6 +44,11 @@ export type HttpDeps = {
   readonly recordings?: Pick<Recordings, 'info' | 'readRecording' | 'follow'>;
   /** Undefined: records are chained, and no tree is kept. */
   readonly tree?: Tree;
+  /** Undefined: no tree is kept, so there is nothing that is searched by more than records themselves. */
+  readonly search?: Search;
+  readonly views?: Views;
+  /** Names of the channels that views may tell. */
+  readonly channels?: () => readonly string[];
   /** The tree’s files are served to everybody. */
   readonly servesLog?: boolean;
   readonly tokens: Tokens;

@@ -2,6 +2,7 @@ import type { RequestFilter } from '#src/approval/list.ts';
 import type { Request } from '#src/approval/request.ts';
 import type { JsonObject } from '#src/audit/log.ts';
 import type { RecordsPart, RecordView } from '#src/audit/reader.ts';
+import { searchInRecord } from '#src/audit/search/in-record.ts';
 import type { Person } from '#src/identity/person.ts';
 import type { Caller } from './authenticate.ts';
 import type { HttpDeps, Review } from './deps.ts';
@@ -64,16 +65,6 @@ export async function reviewRequest(
   if (review.kind === 'whole' && review.text !== request.card.masked)
     await recordLook(deps, reader, { looked: 'exact statement' }, { request: request.id });
   return review;
-}
-
-const NAMED =
-  /^(person|target|kind|verdict|session|request|statement):([\p{L}][\w.@+-]{0,127}|[0-9a-f-]{36})$/u;
-
-/** A search as its record keeps it: the filters, and how many free words; a free word may be a secret value itself. */
-export function searchInRecord(q: string): JsonObject {
-  const terms = q.split(/\s+/u).filter((term) => term !== '');
-  const filters = terms.filter((term) => NAMED.test(term));
-  return { looked: 'search', filters, freeWords: terms.length - filters.length };
 }
 
 /** Newest first. Who may read only their own records searches only those. */

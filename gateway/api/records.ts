@@ -1,28 +1,13 @@
 import { z } from 'zod';
 import type { HttpDeps } from './deps.ts';
-import { apiReader, readProof, readRecord, searchRecords } from './reading.ts';
+import { apiReader, readProof, readRecord } from './reading.ts';
 import { noBody, nothing, route, type Route } from './route.ts';
+import { searchRoutes } from './search.ts';
 import { idParams, recordReply } from './schemas.ts';
 
 export function recordRoutes(deps: HttpDeps): readonly Route[] {
   return [
-    route({
-      method: 'GET',
-      path: '/records',
-      summary: 'Search the records that you may see, newest first; the search is itself recorded',
-      scope: 'read',
-      params: nothing,
-      query: z.strictObject({
-        q: z.string().max(500).default(''),
-        limit: z.coerce.number().int().min(1).max(500).default(50),
-      }),
-      body: noBody,
-      reply: z.object({ records: z.array(recordReply).readonly() }),
-      problems: [],
-      run: async ({ query, caller }) => ({
-        records: await searchRecords(deps, apiReader(caller), query.q, query.limit),
-      }),
-    }),
+    ...searchRoutes(deps),
     route({
       method: 'GET',
       path: '/records/{id}',

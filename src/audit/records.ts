@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { Database } from '../store/database.ts';
+import type { Database, Sql } from '../store/database.ts';
 import type { Json, JsonObject } from './log.ts';
 import type { Records, RecordsPart, RecordView } from './reader.ts';
 
@@ -68,6 +68,15 @@ export function openRecords(db: Database): Records {
         });
     },
   };
+}
+
+/** These records, in any order; those that are not there are left out. */
+export async function readRecords(
+  sql: Sql,
+  ids: readonly string[],
+): Promise<readonly RecordView[]> {
+  const { rows } = await sql.query<Row>(`${VIEW} where b.id = any($1::uuid[])`, [ids]);
+  return rows.map(viewOf);
 }
 
 /** Undefined when no record can fit. */

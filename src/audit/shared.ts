@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { Database } from '../store/database.ts';
+import type { Sql } from '../store/database.ts';
 
 /**
  * Text that many records have in common. It is kept once, beside the log, and a record's body names it by `digest`: the
@@ -21,11 +21,11 @@ const digestOf = (text: string): string =>
 
 /** The texts behind digests; what is not there, or is not what was committed to, is left out. */
 export async function readShared(
-  db: Database,
+  sql: Sql,
   digests: readonly string[],
 ): Promise<ReadonlyMap<string, string>> {
   if (digests.length === 0) return new Map();
-  const { rows } = await db.pool.query<Shared>(
+  const { rows } = await sql.query<Shared>(
     'select digest, text from countersign.record_shared where digest = any($1)',
     [digests],
   );

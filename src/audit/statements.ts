@@ -80,7 +80,7 @@ async function statementsOf(
     body: committed.parse(JSON.parse(row.body ?? '{}')).body,
   }));
   const digests = read.flatMap((one) => [one.body.effects ?? [], one.body.subject ?? []].flat());
-  const texts = await readShared(db, [...new Set(digests)]);
+  const texts = await readShared(db.pool, [...new Set(digests)]);
   return read.map(({ row, body: said }) => ({
     id: row.id,
     at: row.at.getTime(),
