@@ -59,6 +59,7 @@ export function roleRules({ db, directory, policy, targets }: Parts) {
   };
   return {
     judge,
+    version: (): string => policy().version,
     /** Why this request may not be granted any more. */
     async refusesRole({ kind, card }: Request): Promise<string | undefined> {
       if (kind === 'statement' || !card.access) return 'it asks for no role';

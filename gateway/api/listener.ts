@@ -12,6 +12,7 @@ import { makeAuthenticate } from './authenticate.ts';
 import type { HttpOptions } from './deps.ts';
 import { Failures } from './failures.ts';
 import { httpsFactory } from './listener/https.ts';
+import { grantRoutes } from './grants.ts';
 import { healthRoutes } from './health.ts';
 import { registerLog } from './log.ts';
 import { metricsRoute } from './metrics.ts';
@@ -94,6 +95,7 @@ export async function buildHttp(options: HttpOptions, tls?: UsePem): Promise<Fas
 
   const routes = [
     ...requestRoutes(deps),
+    ...(deps.access ? grantRoutes(deps) : []),
     ...recordRoutes(deps),
     ...sessionRoutes(deps),
     recordingRoute(deps),

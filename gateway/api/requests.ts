@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { decide, endShape } from './deciding.ts';
 import type { HttpDeps } from './deps.ts';
+import { durationText } from './grants.ts';
 import { listRequests, readRequest } from './reading.ts';
 import { noBody, nothing, route, type Route } from './route.ts';
 import { idParams, reasonText, requestReply, requestState } from './schemas.ts';
@@ -12,6 +13,8 @@ const decisionBody = z.discriminatedUnion('decision', [
     version: z.int().min(1).optional(),
     /** Also lets the same run again, as `card.shape` says. */
     shape: z.boolean().optional(),
+    /** A role, for no longer than this: `30m`. */
+    duration: durationText.optional(),
   }),
   z.strictObject({
     decision: z.literal('deny'),
@@ -74,6 +77,8 @@ export function requestRoutes(deps: HttpDeps): readonly Route[] {
           via: 'api',
           ...(version && { version }),
           ...(shape && { shape }),
+          ...(body.decision === 'approve' &&
+            body.duration !== undefined && { durationMs: body.duration }),
         } as const;
         return decide(deps, caller.person, params.id, vote);
       },

@@ -3,7 +3,7 @@ import type { Request } from '#src/approval/request.ts';
 import type { RecordView } from '#src/audit/reader.ts';
 import type { Person } from '#src/identity/person.ts';
 
-const WATCH_REQUESTS = ['security', 'oncall'];
+export const WATCH_REQUESTS: readonly string[] = ['security', 'oncall'];
 export const ADMINISTER: readonly string[] = ['security'];
 const READ_ALL_RECORDS = ['dba', 'security', 'oncall'];
 

@@ -11,6 +11,8 @@ export type Input<P extends Shape, Q extends Shape, B extends Shape> = {
   readonly query: z.output<Q>;
   readonly body: z.output<B>;
   readonly caller: Caller;
+  /** Of the client. */
+  readonly address: string;
 };
 
 export type Description = {
@@ -72,6 +74,7 @@ export function route<P extends Shape, Q extends Shape, R extends Shape, B exten
             query: parse(spec.query, request.query, 'query'),
             body: parse(spec.body, request.body, 'body'),
             caller,
+            address: request.ip,
           });
           return reply
             .type(spec.media ?? 'application/json; charset=utf-8')

@@ -179,8 +179,8 @@ export async function grant(
   await sql.query(
     `insert into countersign.access_grant
        (id, request, kind, person, target, role, duration_ms, ends, reviewers, use_by, starts_at, ends_at)
-     select $1, $2, $3, $4, $5, $6, $7, $8, $9,
-       case when $10 then clock_timestamp() + $11 * interval '1 millisecond' end,
+     select $1, $2, $3, $4, $5, $6, $7::bigint, $8, $9,
+       case when $10::bool then clock_timestamp() + $11::bigint * interval '1 millisecond' end,
        case when not $10 then start end,
        case when not $10 then start + $7 * interval '1 millisecond' end
      from (select greatest(clock_timestamp(), $12::timestamptz) as start) s`,
