@@ -19,7 +19,7 @@ const said = z.object({
     event: z.string(),
     erasure: z.string(),
     covers: covers.optional(),
-    month: z.object({ from: z.string(), to: z.string() }).optional(),
+    month: z.object({ table: z.string(), from: z.string(), to: z.string() }).optional(),
     /** Records of the month that other erasures had taken in before. */
     earlier: z.record(z.string(), z.number()).optional(),
   }),
@@ -63,10 +63,22 @@ async function readSaid({ pool }: Pick<Database, 'pool'>): Promise<readonly Said
     `select b.body from countersign.record_body b join countersign.record r using (id)
      where b.kind = 'erasure' and b.body is not null order by b.at, r.writer, r.seq`,
   );
-  return rows.flatMap(({ body }) => {
+  const told = rows.flatMap(({ body }) => {
     const parsed = said.safeParse(JSON.parse(body));
     return parsed.success ? [parsed.data.body] : [];
   });
+  // Where the process died after it had dropped a month, its end is still to be told.
+  const tables = told.flatMap(({ month }) => month?.table ?? []);
+  const there = await pool.query<{ table: string }>(
+    `select c.relname as table from pg_class c where relnamespace = 'countersign'::regnamespace and relname = any ($1)`,
+    [tables],
+  );
+  const left = new Set(there.rows.map(({ table }) => table));
+  return told.map((one) =>
+    one.event === 'begin' && one.month && !left.has(one.month.table)
+      ? { ...one, event: 'end' }
+      : one,
+  );
 }
 
 async function readFound({ pool }: Pick<Database, 'pool'>): Promise<ReadonlyMap<string, Covers>> {

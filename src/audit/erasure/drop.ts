@@ -48,7 +48,8 @@ export async function dueMonths({
     const found = (await hasLeft(owner.pool, month, ours, now))
       ? undefined
       : await lookAt(owner.pool, month);
-    if (found) due.push(found);
+    // An empty month is in nobody's way.
+    if (found && found.covers.records > 0) due.push(found);
   }
   return due;
 }
