@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { openKeyFile } from '#src/audit/tree/key-file.ts';
 import { COSIGNATURE, ED25519, formatVkey, noteKey, type NoteKey } from '#src/audit/tree/note.ts';
 import type { AuditConfig } from '#src/config/config.ts';
+import { eventually } from '../fakes/gateway.ts';
 import { freePort } from '../fakes/postgres.ts';
 import { Supervised } from './supervised.ts';
 
@@ -34,10 +35,20 @@ export async function startTrail(dir: string, log: string): Promise<Trail> {
   const witnessKey = join(dir, 'witness.pem');
   const witness = noteKey(NAME, COSIGNATURE, await openKeyFile(witnessKey));
   const port = await freePort();
+  const url = `http://127.0.0.1:${port}`;
   const watching = new Supervised(
     WITNESS,
     [NAME, witnessKey, watched, formatVkey(own), String(port)],
     log,
+  );
+  await eventually(
+    'the witness',
+    () =>
+      fetch(url).then(
+        () => true,
+        () => false,
+      ),
+    30,
   );
   return {
     log: own,
@@ -50,7 +61,7 @@ export async function startTrail(dir: string, log: string): Promise<Trail> {
       key,
       signer: [process.execPath, SIGNER, key, signed, ORIGIN, pids],
       heartbeatMs: 2_000,
-      witnesses: [{ name: NAME, url: `http://127.0.0.1:${port}`, key: formatVkey(witness) }],
+      witnesses: [{ name: NAME, url, key: formatVkey(witness) }],
       quorum: 1,
       anchors: [],
       export: [],

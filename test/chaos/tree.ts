@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { inspect } from 'node:util';
 import { parseCheckpoint, type Checkpoint } from '#src/audit/tree/checkpoint.ts';
 import { startCheckpoints } from '#src/audit/tree/checkpoints.ts';
+import { emptyRoot } from '#src/audit/tree/merkle.ts';
 import { formatVkey, parseNote, parseVkey } from '#src/audit/tree/note.ts';
 import { startSequencer } from '#src/audit/tree/sequencer.ts';
 import { openSigner } from '#src/audit/tree/signer.ts';
@@ -73,7 +74,10 @@ export async function checkTree(
       `log ${formatVkey(trail.log)}\nwitness w ${formatVkey(trail.witness)}\nquorum w\n`,
     );
     const chains = await verifyLog(db);
-    const tree = await verifyTree(db, { trust, seen: [...seen, signer, witness] });
+    const tree = await verifyTree(db, {
+      trust,
+      seen: [...seen, signer, witness].filter(({ size }) => size > 0),
+    });
     const newest = tree.signed?.size ?? 0;
     const demands: readonly (readonly [boolean, string])[] = [
       [seen.length > 0, 'nobody was served a checkpoint'],
@@ -138,8 +142,11 @@ async function finish(db: Database, { audit }: Trail): Promise<string[]> {
   }
 }
 
+/** A tree of no records where nothing was ever remembered. */
 async function memory(folder: string): Promise<Checkpoint> {
-  const [file = ''] = (await readdir(folder)).filter((name) => name.endsWith('.json'));
+  const names = await readdir(folder).catch(() => []);
+  const file = names.find((name) => name.endsWith('.json'));
+  if (file === undefined) return { origin: ORIGIN, size: 0, root: emptyRoot };
   const { size, root } = JSON.parse(await readFile(join(folder, file), 'utf8'));
   return { origin: ORIGIN, size, root: Buffer.from(root, 'base64') };
 }
