@@ -175,7 +175,7 @@ async function readStatements(sql: Sql, statements: readonly string[]): Promise<
   const { rows } = await sql.query<Row>({
     name: 'search-statements',
     text: `select ${COLUMNS} from countersign.record_body b join countersign.record r using (id)
-      left join countersign.tree_entry e using (writer, seq)
+      left join countersign.tree_entry e on e.writer = r.writer and e.seq = r.seq
       where b.statement = any($1::uuid[]) and b.kind in ('statement', 'outcome', 'claim', 'decision', 'request')`,
     values: [statements],
   });
