@@ -1,4 +1,5 @@
 import { exportLag } from '#src/audit/export/exporter.ts';
+import { searchLag } from '#src/audit/search/project.ts';
 import { flaggedWriters, liveWriters } from '#src/audit/silence.ts';
 import { anchorStates } from '#src/audit/tree/anchors.ts';
 import { treeSize } from '#src/audit/tree/store.ts';
@@ -41,6 +42,7 @@ export const logSources = (
     ).catch(() => []),
   tree: () => treeSize(db).catch(() => undefined),
   exports: () => exportLag(db).catch(() => []),
+  searchLag: () => searchLag(db).catch(() => undefined),
   writers: () => liveWriters(db).catch(() => []),
   flagged: () => flaggedWriters(db).catch(() => []),
 });

@@ -6,6 +6,7 @@ import { excessRights } from '#src/store/rights.ts';
 import { runningStore } from '../running-store.ts';
 import { failed, type Check } from './check.ts';
 import { clock } from './clock.ts';
+import { search } from './search.ts';
 import { writers } from './writers.ts';
 
 /** A card that chat has not taken for so long tells of a bot that does not work. */
@@ -46,6 +47,7 @@ export async function checkStore(config: Config): Promise<readonly Check[]> {
             await tokens(db, config),
             await cards(db),
             await tree(db),
+            await search(db),
             await writers(db),
             await rights(db),
           ]

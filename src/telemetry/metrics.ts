@@ -45,6 +45,8 @@ export type Sources = {
   readonly flagged?: () => Promise<readonly { readonly writer: string }[]>;
   /** Seconds since the newest checkpoint that each place has, while there is a newer one. */
   readonly anchors?: () => Promise<readonly { readonly place: string; readonly age: number }[]>;
+  /** Records of the tree that are not searched yet; undefined when the store does not say. */
+  readonly searchLag?: () => Promise<number | undefined>;
   /** Records in the tree, and those that are signed; undefined when the store does not say. */
   readonly tree?: () => Promise<{ readonly size: number; readonly signed: number } | undefined>;
 };
@@ -220,6 +222,15 @@ export class Metrics {
         const anchors = (await sources()?.anchors?.()) ?? [];
         this.reset();
         for (const { place, age } of anchors) this.set({ anchor: place }, age);
+      },
+    });
+    // oxlint-disable-next-line eslint/no-new -- registers itself
+    new Gauge({
+      name: 'countersign_search_lag_records',
+      help: 'Records of the tree that searching does not find yet.',
+      registers,
+      async collect() {
+        this.set((await sources()?.searchLag?.()) ?? Number.NaN);
       },
     });
     // oxlint-disable-next-line eslint/no-new -- registers itself
