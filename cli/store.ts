@@ -55,7 +55,7 @@ const runnerUrl = ({ url }: OpenStore): string => url;
 /** As withStore, with the log open for the command line's own writer, so that what it does is recorded too. */
 export async function withLog<T>(
   config: Config,
-  work: (db: Database, audit: AuditLog) => Promise<T>,
+  work: (db: Database, audit: AuditLog, store: OpenStore) => Promise<T>,
 ): Promise<T> {
   return withDatabase(config, runnerUrl, async (db, store) => {
     await migrateStore(store, db);
@@ -76,7 +76,7 @@ export async function withLog<T>(
         signing: { keys },
       });
       try {
-        return await work(db, log);
+        return await work(db, log, store);
       } finally {
         await log.close();
       }
