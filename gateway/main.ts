@@ -41,6 +41,7 @@ import { openRetention } from './retention.ts';
 import { reviews } from './review.ts';
 import { keepGrants } from './roles.ts';
 import type { RulesState } from './reload.ts';
+import { openSearching } from './search.ts';
 import { subjects } from './subjects.ts';
 import { logSources, outboxPending } from './telemetry.ts';
 import { openTree } from './tree.ts';
@@ -258,6 +259,7 @@ async function openGateway(
       sessions: openSessionsList({ db, audit }),
       timeline: openTimeline(db),
       ...(config.audit && { tree: openTreeReader(db), servesLog: config.audit.serve }),
+      ...(config.audit && openSearching(core, undefined, opened)),
       tokens,
       directory,
       people,

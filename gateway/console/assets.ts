@@ -15,6 +15,7 @@ const load = (file: string, type: string) => {
 
 const FILES = {
   'console.css': load(own('console.css'), CSS),
+  'search.css': load(own('search.css'), CSS),
   'session.css': load(own('session.css'), CSS),
   'go-on.js': load(own('go-on.js'), JS),
   'live.js': load(own('live.js'), JS),
@@ -24,7 +25,7 @@ const FILES = {
 type Name = keyof typeof FILES;
 /** Those that a page may ask for beside what every page has. */
 export type Script = 'session.js';
-export type Style = 'session.css';
+export type Style = 'search.css' | 'session.css';
 
 /** The address changes with the content, so a browser may keep it for ever. */
 export const assetUrl = (name: Name): string => `/assets/${FILES[name].version}/${name}`;

@@ -30,7 +30,7 @@ export const inboxQuery = z.object({
 export type InboxQuery = z.output<typeof inboxQuery>;
 
 export const recordsQuery = z.object({
-  q: z.string().trim().max(500).catch(''),
+  q: z.string().trim().max(1_000).catch(''),
   person: word,
   target: word,
   kind: word,
@@ -38,6 +38,7 @@ export const recordsQuery = z.object({
   from: day,
   to: day,
   before: id,
+  cursor: z.string().max(40).optional().catch(undefined),
 });
 export type RecordsQuery = z.output<typeof recordsQuery>;
 

@@ -39,6 +39,7 @@ import { recordsPage } from './pages/records.ts';
 import { requestPage } from './pages/request.ts';
 import type { ConsoleParts } from './parts.ts';
 import { samlRoutes } from './saml.ts';
+import { searchPages } from './searching.ts';
 import { sessionRoutes } from './sessions.ts';
 import { sessionSignInRoutes } from './session-sign-in.ts';
 import { signInRoutes } from './sign-in.ts';
@@ -106,13 +107,15 @@ export async function registerConsole(app: FastifyInstance, parts: ConsoleParts)
   page('/requests/:id', async (caller, request, reply) =>
     requestView(parts, caller, { request, reply }),
   );
-  page('/records', async ({ person }, request) => {
-    const query = parse(recordsQuery, request.query, 'query');
-    const reader = { person, via: 'console' } as const;
-    const search = recordsSearch(query);
-    const found = await searchRecords(deps, reader, search, RECORDS + 1, recordsPart(query));
-    return recordsPage(query, ...firstOf(found, RECORDS));
-  });
+  if (deps.search) searchPages(app, parts, page);
+  else
+    page('/records', async ({ person }, request) => {
+      const query = parse(recordsQuery, request.query, 'query');
+      const reader = { person, via: 'console' } as const;
+      const search = recordsSearch(query);
+      const found = await searchRecords(deps, reader, search, RECORDS + 1, recordsPart(query));
+      return recordsPage(query, ...firstOf(found, RECORDS));
+    });
   page('/records/:id', async ({ person }, request) => {
     const { id } = parse(idParams, request.params, 'path');
     return recordPage(await readRecord(deps, { person, via: 'console' }, id));
