@@ -3,7 +3,6 @@ import { startBot, type Bot } from '#bot/main.ts';
 import { openRecords } from '#src/audit/records.ts';
 import { openSessionsList } from '#src/audit/sessions.ts';
 import { openTimeline } from '#src/audit/timeline.ts';
-import { openTreeReader } from '#src/audit/tree/reader.ts';
 import type { Config, TargetConfig } from '#src/config/config.ts';
 import { rolesOf } from '#src/identity/grants.ts';
 import { openAuthority } from '#src/identity/ca.ts';
@@ -46,6 +45,7 @@ import { subjects } from './subjects.ts';
 import { logSources, outboxPending } from './telemetry.ts';
 import { openTree } from './tree.ts';
 import { watchTls } from './tls.ts';
+import { openLog } from './verify.ts';
 
 export type RunningPart = {
   /** Another process has taken this one's name: everything is refused from then on, and this one should stop. */
@@ -258,7 +258,7 @@ async function openGateway(
       records: openRecords(db),
       sessions: openSessionsList({ db, audit }),
       timeline: openTimeline(db),
-      ...(config.audit && { tree: openTreeReader(db), servesLog: config.audit.serve }),
+      ...openLog(core, opened),
       ...(config.audit && openSearching(core, undefined, opened)),
       tokens,
       directory,

@@ -4,6 +4,7 @@ import { logState, type LogState } from '#src/audit/tree/log-state.ts';
 import { Malformed, parseNote } from '#src/audit/tree/note.ts';
 import { ownTrust } from '#src/audit/tree/own-trust.ts';
 import { recordProof, verifyProof, type ProofReport } from '#src/audit/tree/record-proof.ts';
+import { openTreeReader, type Tree } from '#src/audit/tree/reader.ts';
 import { fixedOrigin, treeSize } from '#src/audit/tree/store.ts';
 import { parseTrust } from '#src/audit/tree/trust.ts';
 import { Verifications, type Run } from '#src/audit/verification.ts';
@@ -38,7 +39,18 @@ export type Verifier = {
   cancel(): Promise<void>;
 };
 
-export function openVerifier(
+/** What is shown of the log, and how it is verified; nothing where no tree is kept. */
+export function openLog(
+  core: Pick<Core, 'db' | 'config' | 'log'>,
+  opened: AsyncDisposableStack,
+): { readonly tree?: Tree; readonly servesLog?: boolean; readonly verifier?: Verifier } {
+  const { audit } = core.config;
+  if (!audit) return {};
+  const verifier = opened.adopt(openVerifier(core, audit), (open) => open.close());
+  return { tree: openTreeReader(core.db), servesLog: audit.serve, verifier };
+}
+
+function openVerifier(
   { db, config: whole, log }: Pick<Core, 'db' | 'config' | 'log'>,
   config: AuditConfig,
 ): Verifier & { close(): Promise<void> } {

@@ -20,6 +20,7 @@ import type { Recordings } from '#src/recording/port.ts';
 import type { OauthDeps } from '../oauth/deps.ts';
 import type { RulesState } from '../reload.ts';
 import type { RoleAccess } from './asking.ts';
+import type { Verifier } from '../verify.ts';
 import type { Failures } from './failures.ts';
 import type { Readiness } from './health.ts';
 
@@ -49,6 +50,8 @@ export type HttpDeps = {
   readonly views?: Views;
   /** Names of the channels that views may tell. */
   readonly channels?: () => readonly string[];
+  /** Undefined: no tree is kept, so there is nothing to verify here. */
+  readonly verifier?: Verifier;
   /** The tree’s files are served to everybody. */
   readonly servesLog?: boolean;
   readonly tokens: Tokens;

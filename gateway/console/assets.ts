@@ -20,12 +20,14 @@ const FILES = {
   'go-on.js': load(own('go-on.js'), JS),
   'live.js': load(own('live.js'), JS),
   'session.js': load(own('session.js'), JS),
+  'verify.css': load(own('verify.css'), CSS),
+  'verify.js': load(own('verify.js'), JS),
   'mark.svg': load(own('mark.svg'), 'image/svg+xml'),
 };
 type Name = keyof typeof FILES;
 /** Those that a page may ask for beside what every page has. */
-export type Script = 'session.js';
-export type Style = 'search.css' | 'session.css';
+export type Script = 'session.js' | 'verify.js';
+export type Style = 'search.css' | 'session.css' | 'verify.css';
 
 /** The address changes with the content, so a browser may keep it for ever. */
 export const assetUrl = (name: Name): string => `/assets/${FILES[name].version}/${name}`;

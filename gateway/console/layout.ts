@@ -25,7 +25,7 @@ export type Frame = {
 
 export type Page = {
   readonly title: string;
-  readonly at?: 'inbox' | 'sessions' | 'records' | 'people' | 'account';
+  readonly at?: 'inbox' | 'sessions' | 'records' | 'verify' | 'people' | 'account';
   /** Modules of this page alone. */
   readonly scripts?: readonly Script[];
   readonly styles?: readonly Style[];
@@ -46,7 +46,7 @@ function header({ caller, formToken }: Frame, at: Page['at']): Html {
     <a class="brand" href="/">${mark()} Countersign</a>
     <nav aria-label="Main">
       ${tab(at === 'inbox', '/', 'Inbox')} ${tab(at === 'sessions', '/sessions', 'Sessions')}
-      ${tab(at === 'records', '/records', 'Records')}
+      ${tab(at === 'records', '/records', 'Records')} ${tab(at === 'verify', '/verify', 'Verify')}
       ${mayAdminister(caller.person) ? tab(at === 'people', '/people', 'People') : undefined}
     </nav>
     <form class="who" method="post" action="/sign-out">

@@ -38,6 +38,7 @@ import { recordPage } from './pages/record.ts';
 import { recordsPage } from './pages/records.ts';
 import { requestPage } from './pages/request.ts';
 import type { ConsoleParts } from './parts.ts';
+import { verifyRoutes } from './verify.ts';
 import { samlRoutes } from './saml.ts';
 import { searchPages } from './searching.ts';
 import { sessionRoutes } from './sessions.ts';
@@ -121,6 +122,7 @@ export async function registerConsole(app: FastifyInstance, parts: ConsoleParts)
     return recordPage(await readRecord(deps, { person, via: 'console' }, id));
   });
   sessionRoutes(app, parts, page);
+  verifyRoutes(app, parts);
 
   app.post('/requests/:id/shape', (request, reply) => shapeRoute(parts, request, reply));
   app.post('/requests/:id/decision', (request, reply) => decisionRoute(parts, request, reply));
