@@ -8,6 +8,7 @@ import { signerCommand } from './audit/signer.ts';
 import { trustCommand } from './audit/trust.ts';
 import { verifyCommand } from './audit/verify.ts';
 import { witnessCommand } from './audit/witness.ts';
+import { writersCommand } from './audit/writers.ts';
 
 const ACTIONS: Readonly<Record<string, Command>> = {
   verify: verifyCommand,
@@ -17,6 +18,7 @@ const ACTIONS: Readonly<Record<string, Command>> = {
   trust: trustCommand,
   witness: witnessCommand,
   signer: signerCommand,
+  writers: writersCommand,
 };
 const commands = Object.values(ACTIONS);
 

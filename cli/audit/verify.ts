@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import type { Checkpoint } from '#src/audit/tree/checkpoint.ts';
-import { Malformed } from '#src/audit/tree/note.ts';
+import { Malformed, parseVkey, type NoteKey } from '#src/audit/tree/note.ts';
 import { recordProof, verifyProof } from '#src/audit/tree/record-proof.ts';
 import { parseTrust, type Trust } from '#src/audit/tree/trust.ts';
 import { logFiles, verifyFiles } from '#src/audit/tree/verify-files.ts';
@@ -35,26 +35,36 @@ const OPTIONS = {
     value: 'FILE|DIR|URL',
     about: 'verify: a checkpoint, proof or mirror that you kept: the log must continue it',
   },
+  writers: {
+    type: 'string',
+    value: 'FILE',
+    about:
+      'verify: keys of writers that you kept, as audit writers prints them: no chain may have another',
+  },
   json: { type: 'boolean', about: 'print JSON' },
 } as const satisfies Options;
 
 export const verifyCommand: Command = {
   usage: [
-    'audit verify [--trust FILE] [--record ID | --seen FILE|DIR|URL] [--config FILE]',
+    'audit verify [--trust FILE] [--writers FILE] [--record ID | --seen FILE|DIR|URL] [--config FILE]',
     'audit verify --proof FILE --trust FILE',
     'audit verify --tiles DIR|URL --trust FILE [--seen FILE|DIR|URL]',
   ],
   about:
-    'verify walks the hash chain of every writer, builds the tree anew from the records, and compares it with what was\n' +
-    'signed. The first bad record of each writer is named. It only reads. With --proof or --tiles it needs neither the\n' +
+    'verify walks the hash chain of every writer with its signatures, builds the tree anew from the records, and compares it\n' +
+    'with what was signed. The first bad record of each writer is named, and when it was silent. It only reads. With --proof or --tiles it needs neither the\n' +
     'store nor a configuration. --seen finds a log that was set back or made anew, or that others are shown another view of.',
   options: OPTIONS,
   run: verify,
 };
 
+/** How many of a writer's silences are shown one by one. */
+const SILENCES = 5;
+
 type Asked = {
   readonly trust?: string;
   readonly seen?: readonly string[];
+  readonly writers?: string;
   readonly json?: boolean;
 };
 
@@ -161,8 +171,12 @@ async function fromStore(
     return showProof(verifyProof(text, trust), asked, terminal);
   }
   const seen = await seenBy(asked, trust);
+  const keys = asked.writers === undefined ? undefined : await readKeys(asked.writers);
   const [chains, tree] = await withStore(config, async (db) => {
-    const walked = await verifyLog(db, { onProgress: progress(terminal, 'chains') });
+    const walked = await verifyLog(db, {
+      onProgress: progress(terminal, 'chains'),
+      ...(keys && { keys }),
+    });
     return [
       walked,
       await verifyTree(db, {
@@ -177,6 +191,12 @@ async function fromStore(
   if (asked.json) terminal.out(JSON.stringify({ ...chains, ok, tree }, undefined, 2));
   else for (const line of reportLines(chains, tree, terminal)) terminal.out(line);
   return ok ? EXIT.done : EXIT.failed;
+}
+
+/** One key a line; `#` begins a comment. */
+async function readKeys(path: string): Promise<readonly NoteKey[]> {
+  const lines = (await readText(path)).split('\n').map((line) => line.trim());
+  return lines.filter((line) => line !== '' && !line.startsWith('#')).map(parseVkey);
 }
 
 /** One row a writer, then what is wrong, in words. */
@@ -212,7 +232,19 @@ export function reportLines(
           ? 'what is gone is not what the records of erasures say'
           : `the log of ${bad.length} of ${result.writers.length} writers is not as it was written`,
       );
-  return [...table, '', ...wrong, ...treeLines(tree), verdict];
+  return [...table, '', ...wrong, ...silenceLines(result), ...treeLines(tree), verdict];
+}
+
+/** What is no proof of anything, and worth a look: a crash, an outage of the store, a machine that slept. */
+function silenceLines({ writers }: Verification): string[] {
+  return writers.flatMap(({ writer, silences = [] }) => {
+    const shown = silences.slice(-SILENCES).map(({ from, to, seq, why }) => {
+      const until = to === undefined ? '' : ` to ${to}`;
+      return `${printable(writer)}: silent from ${from}${until}, after record ${seq}: ${why}`;
+    });
+    const more = silences.length - shown.length;
+    return more > 0 ? [`${printable(writer)}: silent ${more} times before`, ...shown] : shown;
+  });
 }
 
 function treeLines({ size, waiting, signed }: TreeReport): string[] {

@@ -4,7 +4,7 @@ import {
   generateKeyPairSync,
   type KeyObject,
 } from 'node:crypto';
-import { link, mkdir, open, readdir, readFile, rename, stat } from 'node:fs/promises';
+import { link, mkdir, open, readdir, readFile, rename, stat, unlink } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 
 /**
@@ -13,6 +13,13 @@ import { basename, dirname, join } from 'node:path';
  */
 export async function openKeyFile(path: string): Promise<KeyObject> {
   return parse(path, (await readKey(path)) ?? (await makeKey(path)));
+}
+
+/** The same of a file that is there; rejects otherwise. */
+export async function readKeyFile(path: string): Promise<KeyObject> {
+  const text = await readKey(path);
+  if (text === undefined) throw new Error(`${path} is not there any more`);
+  return parse(path, text);
 }
 
 function parse(path: string, text: string): KeyObject {
@@ -79,4 +86,34 @@ async function makeKey(path: string): Promise<string> {
     if (other === undefined) throw error;
     return other;
   }
+}
+
+const retiredFile = (path: string): string => `${path}.retired`;
+
+/** The verifier keys of a log that `rotateSignerKey` has put down, the oldest first. */
+export async function retiredVkeys(path: string): Promise<readonly string[]> {
+  const text = await readFile(retiredFile(path), 'utf8').catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return '';
+    throw error;
+  });
+  return text.split('\n').filter((line) => line !== '');
+}
+
+/**
+ * Makes a new key in the place of a log's signer's, and puts the verifier key of the old one down beside it: nobody needs its
+ * private key any more, so that is removed. Resolves with both keys.
+ */
+export async function rotateSignerKey(
+  path: string,
+  vkeyOf: (key: KeyObject) => string,
+): Promise<{ readonly old: string; readonly vkey: string }> {
+  const old = vkeyOf(await openKeyFile(path));
+  if (!(await retiredVkeys(path)).includes(old)) {
+    await using file = await open(retiredFile(path), 'a', 0o600);
+    await file.writeFile(`${old}\n`);
+    await file.sync();
+  }
+  const { key, kept } = await rotateKeyFile(path);
+  await unlink(kept);
+  return { old, vkey: vkeyOf(key) };
 }

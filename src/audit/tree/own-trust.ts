@@ -1,4 +1,4 @@
-import { openKeyFile } from './key-file.ts';
+import { openKeyFile, retiredVkeys } from './key-file.ts';
 import { ED25519, formatVkey, noteKey } from './note.ts';
 import { openSigner } from './signer.ts';
 
@@ -25,24 +25,26 @@ export async function ownTrust(
   const names = witnesses.map(({ name }) => name);
   const none = names.length === 0 || quorum === 0;
   return [
-    `log ${await vkeyOf(own, onText)} ${url}`,
+    ...(await vkeysOf(own, onText)).map((vkey) => `log ${vkey} ${url}`),
     ...witnesses.map((one) => `witness ${one.name} ${one.key} ${one.url}`),
     ...(none ? [] : [`group enough ${quorum} ${names.join(' ')}`]),
     `quorum ${none ? 'none' : 'enough'}`,
   ];
 }
 
-/** A signer of somebody else says its key itself. */
-async function vkeyOf(
+/** Of the keys before, whose signatures stay good, and of the one in use. A signer of somebody else says them itself. */
+async function vkeysOf(
   { signer, keyFile, origin }: OwnTrust,
   onText: (text: string) => void,
-): Promise<string> {
+): Promise<readonly string[]> {
   const [program, ...args] = signer ?? [];
-  if (program === undefined)
-    return formatVkey(noteKey(origin, ED25519, await openKeyFile(keyFile)));
+  if (program === undefined) {
+    const vkey = formatVkey(noteKey(origin, ED25519, await openKeyFile(keyFile)));
+    return [...new Set([...(await retiredVkeys(keyFile)), vkey])];
+  }
   const running = await openSigner([program, ...args], onText);
   try {
-    return formatVkey(running.key);
+    return [...new Set([...running.retired, running.key].map(formatVkey))];
   } finally {
     await running.close();
   }

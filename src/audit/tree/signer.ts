@@ -1,19 +1,11 @@
 import { spawn } from 'node:child_process';
-import type { KeyObject } from 'node:crypto';
 import { createInterface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
 import { z } from 'zod';
 import { checkpointText } from './checkpoint.ts';
 import { Keeper } from './keeper.ts';
-import {
-  ED25519,
-  formatNote,
-  formatVkey,
-  noteKey,
-  parseVkey,
-  signText,
-  type NoteKey,
-} from './note.ts';
+import { ED25519, formatNote, formatVkey, noteKey, parseVkey, type NoteKey } from './note.ts';
+import type { SigningKey } from './signing-key.ts';
 
 // One JSON object a line, a question and its answer in turn: over pipes, so that the signer can be on another machine
 // or under another user (`ssh`, `sudo`) and needs no port.
@@ -24,7 +16,12 @@ const question = z.strictObject({
   proof: z.array(z.base64().length(44)).max(63),
 });
 type Question = z.infer<typeof question>;
-const hello = z.strictObject({ vkey: z.string(), size: z.int().min(0) });
+const hello = z.strictObject({
+  vkey: z.string(),
+  size: z.int().min(0),
+  /** Verifier keys that have signed before this one. */
+  retired: z.array(z.string()).optional(),
+});
 const answer = z.union([
   z.strictObject({ note: z.string() }),
   z.strictObject({ conflict: z.int().min(0) }),
@@ -32,7 +29,10 @@ const answer = z.union([
 ]);
 
 export type SignerParts = {
-  readonly key: KeyObject;
+  /** Asked for each signature, so that a key that was rotated is in use at once. */
+  readonly key: () => Promise<SigningKey>;
+  /** Verifier keys that have signed before. */
+  readonly retired?: readonly string[];
   readonly origin: string;
   /** Where the signer keeps what it has signed last; nobody else writes there. */
   readonly folder: string;
@@ -43,6 +43,7 @@ export type SignerParts = {
 /** The signer's own process: answers until its input ends. It signs nothing that does not continue what it signed before. */
 export async function runSigner({
   key,
+  retired,
   origin,
   folder,
   input,
@@ -50,7 +51,9 @@ export async function runSigner({
 }: SignerParts): Promise<void> {
   const keeper = new Keeper(folder);
   const say = (what: object): void => void output.write(`${JSON.stringify(what)}\n`);
-  say({ vkey: formatVkey(noteKey(origin, ED25519, key)), size: await keeper.size(origin) });
+  const own = noteKey(origin, ED25519, (await key()).key);
+  const past = retired && retired.length > 0 ? { retired } : {};
+  say({ vkey: formatVkey(own), size: await keeper.size(origin), ...past });
   for await (const line of createInterface({ input })) {
     try {
       say(await sign(question.parse(JSON.parse(line))));
@@ -63,13 +66,20 @@ export async function runSigner({
     const head = { origin, size, root: Buffer.from(root, 'base64') };
     const text = checkpointText(head);
     const hashes = proof.map((hash) => Buffer.from(hash, 'base64'));
+    // Looked for first: what cannot be signed must not be remembered as signed.
+    const now = await key();
     const kept = await keeper.advance({ ...head, old, proof: hashes }, () =>
-      formatNote({ text, signatures: [signText(text, origin, key)] }),
+      signed(text, origin, now),
     );
-    if (kept.kind === 'kept') return { note: kept.value };
+    if (kept.kind === 'kept') return { note: await kept.value };
     if (kept.kind === 'conflict') return { conflict: kept.size };
     return { refused: FORK };
   }
+}
+
+async function signed(text: string, origin: string, by: SigningKey): Promise<string> {
+  const { name, id } = noteKey(origin, ED25519, by.key);
+  return formatNote({ text, signatures: [{ name, id, bytes: await by.sign(Buffer.from(text)) }] });
 }
 
 const FORK = 'this tree does not continue the one that was signed before';
@@ -81,6 +91,8 @@ export class NotSigned extends Error {
 
 export type Signer = {
   readonly key: NoteKey;
+  /** The keys before it, the oldest first. */
+  readonly retired: readonly NoteKey[];
   /** The size of the last tree it has signed. */
   readonly size: number;
   /** Resolves with the signed note, or with the size it has signed in fact when that is not `old`. Rejects with NotSigned. */
@@ -120,6 +132,7 @@ export async function openSigner(
   let { size } = first;
   return {
     key: parseVkey(first.vkey),
+    retired: (first.retired ?? []).map(parseVkey),
     get size() {
       return size;
     },

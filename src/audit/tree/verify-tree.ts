@@ -2,7 +2,7 @@ import type { Database } from '../../store/database.ts';
 import { leafHash, parseLeaf } from '../chain.ts';
 import { parseCheckpoint, type Checkpoint } from './checkpoint.ts';
 import { Edge, type GrownTile } from './edge.ts';
-import { Malformed, parseNote } from './note.ts';
+import { hexId, Malformed, parseNote } from './note.ts';
 import { distrust, type Trust } from './trust.ts';
 
 export type TreeReport = {
@@ -34,7 +34,8 @@ const PAGE = 2_048;
 
 /**
  * Builds the tree anew from the records and compares it with the stored tiles and with every signed checkpoint. The
- * chains of the writers are `verifyLog`'s to check. With `trust`, the signatures of the newest checkpoint are checked.
+ * chains of the writers are `verifyLog`'s to check. With `trust`, the signatures of the newest checkpoint are checked, and that
+ * each key of the log is one of its keys, and none signs again after another has taken its place.
  */
 export async function verifyTree(
   db: Database,
@@ -56,7 +57,10 @@ export async function verifyTree(
   await walkAll(db, walker, problems, options.onProgress);
   if (problems.length === 0) walker.end(size);
   problems.push(...signed.flatMap(misstated));
-  if (options.trust) problems.push(...untrustedHead(newest, walker.size, options.trust));
+  if (options.trust) {
+    problems.push(...untrustedHead(newest, walker.size, options.trust));
+    problems.push(...untrustedKeys(signed, options.trust));
+  }
   return {
     size: walker.size,
     waiting,
@@ -128,6 +132,47 @@ export const notThose = (size: number, by: 'signed' | 'seen'): string =>
   by === 'signed'
     ? `the first ${size} records are not those that were signed: changed, removed or reordered`
     : `the first ${size} records are not those of the checkpoint that was seen: this log was rewritten, or is another view of it`;
+
+/** Of each key that has signed, the first checkpoint and the last. */
+function untrustedKeys(signed: readonly Signed[], trust: Trust): string[] {
+  const problems: string[] = [];
+  const runs = new Map<number, { first: Signed; last: Signed }>();
+  let current: number | undefined;
+  for (const head of signed) {
+    const id = signerOf(head.note);
+    if (id === undefined) continue;
+    const run = runs.get(id);
+    if (run && id !== current)
+      problems.push(
+        `the checkpoint of ${head.size} records is signed with the key ${hexId(id)}, after another had taken its place`,
+      );
+    if (run) run.last = head;
+    else runs.set(id, { first: head, last: head });
+    current = id;
+  }
+  for (const { first, last } of runs.values())
+    for (const { note, size } of first === last ? [first] : [first, last])
+      problems.push(...unknownKey(note, size, trust));
+  return problems;
+}
+
+/** Id of the log's own key on a note that `misstated` has read; undefined when it cannot be read. */
+function signerOf(text: string): number | undefined {
+  try {
+    const note = parseNote(text);
+    const { origin } = parseCheckpoint(note.text);
+    return note.signatures.find(({ name }) => name === origin)?.id;
+  } catch (error) {
+    if (error instanceof Malformed) return undefined;
+    throw error;
+  }
+}
+
+function unknownKey(text: string, size: string, trust: Trust): string[] {
+  // Only the newest must be witnessed: that vouches for all before it.
+  const [wrong] = untrusted(text, { ...trust, quorum: () => true });
+  return wrong === undefined ? [] : [`the checkpoint of ${size} records: ${wrong}`];
+}
 
 /** Builds the tree entry by entry. */
 class Walker {
