@@ -6,6 +6,7 @@ import type { Directory } from '#src/identity/person.ts';
 import type { Database } from '#src/store/database.ts';
 import type { Tracing } from '#src/telemetry/tracing.ts';
 import { startChatAnchors, type ChatAnchorParts } from './anchors.ts';
+import { startAlerts } from './alerts.ts';
 import { startInbox } from './inbox.ts';
 import type { BotLog } from './log.ts';
 import { startSlackApp } from './slack/app.ts';
@@ -69,12 +70,18 @@ export async function startBot(parts: BotParts): Promise<Bot> {
   const anchors = anchorsOf(parts, (channel, checkpoint) =>
     postCheckpoint(client, channel, checkpoint, publicUrl),
   );
+  const alerts = startAlerts({
+    ...parts,
+    client,
+    onError: (err) => log.warn({ err }, err.message),
+  });
   return {
     ...(app.address && { address: app.address }),
     problem: () => problems.text(),
     async close() {
       token.close();
       await anchors.close();
+      await alerts.close();
       await app.close();
       await inbox.close();
     },

@@ -2,8 +2,12 @@ import type { Command } from './command.ts';
 import { usageFailure } from './failure.ts';
 import type { Terminal } from './terminal.ts';
 import { anchorsCommand } from './audit/anchors.ts';
+import { eraseCommand } from './audit/erase.ts';
+import { holdCommand } from './audit/hold.ts';
 import { mirrorCommand } from './audit/mirror.ts';
 import { proofCommand } from './audit/proof.ts';
+import { retentionCommand } from './audit/retention.ts';
+import { searchCommand } from './audit/search.ts';
 import { signerCommand } from './audit/signer.ts';
 import { trustCommand } from './audit/trust.ts';
 import { verifyCommand } from './audit/verify.ts';
@@ -16,7 +20,11 @@ const ACTIONS: Readonly<Record<string, Command>> = {
   anchors: anchorsCommand,
   mirror: mirrorCommand,
   trust: trustCommand,
+  hold: holdCommand,
+  erase: eraseCommand,
+  retention: retentionCommand,
   witness: witnessCommand,
+  search: searchCommand,
   signer: signerCommand,
   writers: writersCommand,
 };

@@ -9,8 +9,8 @@ import { maySeeAllRecords } from '../api/rights.ts';
 import { parse } from '../api/route.ts';
 import { idParams } from '../api/schemas.ts';
 import { countRecords, findRecords } from '../api/searching.ts';
-import { addView, removeView, viewForm, viewsOf } from '../api/viewing.ts';
-import { recordsQuery, recordsSearch, type RecordsQuery } from './filters.ts';
+import { addView, readView, removeView, viewForm, viewsOf } from '../api/viewing.ts';
+import { href, recordsQuery, recordsSearch, type RecordsQuery } from './filters.ts';
 import type { Page } from './layout.ts';
 import { searchPage, viewsPage, type SearchView } from './pages/search.ts';
 import type { ConsoleParts } from './parts.ts';
@@ -40,6 +40,13 @@ export function searchPages(app: FastifyInstance, parts: ConsoleParts, page: Mak
   page('/views', async ({ person }, request, reply) =>
     viewsPage(await viewsOf(deps).list(person), person.email, render.formToken(request, reply)),
   );
+  app.get('/views/:id', async (request, reply) => {
+    const caller = await guard.signedIn(request);
+    if (!caller) return reply.redirect(`/sign-in?next=${encodeURIComponent(request.url)}`, 303);
+    const { id } = parse(idParams, request.params, 'path');
+    const { query } = await readView(deps, caller.person, id);
+    return reply.redirect(href('/records', { q: query }), 303);
+  });
   app.get('/records/export', async (request, reply) => {
     const caller = await guard.signedIn(request);
     if (!caller) return reply.redirect('/sign-in?next=%2Frecords', 303);

@@ -1,6 +1,6 @@
 import { FACETS, type Counts, type FacetName } from '#src/audit/search/counts.ts';
 import { href } from '../filters.ts';
-import { html, Html, type Part } from '../html.ts';
+import { html, type Html, type Part } from '../html.ts';
 import { kindName } from '../words.ts';
 
 const WIDTH = 1_000;
