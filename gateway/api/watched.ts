@@ -1,12 +1,17 @@
 import type { RecordingEvent, Recordings } from '#src/recording/port.ts';
 
+/** Whoever looked may not see it any more, or nobody can say whether they may. */
+export class NoLonger extends Error {
+  override name = 'NoLonger';
+}
+
 /** Who has lost the right sees nothing more, at the latest after this. */
 const LOOK_MS = 250;
 const IDLE_LOOK_MS = 2_000;
 
 /**
  * A recording as it comes, for somebody whose right to see it is asked for again and again: when `still` says no, or cannot
- * say, it ends. It ends too when the session does, and when the signal aborts.
+ * say, it throws `NoLonger`. It ends when the session does, and when the signal aborts.
  */
 export async function* watched(
   recordings: Pick<Recordings, 'follow'>,
@@ -25,10 +30,12 @@ export async function* watched(
   const timer = setInterval(() => void look(), IDLE_LOOK_MS);
   try {
     for await (const event of recordings.follow(session, AbortSignal.any([signal, over.signal]))) {
-      if (over.signal.aborted || signal.aborted) return;
-      if (Date.now() - asked > LOOK_MS && !(await look())) return;
+      if (signal.aborted) return;
+      if (over.signal.aborted || (Date.now() - asked > LOOK_MS && !(await look())))
+        throw new NoLonger();
       yield event;
     }
+    if (over.signal.aborted) throw new NoLonger();
   } finally {
     clearInterval(timer);
     over.abort();

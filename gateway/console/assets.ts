@@ -4,6 +4,8 @@ import path from 'node:path';
 import type { FastifyInstance } from 'fastify';
 
 const own = (name: string): string => path.join(import.meta.dirname, 'assets', name);
+const player = (name: string): string =>
+  path.join(import.meta.dirname, '../../node_modules/asciinema-player/dist/bundle', name);
 const JS = 'text/javascript; charset=utf-8';
 const CSS = 'text/css; charset=utf-8';
 
@@ -22,12 +24,15 @@ const FILES = {
   'session.js': load(own('session.js'), JS),
   'verify.css': load(own('verify.css'), CSS),
   'verify.js': load(own('verify.js'), JS),
+  'terminal.js': load(own('terminal.js'), JS),
+  'asciinema-player.min.js': load(player('asciinema-player.min.js'), JS),
+  'asciinema-player.css': load(player('asciinema-player.css'), CSS),
   'mark.svg': load(own('mark.svg'), 'image/svg+xml'),
 };
 type Name = keyof typeof FILES;
 /** Those that a page may ask for beside what every page has. */
-export type Script = 'session.js' | 'verify.js';
-export type Style = 'search.css' | 'session.css' | 'verify.css';
+export type Script = 'session.js' | 'terminal.js' | 'verify.js';
+export type Style = 'search.css' | 'session.css' | 'asciinema-player.css' | 'verify.css';
 
 /** The address changes with the content, so a browser may keep it for ever. */
 export const assetUrl = (name: Name): string => `/assets/${FILES[name].version}/${name}`;

@@ -7,7 +7,7 @@ import { openRecording } from '../api/recording.ts';
 import { parse } from '../api/route.ts';
 import { idParams } from '../api/schemas.ts';
 import { FEW_ROWS, readSessionFacts } from '../api/session-view.ts';
-import { watched } from '../api/watched.ts';
+import { NoLonger, watched } from '../api/watched.ts';
 import { BY_ITSELF, type Guard } from './guard.ts';
 import { visible } from './html.ts';
 import { shortened } from './words.ts';
@@ -94,12 +94,12 @@ async function send(
       if (!free)
         await new Promise((resolve) => void out.once('drain', resolve).once('close', resolve));
     }
-    // Who may not see it any more is told nothing; a page that connects anew is.
     if (over.signal.aborted) out.destroy();
     else out.end('event: over\ndata:\n\n');
   } catch (error) {
+    // The page connects anew, and is told that there is nothing for it.
     out.destroy();
-    throw error;
+    if (!(error instanceof NoLonger)) throw error;
   } finally {
     clearInterval(beat);
   }

@@ -4,7 +4,7 @@ import { assetUrl, type Script, type Style } from './assets.ts';
 import { html, type Html } from './html.ts';
 
 /** No inline script or style anywhere; the script may not make markup from text either. */
-export const CSP = [
+const POLICY = [
   "default-src 'none'",
   "script-src 'self'",
   "style-src 'self'",
@@ -15,7 +15,20 @@ export const CSP = [
   "frame-ancestors 'none'",
   "require-trusted-types-for 'script'",
   "trusted-types 'none'",
-].join('; ');
+];
+export const CSP = POLICY.join('; ');
+
+/**
+ * Of the page with the player of terminals: it draws with WebAssembly, and makes its own parts from markup, which the one
+ * policy of its script looks at.
+ */
+export const PLAYER_CSP = POLICY.map((each) =>
+  each === "script-src 'self'"
+    ? "script-src 'self' 'wasm-unsafe-eval'"
+    : each === "trusted-types 'none'"
+      ? 'trusted-types default'
+      : each,
+).join('; ');
 
 export type Frame = {
   readonly caller: { readonly person: Person } | undefined;
@@ -29,6 +42,8 @@ export type Page = {
   /** Modules of this page alone. */
   readonly scripts?: readonly Script[];
   readonly styles?: readonly Style[];
+  /** With the player of terminals, and what it needs. */
+  readonly player?: true;
   readonly body: Html;
 };
 
@@ -74,6 +89,7 @@ export function layout(frame: Frame, page: Page): string {
         ${page.styles?.map((name) => html`<link rel="stylesheet" href="${assetUrl(name)}" />`)}
         <link rel="icon" type="image/svg+xml" href="${assetUrl('mark.svg')}" />
         ${frame.caller && html`<script type="module" src="${assetUrl('live.js')}"></script>`}
+        ${page.player && html`<script defer src="${assetUrl('asciinema-player.min.js')}"></script>`}
         ${page.scripts?.map((name) => html`<script type="module" src="${assetUrl(name)}"></script>`)}
       </head>
       <body>

@@ -2,7 +2,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Person } from '#src/identity/person.ts';
 import type { Problem } from '../api/problem.ts';
 import type { Guard } from './guard.ts';
-import { CSP, layout, type Page } from './layout.ts';
+import { CSP, layout, PLAYER_CSP, type Page } from './layout.ts';
 import { errorPage } from './pages/error.ts';
 import type { SignIns } from './sign-ins.ts';
 
@@ -39,7 +39,7 @@ export function makeRender(guard: Guard, signIns: SignIns): Render {
       const formToken = render.formToken(request, reply);
       return reply
         .code(status)
-        .header('content-security-policy', CSP)
+        .header('content-security-policy', page.player ? PLAYER_CSP : CSP)
         .type('text/html; charset=utf-8')
         .send(layout({ caller, formToken }, page));
     },

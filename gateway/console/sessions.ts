@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import type { Caller } from '../api/authenticate.ts';
-import { Problem } from '../api/problem.ts';
+import { notFound, Problem } from '../api/problem.ts';
 import { maySeeAllRecords } from '../api/rights.ts';
 import { parse } from '../api/route.ts';
 import { idParams } from '../api/schemas.ts';
@@ -11,6 +11,7 @@ import { Follow } from './follow.ts';
 import type { Page } from './layout.ts';
 import { sessionPage } from './pages/session.ts';
 import { sessionsPage } from './pages/sessions.ts';
+import { terminalPage } from './pages/terminal.ts';
 import type { ConsoleParts } from './parts.ts';
 import { sessionQuery, sessionsFilter, sessionsQuery, timelineQuery } from './session-query.ts';
 
@@ -40,6 +41,14 @@ export function sessionRoutes(app: FastifyInstance, parts: ConsoleParts, page: M
     });
   });
   page('/sessions/:id', (caller, request, reply) => sessionView(parts, caller, { request, reply }));
+  page('/sessions/:id/terminal', async ({ person }, request) => {
+    const { id } = parse(idParams, request.params, 'path');
+    await readSessionFacts(deps, { person, via: 'console' }, id);
+    const info = await deps.recordings?.info(id);
+    if (!info || info.protocol === 'postgres') throw notFound('recording of a terminal');
+    // The look is recorded when the player fetches the recording.
+    return terminalPage(info);
+  });
   app.post('/sessions/:id/end', (request, reply) => endRoute(parts, request, reply));
   const follow = new Follow(deps, parts.guard);
   app.addHook('preClose', async () => follow.close());

@@ -77,11 +77,7 @@ export function fakeTimeline(records: readonly RecordView[]): Timeline {
 export function fakeRecordings(
   events: readonly RecordingEvent[],
   info: Partial<RecordingInfo> = {},
-  coming: AsyncIterable<RecordingEvent> = {
-    async *[Symbol.asyncIterator]() {
-      // Nothing comes.
-    },
-  },
+  coming?: (signal: AbortSignal) => AsyncIterable<RecordingEvent>,
 ): Pick<Recordings, 'info' | 'readRecording' | 'follow'> {
   // oxlint-disable-next-line require-await -- as the reader, which waits
   async function* stored(): AsyncGenerator<RecordingEvent> {
@@ -102,9 +98,9 @@ export function fakeRecordings(
         ...info,
       }),
     readRecording: () => stored(),
-    async *follow() {
+    async *follow(_session, signal) {
       yield* stored();
-      yield* coming;
+      if (coming) yield* coming(signal);
     },
   };
 }

@@ -118,7 +118,7 @@ function say(text) {
   if (state.textContent !== text) state.textContent = text;
 }
 
-function follow() {
+function followSession() {
   const source = new EventSource(list.dataset.follow);
   source.addEventListener('ready', () => say('Live: what happens is added here.'));
   source.addEventListener('message', (event) => show(JSON.parse(event.data)));
@@ -136,4 +136,4 @@ function follow() {
   addEventListener('pagehide', () => source.close());
 }
 
-if (list) follow();
+if (list) followSession();
