@@ -1,9 +1,8 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { before, test } from 'node:test';
-import type { Page } from 'playwright-core';
 import { makeRecord, makeRequest, makeWorld, people } from '../unit/api-fakes.ts';
-import { ask, skip, startConsole, type Console, shiftsOf } from './console-browser.ts';
+import { ask, looksGood, skip, startConsole, type Console } from './console-browser.ts';
 
 /** One of each page, with long words and every kind of note on them. */
 function furnish(gate: Console): readonly string[] {
@@ -85,20 +84,6 @@ before(async () => {
   gate = await startConsole(world);
   paths = furnish(gate);
 });
-
-async function looksGood(page: Page, path: string, width: number): Promise<void> {
-  assert.deepEqual(await shiftsOf(page), [], `moves while it loads: ${path}`);
-  const scroll = await ask<number>(page, 'document.documentElement.scrollWidth');
-  assert.ok(scroll <= width, `${path} is ${scroll} px wide`);
-  assert.deepEqual(await ask(page, 'probe.awkward()'), [], path);
-  assert.equal(await page.getByRole('main').count(), 1);
-  assert.equal(await page.getByRole('heading', { level: 1 }).count(), 1);
-  for (const colorScheme of ['light', 'dark'] as const) {
-    await page.emulateMedia({ colorScheme });
-    for (const question of ['faint', 'barriers'])
-      assert.deepEqual(await ask(page, `probe.${question}()`), [], `${colorScheme}: ${path}`);
-  }
-}
 
 for (const width of [360, 1440])
   test(
