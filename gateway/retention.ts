@@ -1,25 +1,31 @@
 import { resumeErasures } from '#src/audit/erasure/erase.ts';
+import { type Holds, openHolds } from '#src/audit/erasure/holds.ts';
 import type { EraseParts } from '#src/audit/erasure/job.ts';
 import { applyRetention } from '#src/audit/retention.ts';
 import type { RetentionRule } from '#src/config/config.ts';
 import { startTidy } from '#src/identity/tidy.ts';
+import type { ChunkStore } from '#src/recording/port.ts';
 import { type Database, openDatabase } from '#src/store/database.ts';
 import type { Core } from './core.ts';
 
 /** What removes what is over: rows that have expired, and what the rules of retention say. `opened` ends it. */
 export function openRetention(
-  core: Core & Pick<Parameters<typeof startTidy>[0], 'signIns'>,
+  core: Core &
+    Pick<Parameters<typeof startTidy>[0], 'signIns'> & {
+      readonly chunks: Pick<ChunkStore, 'remove'>;
+    },
   opened: AsyncDisposableStack,
 ): Retention {
-  const { reload, directory } = core;
+  const { reload, directory, chunks } = core;
   opened.defer(startTidy(core));
   const job = startRetention({
     ...core,
     rules: () => reload.config.retention ?? [],
     configured: () => directory.configured(),
-    removeChunks: () => Promise.resolve(),
+    removeChunks: (session) => chunks.remove(session),
   });
-  return opened.adopt(job, (running) => running.close());
+  opened.adopt(job, (running) => running.close());
+  return { ...job, legalHolds: openHolds(core.db, core.audit) };
 }
 
 type Parts = Pick<Core, 'db' | 'ownerUrl' | 'audit' | 'log' | 'onError'> & {

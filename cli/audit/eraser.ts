@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { ErasureRefused } from '#src/audit/erasure/plan.ts';
 import { HoldRefused } from '#src/audit/erasure/holds.ts';
+import { removesChunks } from '#src/audit/erasure/recordings.ts';
 import type { EraseParts } from '#src/audit/erasure/job.ts';
 import type { AuditLog } from '#src/audit/log.ts';
 import type { Config } from '#src/config/config.ts';
@@ -37,7 +38,8 @@ export async function withEraser<T>(
       try {
         await demandOwner(owner);
         const configured = [...peopleOf(config).keys()];
-        return await work({ owner, audit, configured, removeChunks: () => Promise.resolve() }, db);
+        const removeChunks = removesChunks(config.recordings?.folder);
+        return await work({ owner, audit, configured, removeChunks }, db);
       } finally {
         await owner.close();
       }

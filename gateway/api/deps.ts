@@ -2,6 +2,7 @@ import type { FastifyBaseLogger, FastifyInstance } from 'fastify';
 import type { Requests } from '#src/approval/port.ts';
 import type { AuditLog } from '#src/audit/log.ts';
 import type { Tree } from '#src/audit/tree/reader.ts';
+import type { Holds } from '#src/audit/erasure/holds.ts';
 import type { Records } from '#src/audit/reader.ts';
 import type { Search } from '#src/audit/search/search.ts';
 import type { Views } from '#src/audit/search/views.ts';
@@ -68,6 +69,8 @@ export type HttpDeps = {
   /** By the name of the provider that tells us of people; undefined: none does. */
   readonly scim?: ReadonlyMap<string, ScimService>;
   readonly audit: AuditLog;
+  /** What keeps records from being erased. */
+  readonly legalHolds?: Holds;
   /** The exact statement comes only for an approver who may reveal what it holds. */
   review(id: string, person: Person): Review | Promise<Review>;
   ready(): Promise<Readiness>;

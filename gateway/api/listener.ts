@@ -13,6 +13,7 @@ import type { HttpOptions } from './deps.ts';
 import { Failures } from './failures.ts';
 import { httpsFactory } from './listener/https.ts';
 import { grantRoutes } from './grants.ts';
+import { holdRoutes } from './holds.ts';
 import { healthRoutes } from './health.ts';
 import { registerLog } from './log.ts';
 import { metricsRoute } from './metrics.ts';
@@ -100,6 +101,7 @@ export async function buildHttp(options: HttpOptions, tls?: UsePem): Promise<Fas
     ...sessionRoutes(deps),
     recordingRoute(deps),
     ...tokenRoutes(deps),
+    ...(deps.legalHolds ? holdRoutes({ ...deps, legalHolds: deps.legalHolds }) : []),
   ];
   const description = openApi(routes, deps.publicUrl);
   app.get('/api/openapi.json', () => description);

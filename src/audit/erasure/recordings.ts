@@ -1,3 +1,4 @@
+import { storeInFolder } from '../../recording/chunk-store.ts';
 import type { Sql } from '../../store/database.ts';
 import { shareHolds } from './plan.ts';
 import type { EraseParts } from './job.ts';
@@ -28,6 +29,12 @@ export async function dueRecordings(
     values,
   );
   return rows.map(({ session }) => session);
+}
+
+/** Removes what a folder holds of a recording, where chunks are kept in one. */
+export function removesChunks(folder: string | undefined): EraseParts['removeChunks'] {
+  const chunks = folder === undefined ? undefined : storeInFolder(folder);
+  return async (session) => chunks?.remove(session);
 }
 
 /** Erases them: first the record, then key and chunks. How many. Killed, the next run goes on. */
