@@ -1,6 +1,7 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { generated } from '#src/config/reference.ts';
 import { kindTable } from './kind-table.ts';
+import { referenceTable } from './search-table.ts';
 
 // Writes what docs/ holds of the configuration's schema and of detectors; a test fails when that was forgotten.
 const docs = new URL('../docs/', import.meta.url);
@@ -13,4 +14,14 @@ const between = /(?<=<!-- kinds -->\n)[^]*?(?=<!-- \/kinds -->)/;
 await writeFile(
   masking,
   text.replace(between, () => `\n${kindTable()}\n\n`),
+);
+
+const searching = new URL('search.md', docs);
+const search = await readFile(searching, 'utf8');
+await writeFile(
+  searching,
+  search.replace(
+    /(?<=<!-- qualifiers -->\n)[^]*?(?=<!-- \/qualifiers -->)/,
+    () => `${referenceTable()}\n`,
+  ),
 );
