@@ -151,7 +151,7 @@ export function grantRoutes(deps: HttpDeps): readonly Route[] {
       path: '/grants/{id}',
       summary:
         'End a grant at once; of others needs the right to approve it, and decide, and a reason',
-      scope: 'connect',
+      scope: 'read',
       params: idParams,
       query: nothing,
       body: z.strictObject({ reason: reasonText.default('') }).optional(),

@@ -38,6 +38,10 @@ export function mayDecide(person: Person, request: Request): boolean {
   );
 }
 
+/** They broke the glass, and only their own fresh sign-in is missing. */
+export const mayTake = (person: Person, { kind, state, card }: Request): boolean =>
+  kind === 'break-glass' && state === 'pending' && card.person.email === person.email;
+
 /** Members of `dba`, `security` and `oncall` read every record; everybody else reads the records of their own acts. */
 export const maySeeAllRecords = (person: Person): boolean => inOneOf(person, READ_ALL_RECORDS);
 

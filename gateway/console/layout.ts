@@ -38,7 +38,7 @@ export type Frame = {
 
 export type Page = {
   readonly title: string;
-  readonly at?: 'inbox' | 'sessions' | 'records' | 'verify' | 'people' | 'account';
+  readonly at?: 'inbox' | 'access' | 'sessions' | 'records' | 'verify' | 'people' | 'account';
   /** Modules of this page alone. */
   readonly scripts?: readonly Script[];
   readonly styles?: readonly Style[];
@@ -60,7 +60,8 @@ function header({ caller, formToken }: Frame, at: Page['at']): Html {
   return html`<header class="top">
     <a class="brand" href="/">${mark()} Countersign</a>
     <nav aria-label="Main">
-      ${tab(at === 'inbox', '/', 'Inbox')} ${tab(at === 'sessions', '/sessions', 'Sessions')}
+      ${tab(at === 'inbox', '/', 'Inbox')} ${tab(at === 'access', '/access', 'Access')}
+      ${tab(at === 'sessions', '/sessions', 'Sessions')}
       ${tab(at === 'records', '/records', 'Records')} ${tab(at === 'verify', '/verify', 'Verify')}
       ${mayAdminister(caller.person) ? tab(at === 'people', '/people', 'People') : undefined}
     </nav>

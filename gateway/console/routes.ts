@@ -14,6 +14,7 @@ import {
   searchRecords,
 } from '../api/reading.ts';
 import { mayDecide } from '../api/rights.ts';
+import { durationText } from '../api/grants.ts';
 import { parse } from '../api/route.ts';
 import { idParams, reasonText } from '../api/schemas.ts';
 import { accountRoutes } from './account.ts';
@@ -40,6 +41,7 @@ import { requestPage } from './pages/request.ts';
 import type { ConsoleParts } from './parts.ts';
 import { verifyRoutes } from './verify.ts';
 import { samlRoutes } from './saml.ts';
+import { roleFormsOf, roleRoutes } from './roles.ts';
 import { searchPages } from './searching.ts';
 import { sessionRoutes } from './sessions.ts';
 import { sessionSignInRoutes } from './session-sign-in.ts';
@@ -57,6 +59,8 @@ const decisionForm = z.strictObject({
   version: z.coerce.number().int().min(1),
   decision: z.enum(['approve', 'approve-shape', 'deny']),
   reason: reasonText.default(''),
+  /** Of a role, where it is to be shorter. */
+  duration: z.string().max(20).default(''),
 });
 
 /** The web console: pages for who is signed in, one form that decides, and the stream that says what changed. */
@@ -122,6 +126,7 @@ export async function registerConsole(app: FastifyInstance, parts: ConsoleParts)
     return recordPage(await readRecord(deps, { person, via: 'console' }, id));
   });
   sessionRoutes(app, parts, page);
+  if (deps.access) roleRoutes(app, parts, deps.access, page);
   verifyRoutes(app, parts);
 
   app.post('/requests/:id/shape', (request, reply) => shapeRoute(parts, request, reply));
@@ -179,6 +184,7 @@ async function requestView(
     formToken,
     review,
     stepUp: await stepUpView(parts, caller, found),
+    role: await roleFormsOf(parts, caller, found),
     rules: deps.rules?.(),
     ...said,
   });
@@ -237,6 +243,8 @@ async function decisionRoute(
       via: 'console',
       ...(stepUp && { stepUp }),
       ...(form.decision === 'approve-shape' && { shape: true }),
+      ...(decision === 'approve' &&
+        form.duration.trim() !== '' && { durationMs: parse(durationText, form.duration, 'form') }),
     });
     return await reply.redirect(`/requests/${id}`, 303);
   } catch (error) {

@@ -5,7 +5,7 @@ import type { Oidc } from '#src/identity/oidc/oidc.ts';
 import type { Caller } from '../api/authenticate.ts';
 import { Problem } from '../api/problem.ts';
 import { readRequest } from '../api/reading.ts';
-import { mayDecide } from '../api/rights.ts';
+import { mayDecide, mayTake } from '../api/rights.ts';
 import { parse } from '../api/route.ts';
 import { idParams } from '../api/schemas.ts';
 import { startFlow } from './oidc.ts';
@@ -49,7 +49,8 @@ export function stepUpRoute(app: FastifyInstance, parts: ConsoleParts, oidc: Oid
     const caller = await parts.guard.signedIn(request);
     if (!caller) return reply.redirect(`/sign-in?next=/requests/${id}`, 303);
     const found = await readRequest(parts.deps, caller.person, id);
-    if (!mayDecide(caller.person, found)) return reply.redirect(`/requests/${id}`, 303);
+    if (!mayDecide(caller.person, found) && !mayTake(caller.person, found))
+      return reply.redirect(`/requests/${id}`, 303);
     const provider = await providerOf(parts, caller);
     if (provider === undefined)
       throw new Problem(

@@ -11,12 +11,13 @@ const WORK = `
 @id("run") permit (principal in Group::"engineering", action == Action::"execute", resource);
 @id("write") permit (principal in Role::"shop/writer", action in [Action::"write", Action::"delete", Action::"assign"], resource in Target::"shop");
 @id("visit") permit (principal in Role::"shop/visitor", action in [Action::"connect", Action::"read", Action::"reveal", Action::"filter"], resource in Target::"shop");
+@id("visitors-run") permit (principal in Role::"shop/visitor", action == Action::"execute", resource);
 @id("admin") permit (principal in Role::"shop/admin", action in [Action::"write", Action::"assign", Action::"administer"], resource in Target::"shop");
 `;
 const ASK = `
 @id("ask-writer") @duration("4h") permit (principal in Group::"engineering", action == Action::"request", resource == Role::"shop/writer");
 @id("writer-second") @hold("dba") @expires("1h") @reason("required") forbid (principal, action == Action::"request", resource == Role::"shop/writer");
-@id("ask-visitor") @ends("finish") permit (principal in Group::"oncall", action == Action::"request", resource == Role::"shop/visitor");
+@id("ask-visitor") @ends("finish") permit (principal == Person::"stranger@example.com", action == Action::"request", resource == Role::"shop/visitor");
 @id("ask-ticket") @ticket("OPS-[0-9]+") @start("approval") permit (principal in Group::"engineering", action == Action::"request", resource == Role::"shop/ticketed");
 @id("glass") @duration("1h") @review("security") permit (principal in Group::"engineering", action == Action::"break-glass", resource == Role::"shop/admin");
 `;
@@ -60,7 +61,7 @@ const end = (who: Who, id: string, reason = 'not needed any more') =>
 /** Nothing is left of what a test before has granted. */
 const clear = async (): Promise<void> => {
   const { body } = await send('security', 'GET', '/grants', undefined, 'decide');
-  for (const grant of body.grants) await end('security', grant.id);
+  for (const grant of body.grants) assert.equal((await end('security', grant.id)).status, 200);
   await gateway.storeSql.query(
     `update countersign.request set state = 'withdrawn' where state = 'pending'`,
   );
@@ -94,10 +95,10 @@ suite('asking', () => {
     assert.equal((await ask('engineer', 'writer', { reason: ' ' })).body.code, 'reason-required');
     assert.equal((await ask('engineer', 'writer', { kind: 'break-glass' })).status, 403);
     assert.equal((await ask('engineer', 'writer', { role: 'writer/../admin' })).status, 403);
-    const refused = (await gateway.records('request')).filter(
-      ({ json }) => json.body.event === 'not-permitted',
-    );
-    assert.ok(refused.length >= 5, 'each try is recorded');
+    await eventually('a record of each try', async () => {
+      const records = await gateway.records('request');
+      return records.filter(({ json }) => json.body.event === 'not-permitted').length >= 6;
+    });
     const { body } = await send('engineer', 'GET', '/access');
     assert.deepEqual(
       body.offers.map(({ role, kind, longestMs }: any) => [role, kind, longestMs]),
@@ -221,9 +222,7 @@ suite('a grant', () => {
       [grant.id],
     );
     // What was known of it before may be a second old.
-    await new Promise((resolve) =>
-      setTimeout(resolve, Date.parse(rows[0].ends_at) - Date.now() + 5),
-    );
+    await new Promise((resolve) => setTimeout(resolve, rows[0].ends_at.getTime() - Date.now() + 5));
     const after = await write(client).catch(() => 'gone');
     assert.notEqual(after, 'ran');
   });
@@ -235,20 +234,22 @@ suite('a grant', () => {
     assert.equal(await write(client), 'ran');
     await eventually('its start', async () => (await grantOf(grant.id)).startsAt);
     const other = await gateway.open('approver');
+    const said: string[] = [];
+    client.on('error', (error) => said.push(error.message));
     const slow = client.query('select pg_sleep(30)').then(
       () => 'ran',
-      (error: any) => error,
+      (error: any) => error.code,
     );
     await eventually('the sleep', async () =>
       (await gateway.ranOnTarget()).some((text) => text.includes('pg_sleep(30)')),
     );
     const ended = await end('security', grant.id, 'incident 7');
     assert.equal(ended.status, 200, JSON.stringify(ended.body));
-    const error = await slow;
-    assert.equal(error.code, '57P01');
-    assert.match(
-      error.message,
-      /grant of the role writer has ended.*security@example.com: incident 7/,
+    assert.equal(await slow, '57014', 'cancelled');
+    await eventually('why', () =>
+      said.some((text) =>
+        /grant of the role writer has ended.*security@example.com: incident 7/.test(text),
+      ),
     );
     assert.equal((await other.query('select 1 as n')).rows[0].n, 1, 'sessions of others go on');
     const again = await gateway.open();
@@ -259,23 +260,22 @@ suite('a grant', () => {
 
   test('where a rule says so, what runs may finish', async () => {
     await clear();
-    const asked = await ask('oncall', 'visitor');
+    await assert.rejects(gateway.open('stranger'));
+    const asked = await ask('stranger', 'visitor');
     assert.equal(asked.body.state, 'granted', JSON.stringify(asked.body));
-    const client = await gateway.open('oncall');
+    const client = await gateway.open('stranger');
     await eventually('its start', async () => (await grantOf(asked.body.grant.id)).startsAt);
-    const slow = client
-      .query('select count(*)::int as n from orders, generate_series(1, 1500000)')
-      .then(
-        (result: any) => result.rows.length,
-        (error: any) => error.message,
-      );
-    await eventually('the count', async () =>
-      (await gateway.ranOnTarget()).some((text) => text.includes('generate_series(1, 1500000)')),
+    const slow = client.query('select pg_sleep(2)').then(
+      () => 'ran',
+      (error: any) => error.message,
+    );
+    await eventually('the sleep', async () =>
+      (await gateway.ranOnTarget()).some((text) => text.includes('pg_sleep(2)')),
     );
     assert.equal((await end('security', asked.body.grant.id)).status, 200);
-    assert.equal(await slow, 1);
+    assert.equal(await slow, 'ran');
     await assert.rejects(client.query('select 1'));
-    await assert.rejects(gateway.open('oncall'), 'and nobody connects with it any more');
+    await assert.rejects(gateway.open('stranger'), 'and nobody connects with it any more');
   });
 
   test('does not outlive the rule or the group that allowed it', async () => {
@@ -323,29 +323,9 @@ suite('a grant', () => {
     }
     await clear();
     const grant = await granted();
-    const bare = await send(
-      'approver',
-      'DELETE',
-      `/grants/${grant.id}`,
-      { reason: 'x' },
-      'connect',
-    );
+    const bare = await send('approver', 'DELETE', `/grants/${grant.id}`, { reason: 'x' });
     assert.equal(bare.status, 403, 'a token that cannot decide ends nothing of others');
     assert.equal((await end('approver', grant.id, '')).body.code, 'reason-required');
-  });
-
-  test('ends with its person, and with all that they have', async () => {
-    await clear();
-    const grant = await granted();
-    const { status } = await send(
-      'security',
-      'POST',
-      '/people/engineer@example.com/end',
-      { reason: 'left' },
-      'decide',
-    );
-    if (status === 404) return; // There is no such door; the console has one, and both end everything the same way.
-    assert.equal((await grantOf(grant.id)).state, 'ended');
   });
 
   test('holds on every gateway, and ends on every gateway', async () => {
@@ -385,7 +365,7 @@ suite('break-glass', () => {
 
   test('is at once, loud, for ten different words, and off unless a rule lets them', async () => {
     await clear();
-    assert.equal((await glass('oncall', LONG)).status, 403);
+    assert.equal((await glass('stranger', LONG)).status, 403);
     assert.equal((await glass('engineer', 'it broke')).body.code, 'reason-required');
     assert.equal((await glass('engineer', 'now '.repeat(20))).body.code, 'reason-required');
     const start = new Date(Date.now() + 3_600_000).toISOString();
@@ -423,6 +403,15 @@ suite('break-glass', () => {
     assert.equal(done.body.reviewedBy, 'security@example.com');
     assert.equal((await review('security')).status, 409);
   });
+});
+
+test('it ends with its person, and with all that they have', async () => {
+  await clear();
+  const grant = await granted();
+  await gateway.api('security', '/people/engineer@example.com/end', { reason: 'left' });
+  const after = await grantOf(grant.id);
+  assert.equal(after.state, 'ended');
+  assert.match(after.endedWhy, /left/);
 });
 
 test('the log holds every step, and verifies', async () => {

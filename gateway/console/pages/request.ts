@@ -7,6 +7,7 @@ import { html, lookalikes, type Html } from '../html.ts';
 import { alert, type Page } from '../layout.ts';
 import type { StepUpView } from '../step-up.ts';
 import { rulesBanner } from './rules.ts';
+import { roleAsked, roleForms, type RoleForms } from './role.ts';
 import { sameFor, shapeTold, told } from './told.ts';
 import {
   approvers,
@@ -26,6 +27,8 @@ export type RequestView = {
   readonly review: Review | undefined;
   readonly stepUp: StepUpView;
   readonly rules?: RulesState | undefined;
+  /** Where a role is asked for. */
+  readonly role?: RoleForms | undefined;
   /** A refused decision: what was said, and the reason as it was typed. */
   readonly problem?: string;
   readonly typed?: string;
@@ -73,18 +76,20 @@ function facts({ request }: RequestView): Html {
     <dl class="facts">
       ${fact('Person', html`${card.person.name} <span class="soft">${card.person.email}</span>`)}
       ${fact('Groups', card.person.groups.join(', '))} ${fact('Agent', card.agent)}
-      ${fact('Target', html`${card.target} <span class="soft">database ${card.database}</span>`)}
+      ${fact('Target', html`${card.target} ${card.database === '' ? undefined : html`<span class="soft">database ${card.database}</span>`}`)}
       ${fact('Reason given', card.reason ?? 'none')}
-      ${fact('Held by', html`<code>${card.rules.join(', ')}</code>`)}
+      ${fact(card.message === '' && card.access ? 'Permitted by' : 'Held by', html`<code>${card.rules.join(', ')}</code>`)}
       ${fact('Because', card.message)} ${fact('From', `${card.client} ${card.application}`)}
       ${fact('Asked', when(request.createdAt))}
       ${fact(request.endedAt === undefined ? 'Ends' : 'Ended', when(request.endedAt ?? request.expiresAt))}
-      ${fact('Digest', html`<code>${card.digest}</code>`)}
+      ${card.digest === '' ? undefined : fact('Digest', html`<code>${card.digest}</code>`)}
       ${fact(
         'Records',
-        html`<a href="/records/${request.record}">the held statement</a>,
+        html`<a href="/records/${request.record}"
+            >${card.access ? 'what was asked' : 'the held statement'}</a
+          >,
           <a href="/records?q=${encodeURIComponent(`request:${request.id}`)}">all of this request</a
-          >, <a href="/sessions/${request.session}">its session</a>`,
+          >${request.session === undefined ? undefined : html`, <a href="/sessions/${request.session}">its session</a>`}`,
       )}
     </dl>
   </section>`;
@@ -99,7 +104,7 @@ function decisions({ request }: RequestView): Html {
           html`<li>
             <strong>${each.decision === 'approve' ? 'Approved' : 'Denied'}</strong> by
             ${each.person} for ${each.group}, ${when(each.at)}, in
-            ${each.via}${each.shape ? ', and the same again' : undefined}
+            ${each.via}${each.shape ? ', and the same again' : undefined}${each.durationMs === undefined ? undefined : `, for at most ${wholeDuration(each.durationMs)}`}
             ${each.reason === '' ? undefined : html`<q>${each.reason}</q>`}
           </li>`,
       )}
@@ -161,6 +166,20 @@ ${view.typed ?? ''}</textarea>
           </p>`
         : undefined
     }
+    ${
+      request.card.access && cannot === undefined
+        ? html`<label for="duration">For a shorter time</label>
+            <input
+              id="duration"
+              name="duration"
+              pattern="[0-9]+[mhd]"
+              aria-describedby="duration-help"
+            />
+            <p id="duration-help" class="help">
+              Empty: as long as they ask for. A number and m, h or d makes it shorter: 30m.
+            </p>`
+        : undefined
+    }
     <div class="buttons">
       ${
         cannot === undefined
@@ -193,7 +212,7 @@ function waiting(view: RequestView): Html {
   if (request.state !== 'pending') return html``;
   if (request.card.person.email === caller.person.email)
     return html`<p class="note">
-      You asked for this, so somebody else decides. Ctrl-C withdraws it.
+      ${view.role ? 'You asked for this.' : 'You asked for this, so somebody else decides. Ctrl-C withdraws it.'}
     </p>`;
   if (!mayDecide(caller.person, request)) return html``;
   return caller.scopes.includes('decide')
@@ -203,6 +222,15 @@ function waiting(view: RequestView): Html {
         <code>decide</code>.
       </p>`;
 }
+
+const ROLE_SAYS: Partial<Readonly<Record<RequestState, string>>> = {
+  pending: 'Nothing is given until it is decided.',
+  granted: 'What became of the grant stands beside.',
+  denied: 'Denied. Nothing was given.',
+  expired: 'Nobody decided in time. Nothing was given.',
+  withdrawn: 'Whoever asked took it back. Nothing was given.',
+  refused: 'The rules changed, and do not let it be given any more.',
+};
 
 const OPEN: ReadonlySet<RequestState> = new Set(['pending', 'approved', 'running']);
 
@@ -219,7 +247,10 @@ function panel(view: RequestView): Html {
     tabindex="-1"
   >
     <h2 id="state">${stateBadge(request.state)} ${pending ? timeLeft(request) : undefined}</h2>
-    <p>${state.says} ${pending ? `It needs ${approvers(request.requirement)}.` : undefined}</p>
+    <p>
+      ${view.role ? ROLE_SAYS[request.state] : state.says}
+      ${pending && request.requirement.groups.length > 0 ? `It needs ${approvers(request.requirement)}.` : undefined}
+    </p>
     ${
       pending && request.card.transactionOpenMs !== undefined
         ? html`<p class="note warn">
@@ -229,7 +260,7 @@ function panel(view: RequestView): Html {
         : undefined
     }
     ${outcome(view)} ${decisions(view)} ${shapeTold(request, revoking(view))} ${alert(view.problem)}
-    ${waiting(view)}
+    ${waiting(view)} ${view.role && roleForms(request, view.role, view.formToken)}
   </aside>`;
 }
 
@@ -241,7 +272,7 @@ export function requestPage(view: RequestView): Page {
       <h1 class="verb">${card.words[0] ?? 'runs a statement'}</h1>
       ${view.caller.scopes.includes('decide') && state === 'pending' ? rulesBanner(view.rules) : undefined}
       <div class="split">
-        <div>${statement(view)}</div>
+        <div>${view.role ? roleAsked(view.request) : statement(view)}</div>
         ${panel(view)}
         <div>${facts(view)}</div>
       </div>`,
