@@ -15,7 +15,7 @@ export function openRetention(
       readonly chunks: Pick<ChunkStore, 'remove'>;
     },
   opened: AsyncDisposableStack,
-): Retention {
+): Retention & { readonly legalHolds: Holds } {
   const { reload, directory, chunks } = core;
   opened.defer(startTidy(core));
   const job = startRetention({
