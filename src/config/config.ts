@@ -26,6 +26,8 @@ export type Config = {
   readonly chat: ChatConfig;
   /** Absent only where there is no file: records are chained then, and no tree is kept. */
   readonly audit?: AuditConfig;
+  /** Default: everything is kept. */
+  readonly retention?: readonly RetentionRule[];
   /** Where recordings are kept: `folder` (absolute), or the store. Default: the store. */
   readonly recordings?: { readonly folder?: string };
   readonly log: { readonly level: string };
@@ -58,13 +60,11 @@ export type AuditConfig = {
   readonly quorum: number;
   readonly anchors: readonly AnchorConfig[];
   readonly export: readonly ExportConfig[];
+  /** An erasure that one person asks for is confirmed by another. */
+  readonly confirmErasure?: boolean;
   readonly serve: boolean;
 };
 
-/** Somewhere that every record is sent to. */
-export type ExportConfig = { readonly name: string; readonly since: 'start' | 'now' } & (
-  | { readonly type: 'file'; readonly path: string }
-  | { readonly type: 'splunk'; readonly url: string; readonly token: Secret }
 /** How long something is kept. Of several rules that fit, the first counts. */
 export type RetentionRule = {
   /** A target, or with `*` for any part of its name; `*` also fits what belongs to no target. */
@@ -80,6 +80,10 @@ export type AnchorConfig = { readonly name: string; readonly everyMs: number } &
   | { readonly type: 'command'; readonly command: string }
 );
 
+/** Somewhere that every record is sent to. */
+export type ExportConfig = { readonly name: string; readonly since: 'start' | 'now' } & (
+  | { readonly type: 'file'; readonly path: string }
+  | { readonly type: 'splunk'; readonly url: string; readonly token: Secret }
   | {
       readonly type: 'otlp';
       readonly url: string;

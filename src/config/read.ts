@@ -20,10 +20,12 @@ import { personalTarget } from './personal.ts';
 import { buildRedis } from './queue.ts';
 import { fileSchema, type File } from './schema.ts';
 import { resolveSecret, secretOf, type Surroundings } from './secrets.ts';
-import { parseAddress, parseSize } from './units.ts';
+import { parseAddress, parseDays, parseSize } from './units.ts';
 import { parseYaml } from './yaml.ts';
 
 export type { ConfigProblem } from './node.ts';
+
+const DAY_MS = 86_400_000;
 
 /** Everything that is wrong with the configuration, so that one round of corrections is enough. */
 export class ConfigError extends Error {
@@ -131,6 +133,11 @@ async function build(
     identity: buildIdentity(file, around),
     chat: await buildChat(file.chat, secretAt),
     audit: buildAudit(file, around),
+    retention: file.retention.map(({ target, kind, keep }) => ({
+      target,
+      kind,
+      keepMs: sure(parseDays(keep)) * DAY_MS,
+    })),
     recordings: recordingsOf(file, base),
     log: file.log,
     ...telemetryOf(file, around.env),
@@ -151,18 +158,11 @@ function buildAudit({ audit }: File, around: Surroundings): AuditConfig {
     quorum: audit.quorum ?? Object.keys(witnesses).length,
     anchors: Object.entries(anchors).map(([name, one]) => buildAnchor(name, one, around)),
     export: Object.entries(audit.export).map(([name, one]) => buildSink(name, one, around)),
+    confirmErasure: audit.confirmErasure,
     serve,
   };
 }
 
-const plain = (url: string): string => url.replace(/\/+$/, '');
-
-function buildSink(
-  name: string,
-  sink: File['audit']['export'][string],
-  around: Surroundings,
-): ExportConfig {
-  const place = { name, since: sink.since };
 function buildAnchor(
   name: string,
   { git, branch, chat, command = '', every }: File['audit']['anchors'][string],
@@ -179,6 +179,14 @@ function buildAnchor(
     : { ...common, type: 'chat', channel: chat };
 }
 
+const plain = (url: string): string => url.replace(/\/+$/, '');
+
+function buildSink(
+  name: string,
+  sink: File['audit']['export'][string],
+  around: Surroundings,
+): ExportConfig {
+  const place = { name, since: sink.since };
   if (sink.type === 'file')
     return { ...place, type: 'file', path: resolve(around.base, sink.path) };
   if (sink.type === 'splunk')

@@ -191,6 +191,11 @@ export const audit = z
         },
       },
     ),
+    confirmErasure: key(
+      z.boolean().default(false),
+      'What one member of `security` asks to be erased, another one has to confirm.',
+      true,
+    ),
     serve: key(
       z.boolean().default(true),
       'The log is served to everybody who reaches the console, below `/log/`: it holds commitments, never what happened.',
