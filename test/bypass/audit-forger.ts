@@ -2,9 +2,11 @@ import { readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { canonical } from '#src/audit/canonical.ts';
 import { commitment, leafBytes, leafHash, parseLeaf } from '#src/audit/chain.ts';
+import { sign, type KeyObject } from 'node:crypto';
+import { headText } from '#src/audit/announcement.ts';
 import { checkpointText } from '#src/audit/tree/checkpoint.ts';
 import { Edge } from '#src/audit/tree/edge.ts';
-import { formatNote, signText } from '#src/audit/tree/note.ts';
+import { ED25519, formatNote, hexId, noteKey, signText } from '#src/audit/tree/note.ts';
 import { ORIGIN, type Scene } from './audit-scene.ts';
 
 /** A record as a forger sees it: what its leaf says, and what it commits to. */
@@ -143,4 +145,22 @@ export async function resign(scene: Scene, size: number): Promise<string> {
   const memory = { origin: ORIGIN, size, root: root.toString('base64') };
   await writeFile(join(scene.path('signed'), file), JSON.stringify(memory));
   return note;
+}
+
+/** Signs the end of each chain as its writer would, with a key that was stolen or made, in place of all signatures. */
+export async function signChains(scene: Scene, key: KeyObject): Promise<void> {
+  const { rows } = await scene.sql.query(
+    'select distinct on (writer) writer, seq::int, hash from record order by writer, seq desc',
+  );
+  await scene.sql.query('truncate record_signature');
+  for (const { writer, seq, hash } of rows)
+    await scene.sql.query(
+      'insert into record_signature (writer, seq, key, signature) values ($1, $2, $3, $4)',
+      [
+        writer,
+        seq,
+        hexId(noteKey(writer, ED25519, key).id),
+        sign(undefined, Buffer.from(headText(writer, { seq, hash })), key),
+      ],
+    );
 }

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, test } from 'node:test';
-import { cutTo, rechain, resign, retree, saying } from './audit-forger.ts';
+import { cutTo, rechain, resign, retree, saying, signChains } from './audit-forger.ts';
 import type { Said, Scene } from './audit-scene.ts';
 import { AuditWorld, IN, STEPS } from './audit-world.ts';
 
-describe('who owns the database and has the log’s key and its signer’s memory', () => {
+describe('who owns the database and has every key of the gateway’s machine, and its signer’s memory', () => {
   let world: AuditWorld;
   let scene: Scene;
   before(async () => {
@@ -23,6 +23,7 @@ describe('who owns the database and has the log’s key and its signer’s memor
       records.map((one, at) => (at === seq - 1 ? saying(one, 'select 2') : one)),
     );
     await retree(scene);
+    await signChains(scene, await scene.writerKey());
     await resign(scene, STEPS.signed);
   };
   test('rewrites what was witnessed: who believes the key alone sees nothing, who asks for the witness does, and it never cosigns', async () => {
@@ -40,11 +41,30 @@ describe('who owns the database and has the log’s key and its signer’s memor
 
   test('cuts off what was witnessed: the witness never cosigns', async () => {
     await cutTo(scene, 250);
+    await signChains(scene, await scene.writerKey());
     await resign(scene, 250);
     passes(await scene.verify('trust-key'));
     const errors = await scene.checkpoint({ witnessed: true });
     assert.match(errors.join('\n'), /it has cosigned a tree of 300, the store has 250/);
     fails(await scene.verify('trust'), /too few witnesses/);
+  });
+
+  test('has the log’s key without the writers’: a rewritten chain is named by its writer’s signature', async () => {
+    const { rows } = await scene.sql.query('select * from record_signature');
+    await rewrite(IN.signed);
+    await scene.sql.query('truncate record_signature');
+    for (const row of rows)
+      await scene.sql.query('insert into record_signature values ($1, $2, $3, $4, $5)', [
+        row.writer,
+        row.seq,
+        row.key,
+        row.signature,
+        row.at,
+      ]);
+    fails(
+      await scene.verify('trust-key'),
+      /east: record \d+: signature: its signature was not made/,
+    );
   });
 
   test('puts the cosigned checkpoint back over a rewritten tree: audit verify says which records are not those', async () => {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
+import { generateKeyPairSync } from 'node:crypto';
 import { after, before, beforeEach, describe, test } from 'node:test';
-import { cutTo, rechain, reroot, retree, saying, type Forged } from './audit-forger.ts';
+import { cutTo, rechain, reroot, retree, saying, signChains, type Forged } from './audit-forger.ts';
 import type { Scene } from './audit-scene.ts';
 import { AuditWorld, IN, STEPS, write } from './audit-world.ts';
 
@@ -40,9 +41,7 @@ describe('who owns the database, without the log’s key, and makes all that it 
   };
   const forge = async (seq: number, change: (record: Forged) => readonly Forged[]) => {
     await rechain(scene, 'east', at(seq, change));
-    await scene.sql.query(
-      `update record_body b set at = '2020-01-01T00:00:00Z' from record r where r.id = b.id and convert_from(r.leaf, 'UTF8') like '%"2020-01-01T%'`,
-    );
+    await movedBodies(scene);
     await retree(scene);
   };
 
@@ -63,26 +62,60 @@ describe('who owns the database, without the log’s key, and makes all that it 
     });
   }
 
-  const PROOF = `select note from tree_checkpoint where size = $1`;
-
   for (const [name, change] of Object.entries(WAYS))
-    test(`${name} that is signed, and removes the checkpoints over it: the signer refuses at its next turn`, async () => {
-      await forge(IN.signed, change);
-      await scene.sql.query('delete from tree_checkpoint where size > 300');
-      await isNotFound();
-      const errors = await scene.checkpoint({ witnessed: false });
-      assert.match(errors.join('\n'), /signer: .*does not continue/);
-      const { rows } = await scene.sql.query(PROOF, [STEPS.sequenced]);
-      assert.deepEqual(rows, []);
+    test(`${name}, and removes the checkpoints over it: its writer’s signature tells`, async () => {
+      for (const seq of [IN.signed, IN.sequenced, IN.durable]) {
+        await scene.reset();
+        await forge(seq, change);
+        await scene.sql.query('delete from tree_checkpoint where size > 300');
+        await isFound(
+          /east: record \d+: (signature: its signature was not made with the key|removed: there is a signature over it)/,
+        );
+      }
     });
 
-  test('cuts off what is signed, with its checkpoints: the signer refuses at its next turn', async () => {
+  test('rewrites, and removes the signatures too: after ten seconds what is not signed is named', async () => {
+    await rechain(scene, 'east', (records) =>
+      records.map((one, index) => (index < IN.signed - 1 ? one : hourAgo(one))),
+    );
+    await movedBodies(scene);
+    await retree(scene);
+    await scene.sql.query('delete from tree_checkpoint where size > 300');
+    await scene.sql.query(
+      `delete from record_signature where writer = 'east' and seq >= ${IN.signed}`,
+    );
+    await isFound(
+      /east: record \d+: unsigned: it and those up to 168 are not signed by their writer/,
+    );
+  });
+
+  test('rewrites, and signs with a key of their own: it is not the one that the writer has announced', async () => {
+    await forge(IN.signed, (record) => [saying(record, 'select 2')]);
+    await scene.sql.query('delete from tree_checkpoint where size > 300');
+    await signChains(scene, generateKeyPairSync('ed25519').privateKey);
+    await isFound(
+      /east: record 168: signature: it is signed with the key [\da-f]{8}, and [\da-f]{8} is the one/,
+    );
+  });
+
+  test('cuts off the end of every chain, with its checkpoints: signatures are left over', async () => {
     await cutTo(scene, STEPS.witnessed + 4);
     await scene.sql.query('delete from tree_checkpoint where size > 300');
+    await isFound(
+      /east: record 168: removed: there is a signature over it, and it is not there any more/,
+    );
+  });
+
+  test('cuts off the end of every chain, with checkpoints and signatures: the signer refuses at its next turn', async () => {
+    await cutTo(scene, STEPS.witnessed);
+    await scene.sql.query('delete from tree_checkpoint where size > 300');
+    await scene.sql.query(
+      'delete from record_signature s where not exists (select from record r where r.writer = s.writer and r.seq = s.seq)',
+    );
     await isNotFound();
     assert.match(
       (await scene.checkpoint({ witnessed: false })).join('\n'),
-      /a tree of 320 records was signed before, and the store has 304/,
+      /a tree of 320 records was signed before, and the store has 300/,
     );
   });
 
@@ -93,36 +126,64 @@ describe('who owns the database, without the log’s key, and makes all that it 
     );
   });
 
-  test('cuts off what is not signed yet: the next record of its writer does not follow', async () => {
+  test('cuts off what is in no tree yet, while its writer goes on: its next record does not follow', async () => {
     const log = await scene.writer('east');
     await cutTo(scene, STEPS.signed);
+    await scene.sql.query('truncate record_signature');
     await write(log, 1);
     await log.close();
-    await isFound(/east: record 168 .*removed: 7 records from 161 on are missing/);
+    await isFound(/east: record \d+ .*removed: \d records from 161 on are missing/);
   });
 
-  test('sets the store back to an old backup: the signer refuses at its next turn', async () => {
+  test('sets the store back to an old backup: the signer refuses at its next turn, and who kept a checkpoint knows', async () => {
     await scene.snapshot('backup');
     const log = await scene.writer('east');
     await write(log, 10);
     await log.close();
-    await scene.sequence();
+    const size = STEPS.durable + 2 + 12;
+    await scene.sequenceTo(size);
     assert.deepEqual(await scene.checkpoint({ witnessed: true }), []);
+    await scene.cli('audit', 'mirror', scene.path('newer'));
     await scene.restore('backup');
     await isNotFound();
     assert.match(
       (await scene.checkpoint({ witnessed: false })).join('\n'),
-      /a tree of 344 records was signed before, and the store has 330/,
+      new RegExp(`a tree of ${size} records was signed before, and the store has 330`),
+    );
+    const seen = await scene.cli(
+      'audit',
+      'verify',
+      '--trust',
+      scene.path('trust-key'),
+      '--seen',
+      scene.path('newer'),
+    );
+    assert.equal(seen.code, 1);
+    assert.match(
+      seen.lines.join('\n'),
+      new RegExp(`a tree of ${size} records was seen, and only 330 are there`),
     );
   });
 
-  test('makes the whole log anew, with the signer’s folder out of their reach: it is never signed', async () => {
+  test('makes the whole log anew: it is never signed', async () => {
     await rechain(scene, 'east', (records) => records.map((one) => saying(one, 'select 2')));
     await rechain(scene, 'west', (records) => records.map((one) => saying(one, 'select 2')));
     await retree(scene);
     await scene.sql.query('truncate tree_checkpoint cascade');
     await isFound(/the tree has no signed checkpoint/);
     assert.match((await scene.checkpoint({ witnessed: false })).join('\n'), /does not continue/);
-    await isFound(/the tree has no signed checkpoint/);
   });
 });
+
+const HOUR = 3_600_000;
+const hourAgo = (record: Forged): Forged => ({
+  ...record,
+  time: new Date(Date.parse(record.time) - HOUR).toISOString(),
+});
+
+/** The column of each body says the time of its leaf again. */
+async function movedBodies(scene: Scene): Promise<void> {
+  await scene.sql.query(
+    `update record_body b set at = (convert_from(r.leaf, 'UTF8')::jsonb ->> 'time')::timestamptz from record r where r.id = b.id`,
+  );
+}

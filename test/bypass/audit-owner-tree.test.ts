@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { generateKeyPairSync } from 'node:crypto';
-import { after, before, beforeEach, describe, test } from 'node:test';
+import { after, before, beforeEach, describe, mock, test } from 'node:test';
 import { checkpointText } from '#src/audit/tree/checkpoint.ts';
 import { formatNote, signText } from '#src/audit/tree/note.ts';
 import { ORIGIN, type Scene } from './audit-scene.ts';
-import { AuditWorld, STEPS } from './audit-world.ts';
+import { AuditWorld, STEPS, write } from './audit-world.ts';
 
 /** What they do to the tables of the tree alone, and by what `audit verify` names it. */
 const FOUND: Readonly<Record<string, readonly [sql: string, RegExp]>> = {
@@ -130,12 +130,32 @@ describe('who owns the database, without the log’s key, at the tables of the t
     );
     const mirrored = await scene.mirrored();
     assert.equal(mirrored.code, 1);
-    assert.match(mirrored.lines.join('\n'), /entry 3 is not the one that its tile says: changed/);
-    const proven = await scene.proof('east', 3);
+    assert.match(mirrored.lines.join('\n'), /entry \d+ is not the one that its tile says: changed/);
+    const { rows } = await scene.sql.query(
+      'select writer, seq::int from tree_entry where index = 2',
+    );
+    const proven = await scene.proof(rows[0].writer, rows[0].seq);
     assert.equal(proven.code, 1);
     assert.match(
       proven.lines.join('\n'),
       /the record is not entry \d+ of the 300 that were signed/,
+    );
+  });
+
+  test('keeps the newest records of a writer out of the tree: they are named when others have gone on for a minute', async (t) => {
+    t.after(() => mock.timers.reset());
+    await scene.sql.query(`update tree_writer set problem = 'gone' where writer = 'west'`);
+    mock.timers.enable({ apis: ['Date'], now: Date.now() + 120_000 });
+    const log = await scene.writer('east');
+    await write(log, 3);
+    await log.close();
+    mock.timers.reset();
+    await scene.sequenceTo(STEPS.sequenced + 8);
+    const { code, lines } = await scene.verify();
+    assert.equal(code, 1);
+    assert.match(
+      lines.join('\n'),
+      /west: record 166 and those after it are not in the tree, where records of others are that were written a minute later/,
     );
   });
 });

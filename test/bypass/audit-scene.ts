@@ -17,6 +17,7 @@ import {
 } from '#src/audit/tree/note.ts';
 import { startSequencer } from '#src/audit/tree/sequencer.ts';
 import { openSigner } from '#src/audit/tree/signer.ts';
+import { openKeys } from '#src/audit/tree/signing-key.ts';
 import { Witness } from '#src/audit/tree/witness.ts';
 import { openAuditLog, type OpenAuditLog } from '#src/audit/writer.ts';
 import { openDatabase, type Database } from '#src/store/database.ts';
@@ -150,9 +151,11 @@ export class Scene implements AsyncDisposable {
     );
   }
 
-  writer(name: string): Promise<OpenAuditLog> {
+  /** A gateway's writer, which signs with the key that this installation keeps. */
+  async writer(name: string): Promise<OpenAuditLog> {
+    const keys = await openKeys(this.path('writer.pem'), assert.fail);
     const options = { db: this.db, writer: name, epoch: 1, held: () => true };
-    return openAuditLog({ ...options, onError: assert.ifError });
+    return openAuditLog({ ...options, signing: { keys }, onError: assert.ifError });
   }
 
   /** Runs the sequencer until it has nothing to do, or for half a second; resolves with what it complained of. */
@@ -225,6 +228,11 @@ export class Scene implements AsyncDisposable {
   /** The key of the log, as whoever has stolen the file has it. */
   async logKey() {
     return openKeyFile(this.path('signer.pem'));
+  }
+
+  /** The key that the writers of this installation sign with, as a thief of the file has it. */
+  async writerKey() {
+    return openKeyFile(this.path('writer.pem'));
   }
 
   async #startWitness(): Promise<{ witness: AskedWitness; close(): Promise<void> }> {

@@ -1,5 +1,5 @@
 import type { Database } from '../../store/database.ts';
-import { leafHash, parseLeaf } from '../chain.ts';
+import { leafHash, parseLeaf, readLeaf } from '../chain.ts';
 import { parseCheckpoint, type Checkpoint } from './checkpoint.ts';
 import { Edge, type GrownTile } from './edge.ts';
 import { hexId, Malformed, parseNote } from './note.ts';
@@ -31,6 +31,8 @@ type Signed = {
 };
 
 const PAGE = 2_048;
+const RECENT = 100;
+const WITHHELD_MS = 60_000;
 
 /**
  * Builds the tree anew from the records and compares it with the stored tiles and with every signed checkpoint. The
@@ -56,6 +58,7 @@ export async function verifyTree(
   const walker = new Walker(headsOf(signed, options.seen ?? []), problems);
   await walkAll(db, walker, problems, options.onProgress);
   if (problems.length === 0) walker.end(size);
+  problems.push(...(waiting > 0 ? await withheld(db) : []));
   problems.push(...signed.flatMap(misstated));
   if (options.trust) {
     problems.push(...untrustedHead(newest, walker.size, options.trust));
@@ -96,6 +99,31 @@ async function walkAll(
     if (rows.length < PAGE || problems.length > 0) return;
   }
 }
+
+/** Records that wait although the sequencer has placed others since; by the times in the leaves, as writers said them. */
+async function withheld(db: Database): Promise<readonly string[]> {
+  const [recent, first] = await Promise.all([
+    db.pool.query<{ leaf: Buffer }>(
+      `select leaf from (select writer, seq from countersign.tree_entry order by index desc limit ${RECENT}) e
+       join countersign.record using (writer, seq)`,
+    ),
+    db.pool.query<{ writer: string; seq: string; leaf: Buffer }>(
+      `select distinct on (writer) writer, seq, leaf from countersign.record r where not exists (
+         select from countersign.tree_entry e where e.writer = r.writer and e.seq = r.seq) order by writer, seq`,
+    ),
+  ]);
+  const times = recent.rows.map(({ leaf }) => timeOf(leaf)).filter((time) => !Number.isNaN(time));
+  const newest = Math.max(...times);
+  return first.rows
+    .filter(({ leaf }) => timeOf(leaf) < newest - WITHHELD_MS)
+    .map(
+      ({ writer, seq }) =>
+        `${writer}: record ${seq} and those after it are not in the tree, where records of others are that were written a minute later: withheld, or its chain is broken`,
+    );
+}
+
+/** Not a number for a leaf that cannot be read: of that the walk along its chain tells. */
+const timeOf = (leaf: Buffer): number => Date.parse(readLeaf(leaf)?.time ?? '');
 
 /** Size and root of a checkpoint repeat what its note says, and the note is what was signed. */
 function misstated({ size, root, note }: Signed): readonly string[] {
