@@ -28,6 +28,7 @@ import { Holds } from './gate/holds.ts';
 import { Analysers } from './postgres/analysers.ts';
 import { namesOfAll } from './postgres/columns.ts';
 import { openOidc } from './oidc.ts';
+import { openOwnRecordings } from './recordings.ts';
 import { Cancels } from './postgres/cancel.ts';
 import { TARGET_GONE } from './postgres/endings.ts';
 import { listenPostgres } from './postgres/listener.ts';
@@ -150,8 +151,9 @@ async function openGateway(
   opened.defer(() => embedded?.close());
   const people = openPeople({ ...core, identity });
   const vault = await openVault(config.dataDir);
+  const { recordings, chunks } = openOwnRecordings(core, vault, opened);
   const signIns = openSignIns({ db, audit, vault, sessions: identity.sessions });
-  const retention = openRetention({ ...core, signIns }, opened);
+  const retention = openRetention({ ...core, signIns, chunks }, opened);
   const oidc = await openOidc(core, { people, signIns, embedded }, opened);
   const analysers = opened.adopt(new Analysers(onError), (open) => open.close());
   const names = new NamesWatch({
@@ -198,6 +200,7 @@ async function openGateway(
     configured: () => directory.configured(),
     gateway: { gateway: lease.gateway, epoch: lease.epoch },
     cancels,
+    recordings,
     maskKey: createHmac('sha256', secret).update('mask').digest(),
   };
   const sessions = new Sessions(deps);
@@ -256,10 +259,11 @@ async function openGateway(
       requests,
       access: { ...requests, rules: core.roles },
       records: openRecords(db),
+      recordings,
       sessions: openSessionsList({ db, audit }),
       timeline: openTimeline(db),
       ...openLog(core, opened),
-      ...(config.audit && openSearching(core, undefined, opened)),
+      ...(config.audit && openSearching(core, recordings, opened)),
       tokens,
       directory,
       people,
