@@ -8,7 +8,7 @@ import { openAuditLog } from '#src/audit/writer.ts';
 import { eventually } from '../fakes/gateway.ts';
 import { rechain, retree, saying, signChains } from './audit-forger.ts';
 import type { Scene } from './audit-scene.ts';
-import { AuditWorld, IN, write } from './audit-world.ts';
+import { AuditWorld, IN } from './audit-world.ts';
 
 const ENTRY = { kind: 'statement', person: 'eve@example.com', body: { text: 'select 3' } } as const;
 
