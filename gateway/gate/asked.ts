@@ -4,7 +4,7 @@ import type { AuditLog } from '#src/audit/log.ts';
 import type { Subject } from '#src/identity/person.ts';
 import type { FreshSignIn } from '#src/policy/fresh.ts';
 import type { Context, Policy, TargetFacts } from '#src/policy/policy.ts';
-import type { Obligations } from '#src/policy/verdict.ts';
+import type { Obligations, Verdict } from '#src/policy/verdict.ts';
 import type { Look, Protocol, Refused } from '#src/statement/statement.ts';
 import type { Telemetry } from '#src/telemetry/telemetry.ts';
 import type { Permit } from './permit.ts';
@@ -90,6 +90,8 @@ export type Asked = {
   readonly onHeld: (notice: HeldNotice) => void;
   /** Tells the client that a fresh sign-in would show it more of a result that is about to come. */
   readonly onHidden?: (notice: HeldNotice) => void;
+  /** Hears the id of the statement and its verdict, once that is recorded; of a hold, when it begins to wait. */
+  readonly onJudged?: (statement: string, verdict: Verdict['kind']) => void;
 };
 
 export type HeldNotice = {

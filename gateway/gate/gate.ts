@@ -57,6 +57,7 @@ async function decide(
     : first;
   deps.telemetry.metrics.target(asked.session.target.name).verdicts[verdict.kind] += 1;
   if (verdict.kind === 'hold') {
+    asked.onJudged?.(statement, verdict.kind);
     const held = await shaped({ asked, statement, verdict, policy, subject, rows, span });
     return (await onShape(deps, held)) ?? hold(deps, held);
   }
@@ -71,6 +72,7 @@ async function decide(
       binds: { digest, verdict: verdict.kind },
     }),
   );
+  asked.onJudged?.(statement, verdict.kind);
   if (verdict.kind === 'deny') {
     const refusal = refusalOf(verdict, look.refused);
     return { kind: 'refuse', refusal: withSignIn(deps, asked, verdict, refusal) };

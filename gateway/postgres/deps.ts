@@ -1,10 +1,12 @@
 import type { Config, TargetConfig } from '#src/config/config.ts';
+import type { Recordings } from '#src/recording/port.ts';
 import type { Database } from '#src/store/database.ts';
 import type { GateDeps, SessionFacts } from '../gate/asked.ts';
 import type { Analyser } from './analyser.ts';
 import type { Cancels } from './cancel.ts';
 import type { Client } from './listener.ts';
 import type { TargetConnection } from './target.ts';
+import type { Transcript } from './transcript.ts';
 
 /** What sessions ask of the rest of the gateway. */
 export type SessionDeps = GateDeps & {
@@ -20,6 +22,7 @@ export type SessionDeps = GateDeps & {
   readonly log: { info(facts: object, message: string): void };
   readonly gateway: { readonly gateway: string; readonly epoch: number };
   readonly cancels: Cancels;
+  readonly recordings: Pick<Recordings, 'open'>;
   /** Key of hash masks. */
   readonly maskKey: Buffer;
 };
@@ -31,4 +34,6 @@ export type ConversationParts = {
   readonly facts: SessionFacts;
   readonly client: Client;
   readonly target: TargetConnection;
+  /** What the client is told goes there as well. */
+  readonly transcript: Transcript;
 };

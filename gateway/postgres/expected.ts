@@ -1,12 +1,16 @@
 import {
+  bodyOf,
   errorResponse,
   noticeResponse,
   parseRowDescription,
   ProtocolViolation,
+  ServerMessage as M,
   type ErrorFields,
   type Field,
   type TransactionStatus,
 } from './codec.ts';
+import type { Mode } from './codec/frame.ts';
+import type { Piece } from './masker.ts';
 import type { ResultPlan } from './plan.ts';
 import type { Run } from './recorder.ts';
 import { errorMessage } from './refusal.ts';
@@ -39,6 +43,8 @@ export type Expected = {
   readonly failed?: () => void;
   /** What our own Describe of the portal said. */
   readonly fields?: () => readonly Field[] | undefined;
+  /** What anybody's Describe said of it: for reading its rows, never for masking them. */
+  readonly told?: () => readonly Field[] | undefined;
 };
 
 /** What the conversation must know of the answers. */
@@ -82,6 +88,34 @@ export const ends = (head: Expected, type: number): boolean => owes(head.kind, t
 
 export const unasked = (what: string): ProtocolViolation =>
   new ProtocolViolation(`the target sent ${what}, which was not asked for`, '08P01', true);
+
+/** The body of the message that a piece holds; a view. */
+export const bodyIn = (piece: Piece): Buffer =>
+  bodyOf({ ...piece, type: 0, first: true, last: true });
+
+/** Rows that come now are the client's. */
+export const hasResult = (head: Expected | undefined): boolean =>
+  head !== undefined && head.quiet !== true && (head.kind === 'query' || head.kind === 'execute');
+
+/** How rows are handed out: those that nothing is done to are not looked at. */
+export function rowMode(head: Expected | undefined, plan: ResultPlan | undefined): Mode {
+  const plain = plan !== undefined && !plan.masks && plan.rowLimit === undefined;
+  if (plain && head?.quiet !== true) return 'streamed';
+  return head?.see ? 'whole' : 'batched';
+}
+
+/** Is it the COPY that was judged, when this message begins one? */
+export function isCopyOf(plan: ResultPlan | undefined, type: number): boolean {
+  if (type === M.CopyOutResponse) return plan?.part.copy === 'out';
+  if (type === M.CopyInResponse) return plan?.part.copy === 'in';
+  return type !== M.CopyBothResponse;
+}
+
+/** A target that waits for COPY data ignores the Sync that came before it; the client sends another one. */
+export function takeSync(queue: Expected[]): boolean {
+  const at = queue.findIndex(({ kind }) => kind === 'sync');
+  return at >= 0 && queue.splice(at, 1).length > 0;
+}
 
 /** Do deferred triggers and constraints speak when this is answered? `kind` is undefined when nothing is. */
 export function speaksLater(
@@ -138,7 +172,7 @@ const KEPT = ['S', 'V', 'C', 'P', 's', 't', 'n'] as const;
 const NAMES_NO_VALUE = /^(25|26|34|3B|40|42501|53|54|55|57)/;
 
 /** May the text go out as it is? What a function raised may say anything under any code; it comes with a context. */
-export const quotesNothing = (fields: ErrorFields): boolean =>
+const quotesNothing = (fields: ErrorFields): boolean =>
   NAMES_NO_VALUE.test(fields.get('C') ?? '') && !fields.has('W');
 
 /** An error or notice without its text, which may quote a value of a column that some rule hides. */
@@ -155,6 +189,17 @@ export function withheld(fields: ErrorFields, what: 'error' | 'notice'): Buffer 
     'The statement touches a table with masked columns, and the text may quote a value.',
   );
   return what === 'error' ? errorResponse(kept) : noticeResponse(kept);
+}
+
+/** What the client reads of an error: ours in its place, nothing, one without its text, or (undefined) the target's own. */
+export function insteadOf(
+  head: Expected | undefined,
+  fields: ErrorFields,
+  withholds: () => boolean,
+): Buffer | 'nothing' | undefined {
+  if (head?.instead) return head.instead;
+  if (head?.quiet && !head.loud) return 'nothing';
+  return !withholds() || quotesNothing(fields) ? undefined : withheld(fields, 'error');
 }
 
 /** The error that takes the place of the row after the last one that a rule allows. */

@@ -10,6 +10,7 @@ import {
   ProtocolViolation,
   ServerMessage,
   type Bind,
+  type Field,
 } from './codec.ts';
 import { meansOther, meantBy, stillMeans } from '#src/statement/sql/meaning.ts';
 import type { Judge } from './judge.ts';
@@ -147,7 +148,8 @@ export class Extended {
       run.failed('skipped');
       return run.end();
     }
-    const portal: Portal = { plans, run, generation, until, steps: 0 };
+    const { resultFormats } = bound;
+    const portal: Portal = { plans, run, generation, until, steps: 0, prepared, resultFormats };
     const taken = !this.#judge.names.portals.expect(bound.portal, portal);
     // Masking needs the types and formats of the result, and many drivers execute without Describe.
     const masked = plans.some((plan) => plan.masks);
@@ -173,9 +175,15 @@ export class Extended {
 
   #describe(body: Buffer, bytes: Buffer): void {
     const { kind, name } = parseNamed(body);
-    const plans = kind === 'P' ? this.#judge.names.portals.get(name)?.plans : undefined;
+    const { portals, prepared } = this.#judge.names;
+    const plans = kind === 'P' ? portals.get(name)?.plans : undefined;
+    const of = kind === 'P' ? portals.get(name) : prepared.get(name);
     this.#send(bytes);
-    this.#responses.expect({ kind: 'describe', ...(plans && { plans }) });
+    this.#responses.expect({
+      kind: 'describe',
+      ...(plans && { plans }),
+      ...(of && { see: telling(of) }),
+    });
   }
 
   #execute(body: Buffer, bytes: Buffer): void {
@@ -204,6 +212,7 @@ export class Extended {
       plans,
       run,
       fields: () => portal.fields,
+      told: () => toldOf(portal),
       ...limits,
     });
   }
@@ -267,6 +276,19 @@ function seeing(portal: Portal): (type: number, body: Buffer) => void {
   return (type, body) => {
     if (type === ServerMessage.RowDescription) portal.fields = parseRowDescription(body);
   };
+}
+
+/** Keeps what the client's own Describe said, to read rows by. */
+function telling(of: { told?: readonly Field[] }): (type: number, body: Buffer) => void {
+  return (type, body) => {
+    if (type === ServerMessage.RowDescription) of.told ??= parseRowDescription(body);
+  };
+}
+
+/** A prepared statement's description does not know the formats that its portal has. */
+function toldOf({ fields, told, prepared, resultFormats }: Portal): readonly Field[] | undefined {
+  if (fields ?? told) return fields ?? told;
+  return prepared.told?.map((field, i) => ({ ...field, format: formatOf(resultFormats, i) }));
 }
 
 const boundTooEarly: GateRefusal = {

@@ -107,6 +107,7 @@ export class Judge {
 
   /** What `text` would do, as the session stands now. Never rejects: what cannot be analysed is refused. */
   async analyse(text: string, types?: readonly number[], fresh = false): Promise<Analysis> {
+    if (!fresh) this.#parts.transcript.asked();
     const settings = this.#settings ?? (await this.#ask());
     // In a failed transaction the target tells nothing, and runs nothing but its end, which needs no names.
     if (!settings && this.#status !== 'E') return unresolved(text);
@@ -129,19 +130,20 @@ export class Judge {
     analysis: Analysis,
     sent: Sent & { readonly exact: string; readonly types?: readonly number[] },
   ): Promise<Admission> {
-    const { deps, facts } = this.#parts;
+    const { deps, facts, transcript } = this.#parts;
     const waiting = (this.#waiting = new Withdrawable());
     const settings = this.#settings;
     const moment = this.#moment(settings);
     // Before the gate asks for the rules: taken too early it refuses, taken too late it would let through.
     let { generation } = this;
     try {
+      const asked = this.#looks.at(analysis, sent, moment);
       const admitted = await admit(deps, {
         session: facts,
         get exact() {
           return sent.exact;
         },
-        look: this.#looks.at(analysis, sent, moment),
+        look: asked,
         lookAgain: async () => {
           const look = await this.#again(sent);
           ({ generation } = this);
@@ -160,9 +162,11 @@ export class Judge {
         },
         onHeld: (notice) => this.#held(notice),
         onHidden: (notice) => this.#hidden(notice),
+        onJudged: (statement, verdict) => transcript.judged(statement, asked.masked, verdict),
       });
       if (admitted.kind === 'refuse') return { ok: false, refusal: admitted.refusal };
       const { permit } = admitted;
+      transcript.permitted(permit.statement);
       const run = new Run(deps, facts, permit, admitted.request);
       if (waiting.why) {
         run.failed('57014');

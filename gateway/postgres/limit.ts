@@ -204,4 +204,6 @@ const ofCommit = (plans: readonly ResultPlan[]): ResultPlan => ({
   rowLimit: undefined,
   changeLimit: undefined,
   limitedBy: [],
+  recording: undefined,
+  hidden: undefined,
 });

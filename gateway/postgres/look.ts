@@ -42,6 +42,8 @@ type Shown = {
   readonly mask: (params?: Params) => Masked;
   /** Part by part: may the text of an error quote a value that some rule hides? */
   readonly withhold: readonly boolean[];
+  /** Part by part, column by column: does some rule hide what it comes from? */
+  readonly ruled: readonly (readonly boolean[])[];
   /** For the obligations that came last. */
   plans?: { readonly obligations: Obligations; readonly plans: readonly ResultPlan[] };
 };
@@ -86,7 +88,7 @@ export class Looks {
     const shown = this.#show(analysis);
     if (shown.plans?.obligations !== obligations) {
       const plans = analysis.parts.map((part, index) =>
-        planOf(part, obligations, shown.withhold[index] !== false),
+        planOf(part, obligations, shown.withhold[index] !== false, shown.ruled[index]),
       );
       shown.plans = { obligations, plans };
     }
@@ -117,6 +119,9 @@ export class Looks {
         meaning: bind([JSON.stringify(effects), analysis.definitions]),
         mask: analysis.masker(this.isRuled),
         withhold: analysis.parts.map((part) => part.touchesRuled(this.isRuled)),
+        ruled: effects.map(({ outputs = [] }) =>
+          outputs.map(({ sources }) => sources.some((column) => this.isRuled(column))),
+        ),
       };
       this.#shown.set(analysis, shown);
     }

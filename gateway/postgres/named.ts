@@ -10,6 +10,8 @@ export type Prepared = {
   readonly types: readonly number[];
   readonly sql: boolean;
   readonly meant: Meant;
+  /** What a Describe said of its result. */
+  told?: readonly Field[];
 };
 type Part = Analysis['parts'][number];
 
@@ -91,6 +93,10 @@ export type Portal = {
   steps: number | undefined;
   /** What our own Describe said, where rows are masked. */
   fields?: readonly Field[];
+  /** What the client's Describe said. */
+  told?: readonly Field[];
+  readonly prepared: Prepared;
+  readonly resultFormats: readonly number[];
 };
 
 /** The names of one session. On the server, portals and cursors share their names, and end with the transaction. */

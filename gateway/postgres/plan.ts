@@ -1,5 +1,5 @@
 import { stricterMask } from '#src/policy/combine.ts';
-import type { Mask, Obligations } from '#src/policy/verdict.ts';
+import type { Mask, Obligations, RecordingTerms } from '#src/policy/verdict.ts';
 import { type Output, resourceId } from '#src/statement/effect.ts';
 import type { Analysis } from '#src/statement/sql/analysis.ts';
 import type { Refused } from '#src/statement/statement.ts';
@@ -18,6 +18,9 @@ export type ResultPlan = {
   readonly changeLimit: number | undefined;
   /** The rules that set these limits. */
   readonly limitedBy: readonly string[];
+  readonly recording: RecordingTerms | undefined;
+  /** Columns that go out as they are, and that some rule hides from somebody who may read the recording. */
+  readonly hidden: readonly boolean[] | 'all' | undefined;
 };
 
 const NULL: Mask = { kind: 'null' };
@@ -34,7 +37,13 @@ export function maskOf(output: Output, masks: ReadonlyMap<string, Mask>): Mask |
   return strictest;
 }
 
-export function planOf(part: Part, obligations: Obligations, withhold: boolean): ResultPlan {
+/** `withhold` and `ruled` (column by column) say what of the result some rule hides from somebody. */
+export function planOf(
+  part: Part,
+  obligations: Obligations,
+  withhold: boolean,
+  ruled: readonly boolean[] = [],
+): ResultPlan {
   const { masks } = obligations;
   const columns =
     masks.size === 0 ? undefined : part.effect.outputs?.map((output) => maskOf(output, masks));
@@ -45,9 +54,26 @@ export function planOf(part: Part, obligations: Obligations, withhold: boolean):
     rowLimit: part.returnsRows || part.copy === 'out' ? obligations.rows : undefined,
     changeLimit: countOf(part) === 'counted' ? obligations.changes : undefined,
     limitedBy: obligations.limitedBy ?? none,
+    recording: obligations.recording,
+    hidden: hiddenOf(part, columns, withhold, ruled),
   };
 }
 const none: readonly string[] = [];
+
+/** What was computed out of sight, a plan with its conditions and a line of COPY cannot be taken apart by columns. */
+function hiddenOf(
+  part: Part,
+  masks: ResultPlan['masks'],
+  withhold: boolean,
+  ruled: readonly boolean[],
+): ResultPlan['hidden'] {
+  const { outputs, opaque } = part.effect;
+  const unseen = !outputs || opaque === true || part.class === 'explain';
+  if (withhold && unseen && (part.returnsRows || part.copy === 'out')) return 'all';
+  const hidden = ruled.map((is, i) => is && masks?.[i] === undefined);
+  if (!hidden.includes(true)) return undefined;
+  return part.copy === 'out' ? 'all' : hidden;
+}
 
 const QUERIES = new Set(['select', 'insert', 'update', 'delete', 'merge', 'fetch', 'lock']);
 

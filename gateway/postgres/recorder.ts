@@ -45,6 +45,11 @@ export class Run {
     this.#span = statement && tracing?.start('run', { target: session.target.name }, statement);
   }
 
+  /** Milliseconds since it was permitted to run. */
+  get tookMs(): number {
+    return this.#took();
+  }
+
   /** It has completed or failed, so that nothing more comes of it once its pipeline ends. */
   get answered(): boolean {
     return this.#tags.length > 0 || this.#code !== undefined;

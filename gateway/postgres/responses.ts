@@ -1,6 +1,5 @@
 import type { Duplex } from 'node:stream';
 import {
-  bodyOf,
   parseCommandComplete,
   parseError,
   parseReadyForQuery,
@@ -16,17 +15,24 @@ import {
   type Expected,
   overLimit,
   owes,
-  quotesNothing,
+  insteadOf,
   type ResponsesHooks,
   speaksLater,
   unasked,
   withheld,
+  bodyIn,
+  hasResult,
+  isCopyOf,
+  rowMode,
+  takeSync,
 } from './expected.ts';
 import type { Masking, Piece } from './masker.ts';
 import { isFollowed, type ResultPlan } from './plan.ts';
 import type { Run } from './recorder.ts';
 import { Rows } from './rows.ts';
+import { Runs } from './runs.ts';
 import { ToClient, whole } from './to-client.ts';
+import type { Transcript } from './transcript.ts';
 
 /** The way back: the target's bytes to the client, masked, each answer counted against what was asked. */
 export class Responses {
@@ -34,8 +40,9 @@ export class Responses {
   readonly #hooks: ResponsesHooks;
   readonly #rows: Rows;
   readonly #framer: StreamFramer;
+  readonly #transcript: Transcript;
   #queue: Expected[] = [];
-  #runs = new Set<Run>();
+  readonly #runs = new Runs();
   /** Which result of the head's plans comes now. */
   #result = 0;
   readonly #counts = new Counts();
@@ -48,14 +55,16 @@ export class Responses {
   #injected: Buffer[] = [];
   #pushing = false;
 
-  constructor(client: Duplex, hooks: ResponsesHooks, masking: Masking) {
+  constructor(client: Duplex, hooks: ResponsesHooks, masking: Masking, transcript: Transcript) {
+    this.#transcript = transcript;
     this.#client = new ToClient(client);
     this.#hooks = hooks;
     this.#rows = new Rows(masking, this.#counts, () => hooks.cancel());
     this.#framer = new StreamFramer(
       {
         message: (type, buffer, start, end) => this.#message(type, { buffer, start, end }),
-        run: (type, buffer, start, end) => this.#streamed(type, { buffer, start, end }),
+        run: (type, buffer, start, end, begun) =>
+          this.#streamed(type, { buffer, start, end }, begun),
       },
       'd',
     );
@@ -66,7 +75,7 @@ export class Responses {
   }
 
   expect(expected: Expected): void {
-    if (expected.run) this.#runs.add(expected.run);
+    this.#runs.add(expected.run);
     this.#queue.push(expected);
     if (this.#queue.length === 1) this.#begin();
   }
@@ -78,6 +87,7 @@ export class Responses {
 
   /** Bytes of our own, at the next border between messages. */
   inject(bytes: Buffer): void {
+    this.#transcript.told(bytes);
     if (this.#framer.inside) this.#injected.push(bytes);
     else {
       this.#client.put(whole(bytes));
@@ -104,8 +114,7 @@ export class Responses {
   /** The target is gone: what was running may have taken effect. */
   lost(): void {
     for (const expected of this.#queue.splice(0)) expected.failed?.();
-    for (const run of this.#runs) run.unknown();
-    this.#runs.clear();
+    this.#runs.lost();
   }
 
   get #plan(): ResultPlan | undefined {
@@ -131,12 +140,11 @@ export class Responses {
 
   #nextResult(): void {
     const plan = this.#plan;
-    this.#rows.begin(this.#queue[0], plan);
     const head = this.#queue[0];
-    const plain = plan !== undefined && !plan.masks && plan.rowLimit === undefined;
-    const unseen = head?.see ? 'whole' : 'batched';
-    this.#framer.take('D', plain && head?.quiet !== true ? 'streamed' : unseen);
-    this.#framer.take('d', plan === undefined || !isFollowed(plan) ? 'streamed' : 'whole');
+    this.#rows.begin(head, plan);
+    this.#transcript.begin(head?.run, hasResult(head) ? plan : undefined, head?.told?.());
+    this.#framer.take('D', rowMode(head, plan));
+    this.#framer.take('d', plan && isFollowed(plan) ? 'whole' : 'streamed');
   }
 
   #message(type: number, piece: Piece): void {
@@ -147,8 +155,7 @@ export class Responses {
       case M.NotificationResponse:
         return this.#pass(piece);
       case M.NoticeResponse:
-        if (!this.#withholds) return this.#pass(piece);
-        return this.#write(withheld(parseError(bodyOf(frame(piece))), 'notice'));
+        return this.#notice(piece);
       case M.ErrorResponse:
         return this.#error(piece);
       case M.ReadyForQuery:
@@ -158,12 +165,19 @@ export class Responses {
     }
   }
 
+  #notice(piece: Piece): void {
+    const fields = parseError(bodyIn(piece));
+    if (this.#withholds) return this.#write(withheld(fields, 'notice'));
+    this.#transcript.said('notice', fields);
+    this.#pass(piece);
+  }
+
   #answer(type: number, piece: Piece): void {
     const head = this.#queue[0];
     if (!head || !owes(head.kind, type)) throw unasked(`message ${String.fromCharCode(type)}`);
-    head.see?.(type, bodyOf(frame(piece)));
+    head.see?.(type, bodyIn(piece));
     if (type === M.DataRow) return this.#dataRows(head, piece);
-    if (type === M.CopyData) return this.#rows.copied(piece, (out) => this.#pass(out));
+    if (type === M.CopyData) return this.#rows.copied(piece, (out) => this.#data(out));
     if (type === M.CommandComplete || type === M.EmptyQueryResponse)
       return this.#completed(head, type, piece);
     this.#announced(head, type, piece);
@@ -183,39 +197,28 @@ export class Responses {
   #described(piece: Piece): void {
     const plan = this.#plan;
     if (!plan) return;
-    this.#rows.described(described(plan, bodyOf(frame(piece))));
+    const fields = described(plan, bodyIn(piece));
+    this.#rows.described(fields);
+    this.#transcript.described(fields);
   }
 
   #copying(type: number): void {
-    const copy = this.#plan?.part.copy;
-    const wrong =
-      (type === M.CopyOutResponse && copy !== 'out') ||
-      (type === M.CopyInResponse && copy !== 'in') ||
-      type === M.CopyBothResponse;
-    if (wrong) throw unasked('a COPY');
-    if (type === M.CopyInResponse) this.#swallowSync();
+    if (!isCopyOf(this.#plan, type)) throw unasked('a COPY');
+    if (type === M.CopyInResponse && takeSync(this.#queue)) this.#hooks.reopened();
     if (type === M.CopyOutResponse) this.#rows.copyBegins();
-  }
-
-  /** A target that waits for COPY data ignores the Sync that came before it; the client sends another one. */
-  #swallowSync(): void {
-    const at = this.#queue.findIndex((expected) => expected.kind === 'sync');
-    if (at < 0) return;
-    this.#queue.splice(at, 1);
-    this.#hooks.reopened();
   }
 
   /** As many as came at once. */
   #dataRows(head: Expected, piece: Piece): void {
     if (head.quiet) return;
     const out = this.#rows.dataRows(piece);
-    if (out) this.#pass(out);
+    if (out) this.#data(out);
   }
 
-  #streamed(type: number, piece: Piece): void {
+  #streamed(type: number, piece: Piece, begun: number): void {
     const head = this.#queue[0];
     if (!head || (type === M.CopyData && this.#plan?.part.copy !== 'out')) throw unasked('data');
-    this.#pass(piece);
+    this.#data(piece, begun);
   }
 
   #completed(head: Expected, type: number, piece: Piece): void {
@@ -245,22 +248,22 @@ export class Responses {
   /** The error to say in place of what is complete, when it went beyond a limit. */
   #counted(head: Expected, type: number, piece: Piece): Buffer | undefined {
     if (type !== M.CommandComplete) return undefined;
-    const { tag, rows } = parseCommandComplete(bodyOf(frame(piece)));
+    const { tag, rows } = parseCommandComplete(bodyIn(piece));
     head.run?.completed(tag, rows);
+    if (!this.#mute && !head.quiet) this.#transcript.completed(tag, rows);
     return this.#counts.completed(rows);
   }
 
   /** The client's CommandComplete: at once, later, or of what it asked for in place of our own. */
   #tell(head: Expected, piece: Piece): void {
-    const isLast = this.#result + 1 === head.plans?.length;
     if (head.answer) this.#write(head.answer);
-    else if (head.keepTag && isLast)
+    else if (head.keepTag && this.#result + 1 === head.plans?.length)
       head.keepTag(Buffer.from(piece.buffer.subarray(piece.start, piece.end)));
     else if (!head.quiet) this.#pass(piece);
   }
 
   #error(piece: Piece): void {
-    const fields = parseError(bodyOf(frame(piece)));
+    const fields = parseError(bodyIn(piece));
     const head = this.#queue[0];
     const limited = this.#counts.over;
     this.#tellError(piece, fields);
@@ -279,21 +282,18 @@ export class Responses {
     this.#hooks.failing();
   }
 
-  /** What the client reads of an error: ours in its place, or without its text, or as it came. */
   #tellError(piece: Piece, fields: ErrorFields): void {
-    const head = this.#queue[0];
-    const plan = this.#plan;
-    if (plan && this.#counts.over) return this.#write(overLimit(plan));
-    if (head?.instead) return this.#write(head.instead);
-    if (head?.quiet && !head.loud) return undefined;
-    if (!this.#withholds || quotesNothing(fields)) return this.#pass(piece);
-    return this.#write(withheld(fields, 'error'));
+    const over = this.#counts.over && this.#plan ? overLimit(this.#plan) : undefined;
+    const instead = over ?? insteadOf(this.#queue[0], fields, () => this.#withholds);
+    if (instead === 'nothing') return;
+    if (instead) return this.#write(instead);
+    this.#transcript.said('error', fields);
+    this.#pass(piece);
   }
 
   /** Outside an explicit transaction, one error undoes the whole pipeline up to it. */
   #rolledBack(code: string, all = this.#status === 'I'): void {
-    if (!all) return;
-    for (const run of this.#runs) run.failed(code);
+    if (all) this.#runs.failed(code);
   }
 
   #skipToSync(): void {
@@ -311,24 +311,16 @@ export class Responses {
   #ready(piece: Piece): void {
     const head = this.#queue[0];
     if (!head || !ends(head, M.ReadyForQuery)) throw unasked('ReadyForQuery');
-    this.#status = parseReadyForQuery(bodyOf(frame(piece)));
+    this.#status = parseReadyForQuery(bodyIn(piece));
     if (head.settle?.(this.#status, this.#mute)) return this.#shift(head);
     this.#mute = false;
     if (this.#status === 'I') this.#tainted = false;
     if (!head.quiet || head.readies) this.#pass(piece);
     // The client goes on while the outcome is written down.
     if (piece.end === piece.buffer.length) this.#client.flush();
-    this.#endRuns(head);
+    this.#runs.end(this.#status, head.run);
     this.#shift(head);
     this.#hooks.ready(this.#status);
-  }
-
-  #endRuns(head: Expected): void {
-    for (const run of this.#runs)
-      if (this.#status !== 'T' || run.answered || run === head.run) {
-        run.end();
-        this.#runs.delete(run);
-      }
   }
 
   #shift(head: Expected): void {
@@ -343,9 +335,15 @@ export class Responses {
     if (!this.#mute) this.#client.put(piece);
   }
 
+  /** Before it goes out: its bytes may be used again after that. */
+  #data(piece: Piece, begun?: number): void {
+    if (this.#mute) return;
+    this.#transcript.data(piece, begun);
+    this.#client.put(piece);
+  }
+
   #write(bytes: Buffer): void {
+    if (!this.#mute) this.#transcript.told(bytes);
     this.#pass(whole(bytes));
   }
 }
-
-const frame = (piece: Piece) => ({ ...piece, type: 0, first: true, last: true });

@@ -45,6 +45,7 @@ export class RuleBound implements Engine {
         broken: (error) => hooks.broken(error),
       },
       { key: deps.maskKey, tally: deps.telemetry.metrics.target(parts.facts.target.name) },
+      parts.transcript,
     );
     this.#judge = new Judge(parts, this.#responses);
     this.#judge.whenHeld(() => hooks.held());
@@ -83,12 +84,20 @@ export class RuleBound implements Engine {
       case M.CopyData:
       case M.CopyDone:
       case M.CopyFail:
-        if (!this.#extended.skipping) this.#parts.target.prepare(bytesOf(frame));
+        this.#copy(frame);
         if (frame.type !== M.CopyData) this.#limit.copied();
         return undefined;
       default:
         return this.#extended.handle(frame.type, bodyOf(frame), bytesOf(frame));
     }
+  }
+
+  #copy(frame: Frame): void {
+    if (this.#extended.skipping) return;
+    const { target, transcript } = this.#parts;
+    target.prepare(bytesOf(frame));
+    if (frame.type === M.CopyData) transcript.sent(bytesOf(frame));
+    else transcript.sentAll();
   }
 
   waits(frame: Frame): boolean {

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { TargetConfig } from '#src/config/config.ts';
+import type { SessionRecording } from '#src/recording/port.ts';
 import { endedTokens } from '#src/identity/tokens.ts';
 import { endSession, startSession } from '#src/store/sessions.ts';
 import type { SessionFacts } from '../gate/gate.ts';
@@ -16,6 +17,7 @@ import { roleOf, targetOf } from './personal.ts';
 import { RuleBound } from './rule-bound.ts';
 import { asksReplication, noReplication } from './settings.ts';
 import { openTarget, TargetUnavailable, type TargetConnection } from './target.ts';
+import { Transcript } from './transcript.ts';
 import { RESTRICTED, Unrestricted } from './unrestricted/engine.ts';
 
 type Open = {
@@ -73,6 +75,7 @@ export class Sessions {
     const tally = deps.telemetry.metrics.target(facts.target.name);
     tally.sessionsOpen += 1;
     let done: Promise<void> | undefined;
+    let recording: SessionRecording | undefined;
     try {
       if (!config) throw unknownTarget(client.target);
       const theirs = await targetOf(this.#deps, config, facts);
@@ -84,8 +87,10 @@ export class Sessions {
         target.destroy();
         throw error;
       });
+      recording = deps.recordings.open(recordedSession(facts));
+      const transcript = new Transcript(recording, config.record);
       const conversation = new Conversation(
-        { deps, config: theirs, facts, client, target },
+        { deps, config: theirs, facts, client, target, transcript },
         (parts, hooks) => (free ? new Unrestricted(parts, hooks) : new RuleBound(parts, hooks)),
       );
       const { greeted } = client;
@@ -103,6 +108,8 @@ export class Sessions {
     } finally {
       tally.sessionsOpen -= 1;
       deps.log.info(ids, 'a session has ended');
+      // Nobody waits for it, and its end is looked after where it was opened.
+      void recording?.close();
       end(deps, facts, this.#recorded.delete(facts.id));
     }
   }
@@ -248,6 +255,16 @@ async function begin(
     },
   );
 }
+
+const recordedSession = ({ id, person, agent, target, database, protocol }: SessionFacts) => ({
+  id,
+  person,
+  ...(agent !== undefined && { agent }),
+  target: target.name,
+  database,
+  protocol,
+  startedAt: new Date(),
+});
 
 function rowOf(facts: SessionFacts, agent: string | undefined) {
   return {

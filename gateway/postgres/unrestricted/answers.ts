@@ -5,14 +5,18 @@ import {
   parseCommandComplete,
   parseError,
   parseReadyForQuery,
+  parseRowDescription,
   ServerMessage as M,
   StreamFramer,
+  type Field,
   type TransactionStatus,
 } from '../codec.ts';
 import { Fifo } from '../codec/fifo.ts';
 import type { Piece } from '../masker.ts';
 import type { Run } from '../recorder.ts';
+import type { Recorded } from '../tape.ts';
 import { ToClient, whole } from '../to-client.ts';
+import type { Transcript } from '../transcript.ts';
 
 /** One message that the target reads, and what its answer says of whom. */
 export type Asked = {
@@ -34,6 +38,11 @@ export type Asked = {
   readonly instead?: Buffer;
   /** It has succeeded. */
   readonly done?: () => void;
+  /** Of a describe: hears what the result is made of. */
+  readonly hears?: (fields: readonly Field[]) => void;
+  /** What may be recorded of its results, and what they are made of as far as that was described. */
+  readonly recorded?: Recorded;
+  readonly told?: () => readonly Field[] | undefined;
 };
 
 export type AnswersHooks = {
@@ -68,6 +77,9 @@ export class Answers {
   readonly #client: ToClient;
   readonly #hooks: AnswersHooks;
   readonly #framer: StreamFramer;
+  readonly #transcript: Transcript;
+  /** Whose answer the transcript hears now. */
+  #heard: Asked | undefined;
   readonly #queue = new Fifo<Asked>();
   /** How many of the queue end by themselves. */
   #finals = 0;
@@ -84,13 +96,14 @@ export class Answers {
   #injected: Buffer[] = [];
   #pushing = false;
 
-  constructor(client: Duplex, hooks: AnswersHooks) {
+  constructor(client: Duplex, hooks: AnswersHooks, transcript: Transcript) {
+    this.#transcript = transcript;
     this.#client = new ToClient(client);
     this.#hooks = hooks;
     this.#framer = new StreamFramer(
       {
         message: (type, buffer, start, end) => this.#message(type, { buffer, start, end }),
-        run: (_type, buffer, start, end) => this.#client.put({ buffer, start, end }),
+        run: (_type, buffer, start, end, begun) => this.#data({ buffer, start, end }, begun),
       },
       // Rows, COPY data, and the result of a function call: of any size, and never looked into.
       'DdV',
@@ -147,6 +160,7 @@ export class Answers {
 
   /** Bytes of our own, at the next border between messages. */
   inject(bytes: Buffer): void {
+    this.#transcript.told(bytes);
     if (this.#framer.inside) this.#injected.push(bytes);
     else {
       this.#client.put(whole(bytes));
@@ -185,6 +199,20 @@ export class Answers {
     return this.#queue.first;
   }
 
+  #data(piece: Piece, begun: number): void {
+    this.#hear();
+    this.#transcript.data(piece, begun);
+    this.#client.put(piece);
+  }
+
+  /** What comes now is about what the target reads now. */
+  #hear(): void {
+    const head = this.#head;
+    if (head === this.#heard) return;
+    this.#heard = head;
+    this.#transcript.beginAs(head?.run, head?.recorded, head?.told?.());
+  }
+
   #message(type: number, piece: Piece): void {
     const kind = SIMPLE.get(type);
     if (kind !== undefined) this.#answered(kind);
@@ -201,8 +229,13 @@ export class Answers {
       case M.PortalSuspended:
         return this.#completed(undefined);
       case M.RowDescription:
+        this.#described(parseRowDescription(bodyOf(frame(piece))));
+        return this.#answered('describe');
       case M.NoData:
         return this.#answered('describe');
+      case M.NoticeResponse:
+        this.#hear();
+        return this.#transcript.said('notice', parseError(bodyOf(frame(piece))));
       case M.CopyInResponse:
       case M.CopyBothResponse:
         return this.#copying();
@@ -210,6 +243,13 @@ export class Answers {
         return this.#error(piece);
       default:
     }
+  }
+
+  #described(fields: readonly Field[]): void {
+    const head = this.#head;
+    if (head?.kind === 'describe') return head.hears?.(fields);
+    this.#hear();
+    this.#transcript.described(fields);
   }
 
   #answered(kind: Asked['kind']): void {
@@ -232,6 +272,10 @@ export class Answers {
     this.#explicit = CONTROL.get(tag) ?? this.#explicit;
     if (!head?.run) return;
     head.run.completed(tag, rows);
+    this.#hear();
+    this.#transcript.completed(tag, rows);
+    // The next result of the same string is another one.
+    this.#heard = undefined;
     // What an explicit transaction did is told as it was answered: a pipeline may be without end.
     if (this.#explicit && head.kind === 'execute') this.#end(head.run);
   }
@@ -256,8 +300,11 @@ export class Answers {
     this.#client.put(instead ? whole(instead) : piece);
     this.#copyIn = false;
     if (!head) return;
-    const code = parseError(bodyOf(frame(piece))).get('C') ?? 'XX000';
-    head.run?.failed(code);
+    const fields = parseError(bodyOf(frame(piece)));
+    this.#hear();
+    if (instead) this.#transcript.told(instead);
+    else this.#transcript.said('error', fields);
+    head.run?.failed(fields.get('C') ?? 'XX000');
     if (head.kind === 'query' || head.kind === 'call') return;
     // Outside an explicit transaction, one error undoes the whole pipeline up to it.
     if (!this.#explicit) for (const run of this.#runs) run.failed('rolled-back');

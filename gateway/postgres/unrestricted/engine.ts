@@ -13,6 +13,7 @@ import {
   ProtocolViolation,
   sync,
   type Frame,
+  type Field,
   type TransactionStatus,
 } from '../codec.ts';
 import type { ConversationParts } from '../deps.ts';
@@ -20,6 +21,7 @@ import type { Engine, EngineHooks } from '../engine.ts';
 import { Names } from '../named.ts';
 import { Run } from '../recorder.ts';
 import { refusalMessage } from '../refusal.ts';
+import type { Recorded } from '../tape.ts';
 import { Answers, type Asked } from './answers.ts';
 import { Lane } from './lane.ts';
 import {
@@ -39,7 +41,15 @@ const REMEMBERED = 4_096;
 /** What a permit is needed for. */
 type Effective = 'query' | 'call' | 'bind' | 'execute';
 /** A portal, from the moment on that it was asked for; without a run when it was refused. */
-type Portal = { run?: Run };
+type Portal = {
+  run?: Run;
+  recorded?: Recorded;
+  readonly prepared?: Described;
+  readonly formats?: readonly number[];
+  told?: readonly Field[];
+};
+/** A prepared statement, and what a Describe said of it. */
+type Described = Text & { told?: readonly Field[] };
 type Bound = { readonly portal: Portal; readonly done: () => void };
 
 /**
@@ -56,7 +66,7 @@ export class Unrestricted implements Engine {
   readonly #answers: Answers;
   readonly #analyser: Analyser;
   readonly #lane: Lane;
-  readonly #prepared = new Names<Text>();
+  readonly #prepared = new Names<Described>();
   readonly #portals = new Names<Portal>();
   readonly #seen = new TwoGenerations<string, Glance>(128);
   /** Definitions may have changed since the last ReadyForQuery. */
@@ -70,11 +80,15 @@ export class Unrestricted implements Engine {
     this.#hooks = hooks;
     this.#analyser = deps.analyser(config, facts.database);
     this.#lane = new Lane((error) => hooks.broken(error));
-    this.#answers = new Answers(client.socket, {
-      changed: (change) => this.#changed(change),
-      ready: (status) => this.#ready(status),
-      broken: (error) => hooks.broken(error),
-    });
+    this.#answers = new Answers(
+      client.socket,
+      {
+        changed: (change) => this.#changed(change),
+        ready: (status) => this.#ready(status),
+        broken: (error) => hooks.broken(error),
+      },
+      parts.transcript,
+    );
   }
 
   get outstanding(): boolean {
@@ -98,9 +112,11 @@ export class Unrestricted implements Engine {
     const bytes = bytesOf(frame);
     switch (frame.type) {
       case M.CopyData:
+        this.#parts.transcript.sent(bytes);
         return this.#send(bytes);
       case M.CopyDone:
       case M.CopyFail:
+        this.#parts.transcript.sentAll();
         return this.#send(bytes, { kind: 'copy-end' });
       default:
         if (this.#retired) return undefined;
@@ -145,7 +161,7 @@ export class Unrestricted implements Engine {
       case M.Close:
         return this.#close(body, bytes);
       case M.Describe:
-        return this.#send(bytes, { kind: 'describe' });
+        return this.#describe(body, bytes);
       case M.Sync:
         return this.#send(bytes, { kind: 'sync' });
       case M.Flush:
@@ -166,9 +182,14 @@ export class Unrestricted implements Engine {
   }
 
   #bind(body: Buffer, bytes: Buffer): Promise<void> | void {
-    const { said, portal: name } = bindSaid(body, (of) => this.#prepared.get(of));
+    let prepared: Described | undefined;
+    const {
+      said,
+      portal: name,
+      formats,
+    } = bindSaid(body, (of) => (prepared = this.#prepared.get(of)));
     const portals = this.#portals;
-    const portal: Portal = {};
+    const portal: Portal = { ...(prepared && { prepared }), ...(formats && { formats }) };
     const taken = name === undefined || !portals.expect(name, portal);
     const done = (): void => void (taken || portals.confirm(name, portal));
     return this.#record('bind', said, bytes, { portal, done });
@@ -183,8 +204,17 @@ export class Unrestricted implements Engine {
       // Its Bind was refused, and everything until Sync is skipped.
       if (!portal.run) return;
       this.#parts.target.execute(bytes);
-      this.#answers.expect({ kind: 'execute', run: portal.run });
+      const { run, recorded } = portal;
+      const told = () => toldOf(portal);
+      this.#answers.expect({ kind: 'execute', run, told, ...(recorded && { recorded }) });
     });
+  }
+
+  #describe(body: Buffer, bytes: Buffer): Promise<void> | void {
+    const named = readable(() => parseNamed(body));
+    const of = named && (named.kind === 'P' ? this.#portals : this.#prepared).get(named.name);
+    const hears = (fields: readonly Field[]): void => void (of && (of.told ??= fields));
+    return this.#send(bytes, { kind: 'describe', hears });
   }
 
   #close(body: Buffer, bytes: Buffer): Promise<void> | void {
@@ -206,16 +236,17 @@ export class Unrestricted implements Engine {
   /** What may have an effect: its record first, then its permit, then the message as it came. */
   #record(kind: Effective, said: Said, bytes: Buffer, bound?: Bound): Promise<void> | void {
     const { deps, facts } = this.#parts;
-    const { told, names, defines } = this.#tell(kind, said, bytes);
+    const { told, names, defines, recorded } = this.#tell(kind, said, bytes);
     const admission = admitUnrestricted(deps, facts, told).catch(deps.onFailure);
     return this.#lane.after(admission, bytes.length, (admitted) => {
       if (this.#retired) return;
       if (!admitted) return this.#unavailable(kind);
       if (admitted === 'restricted') return this.#retire();
+      this.#parts.transcript.judged(admitted.statement, told.text, 'allow');
       const run = this.#run(admitted, bytes);
-      if (bound) bound.portal.run = run;
+      if (bound) Object.assign(bound.portal, { run, recorded });
       this.#defined ||= defines;
-      this.#answers.expect({ kind, run, names, ...(bound && { done: bound.done }) });
+      this.#answers.expect({ kind, run, names, recorded, ...(bound && { done: bound.done }) });
     });
   }
 
@@ -223,15 +254,17 @@ export class Unrestricted implements Engine {
     kind: Effective,
     { sql, note = '', params = [] }: Said,
     bytes: Buffer,
-  ): Pick<Glance, 'names' | 'defines'> & { readonly told: Told } {
-    const { deps, facts } = this.#parts;
+  ): Pick<Glance, 'names' | 'defines'> & { readonly told: Told; readonly recorded: Recorded } {
+    const { deps, facts, config } = this.#parts;
     const hide = deps.policy().hides(facts.target);
     const inTransaction = this.#answers.status !== 'I';
     const unseen = { classes: [kind], words: [note], text: note, names: [], defines: true };
     const seen = sql === undefined ? unseen : this.#glance(sql, hide);
     const { classes, words, names, defines } = seen;
     const text = withParams(seen.text, params, hide);
-    return { told: { classes, words, text, bytes, inTransaction }, names, defines };
+    // Nothing was analysed, so it is not known which column a value comes from.
+    const recorded: Recorded = { limit: config.record, hidden: hide ? 'all' : undefined };
+    return { told: { classes, words, text, bytes, inTransaction }, names, defines, recorded };
   }
 
   /** Drivers send few texts many times. */
@@ -286,6 +319,13 @@ export class Unrestricted implements Engine {
     if (this.idle) this.#idle?.();
     this.#hooks.ready();
   }
+}
+
+/** A prepared statement's description does not know the formats that its portal has. */
+function toldOf({ told, prepared, formats = [] }: Portal): readonly Field[] | undefined {
+  if (told) return told;
+  const formatOf = (i: number): number => (formats.length === 1 ? formats[0] : formats[i]) ?? 0;
+  return prepared?.told?.map((field, i) => ({ ...field, format: formatOf(i) }));
 }
 
 /** Why a session ends whose person is not unrestricted any more. */

@@ -24,14 +24,14 @@ export type Text = Pick<Parse, 'text' | 'types'>;
 export function bindSaid(
   body: Buffer,
   prepared: (name: string) => Text | undefined,
-): { readonly said: Said; readonly portal?: string } {
+): { readonly said: Said; readonly portal?: string; readonly formats?: readonly number[] } {
   const bound = readable(() => parseBind(body));
   if (!bound) return { said: { note: '(a Bind that cannot be read)' } };
-  const { portal, statement } = bound;
+  const { portal, statement, resultFormats: formats } = bound;
   const known = prepared(statement);
   const params = paramsOf(bound, known?.types ?? []);
   const note = `(the prepared statement ${JSON.stringify(statement)})`;
-  return { said: { ...(known ? { sql: known.text } : { note }), params }, portal };
+  return { said: { ...(known ? { sql: known.text } : { note }), params }, portal, formats };
 }
 
 export function callSaid(body: Buffer): Said {
