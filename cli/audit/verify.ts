@@ -12,6 +12,7 @@ import { CONFIG_OPTION, openConfig } from '../installation.ts';
 import { withStore } from '../store.ts';
 import { renderTable } from '../table.ts';
 import { printable, type Terminal } from '../terminal.ts';
+import { verifyBundle } from './bundle.ts';
 import { readSeen } from './seen.ts';
 import { trustLines } from './trust.ts';
 
@@ -24,6 +25,11 @@ const OPTIONS = {
   },
   record: { type: 'string', value: 'ID', about: 'verify: only this record' },
   proof: { type: 'string', value: 'FILE', about: 'verify: a proof file, without the store' },
+  bundle: {
+    type: 'string',
+    value: 'FILE',
+    about: 'verify: an export with proofs (audit search --with-proofs), without the store',
+  },
   tiles: {
     type: 'string',
     value: 'DIR|URL',
@@ -48,6 +54,7 @@ export const verifyCommand: Command = {
   usage: [
     'audit verify [--trust FILE] [--writers FILE] [--record ID | --seen FILE|DIR|URL] [--config FILE]',
     'audit verify --proof FILE --trust FILE',
+    'audit verify --bundle FILE --trust FILE',
     'audit verify --tiles DIR|URL --trust FILE [--seen FILE|DIR|URL]',
   ],
   about:
@@ -71,13 +78,14 @@ type Asked = {
 async function verify(argv: readonly string[], terminal: Terminal): Promise<number> {
   const { values, positionals } = parse(argv, OPTIONS);
   if (positionals.length > 0) throw usageFailure(`what is ${positionals.join(' ')}?`, 'see --help');
-  const { proof, tiles, record } = values;
-  if ([proof, tiles, record].filter((one) => one !== undefined).length > 1)
-    throw usageFailure('--proof, --tiles and --record exclude each other');
+  const { proof, tiles, record, bundle } = values;
+  if ([proof, tiles, record, bundle].filter((one) => one !== undefined).length > 1)
+    throw usageFailure('--proof, --bundle, --tiles and --record exclude each other');
   if (values.seen && (proof ?? record) !== undefined)
     throw usageFailure('--seen is for the whole log, not for one record');
   try {
     if (proof !== undefined) return await proven(await readText(proof), values, terminal);
+    if (bundle !== undefined) return await bundled(bundle, values, terminal);
     if (tiles !== undefined) return await fromFiles(tiles, values, terminal);
     return await fromStore(values, record, terminal);
   } catch (error) {
@@ -109,6 +117,20 @@ async function seenBy({ seen = [] }: Asked, trust: Trust | undefined): Promise<C
 
 async function proven(text: string, asked: Asked, terminal: Terminal): Promise<number> {
   return showProof(verifyProof(text, await givenTrust(asked)), asked, terminal);
+}
+
+async function bundled(path: string, asked: Asked, terminal: Terminal): Promise<number> {
+  const report = await verifyBundle(path, await givenTrust(asked));
+  const ok = report.wrong === 0;
+  if (asked.json) terminal.out(JSON.stringify({ ok, ...report }, undefined, 2));
+  else {
+    for (const problem of report.problems) terminal.out(terminal.paint('red', printable(problem)));
+    const words = `${report.records} records, every one as it was signed`;
+    if (ok) terminal.out(terminal.paint('green', words));
+    else
+      terminal.out(`${report.records} records are as they were signed; ${report.wrong} problems`);
+  }
+  return ok ? EXIT.done : EXIT.failed;
 }
 
 function showProof(

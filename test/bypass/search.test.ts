@@ -120,7 +120,7 @@ describe('searching as somebody who may read only their own acts', () => {
     let cursor: string | undefined = '';
     let back = '';
     while (cursor !== undefined) {
-      const answer = (
+      const answer: { records: { id: string }[]; newer?: string; older?: string } = (
         await app.inject(
           get('security-read', `/records?limit=2${cursor === '' ? '' : `&cursor=${cursor}`}`),
         )
