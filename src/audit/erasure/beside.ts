@@ -48,6 +48,12 @@ const ofRecords = (records: string): readonly Step[] => {
       what: 'shapes',
       sql: counted(`delete from countersign.shape where request in (${requests})`),
     },
+    {
+      what: 'grants',
+      sql: counted(
+        `delete from countersign.access_grant where ended_at is not null and request in (${requests})`,
+      ),
+    },
     { what: 'cards', sql: eraseRequests(`r.record in (${records})`) },
     {
       what: 'found by searching',
@@ -108,10 +114,12 @@ const OF_PERSON: readonly Step[] = [
   },
   { what: 'grants', sql: counted('delete from countersign.access_grant where lower(person) = $1') },
   {
-    what: 'grants ended',
-    sql: counted(
-      'update countersign.access_grant set revoked_by = $2 where lower(revoked_by) = $1',
-    ),
+    what: 'grants of others',
+    sql: counted(`update countersign.access_grant set
+        revoked_by = case when lower(revoked_by) = $1 then $2 else revoked_by end,
+        reviewed_by = case when lower(reviewed_by) = $1 then $2 else reviewed_by end,
+        review = regexp_replace(review, $3, $2, 'gi'), ended_why = regexp_replace(ended_why, $3, $2, 'gi')
+      where lower(revoked_by) = $1 or lower(reviewed_by) = $1 or review ~* $3 or ended_why ~* $3`),
   },
   {
     what: 'certificates',

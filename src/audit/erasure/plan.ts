@@ -99,6 +99,9 @@ export async function demandGone(
        (select count(*) from countersign.token t where lower(person) = $1 and countersign.token_live(t.*))::int as "a live token",
        (select count(*) from countersign.sign_in where lower(person) = $1 and ended_at is null and ends_at > clock_timestamp())::int
          as "a live sign-in",
+       (select count(*) from countersign.access_grant where lower(person) = $1 and ended_at is null and revoked_at is null
+         and coalesce(ends_at, use_by, 'infinity') > clock_timestamp())::int
+         as "a live grant",
        (select count(*) from countersign.scim_user where lower(email) = $1 and active)::int as "an active user at a SCIM provider"`,
     [person],
   );
