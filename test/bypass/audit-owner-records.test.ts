@@ -78,6 +78,20 @@ const ATTACKS: Readonly<Record<string, Attack>> = {
     sql: (seq) => `update record_body set body = null where id = ${AT(seq)}`,
     finds: (seq) => new RegExp(`east: record ${seq} \\(.*\\): body: only one`),
   },
+  'takes salt and body away, as an erasure does, without the record of one': {
+    sql: (seq) => `update record_body set salt = null, body = null where id = ${AT(seq)}`,
+    finds: (seq) => new RegExp(`east: record ${seq} \\(.*\\): body: .*eras`),
+  },
+  'says that an erasure took it which never was': {
+    sql: (seq) =>
+      `update record_body set salt = null, body = null, erased_by = gen_random_uuid() where id = ${AT(seq)}`,
+    finds: () => /eras/,
+  },
+  'gives the body a second row': {
+    sql: (seq) =>
+      `insert into record_body (id, at, writer, epoch, kind, person, salt, body) select id, at + interval '1 second', writer, epoch, kind, 'eve@example.com', salt, body from record_body where id = ${AT(seq)}`,
+    finds: (seq) => new RegExp(`east: record (${seq}|${seq + 1}) \\(.*\\): (index|inserted)`),
+  },
   'puts a record of their own in between': {
     sql: (seq) =>
       `update record set seq = -seq - 1 where writer = 'east' and seq > ${seq}; update record set seq = -seq where writer = 'east' and seq < 0;

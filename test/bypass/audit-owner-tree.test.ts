@@ -158,4 +158,18 @@ describe('who owns the database, without the log’s key, at the tables of the t
       /west: record 166 and those after it are not in the tree, where records of others are that were written a minute later/,
     );
   });
+
+  test('keeps the sequencer from its work: statements go on, and audit verify says how many records wait', async () => {
+    await scene.sql.query(`select pg_advisory_lock(${0x7472_6565})`);
+    const log = await scene.writer('east');
+    await write(log, 3);
+    await log.close();
+    assert.deepEqual(await scene.sequence(), []);
+    await scene.sql.query(`select pg_advisory_unlock(${0x7472_6565})`);
+    assert.equal(await scene.size(), STEPS.sequenced);
+    assert.match(
+      (await scene.verify()).lines.join('\n'),
+      /330 records are in the tree, 11 not yet/,
+    );
+  });
 });
