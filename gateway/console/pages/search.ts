@@ -128,7 +128,6 @@ function results(view: SearchView): Html {
   const found = page?.found ?? [];
   return html`${counts && counts.total > 0 ? histogram(q, counts) : undefined}
     <div class="found">
-      ${counts && counts.total > 0 ? facetLists(q, counts) : undefined}
       <section aria-labelledby="found">
         <h2 id="found">
           ${first ? 'Newest first' : 'Further'}
@@ -158,6 +157,7 @@ function results(view: SearchView): Html {
               </p>`
         }
       </section>
+      ${counts && counts.total > 0 ? facetLists(q, counts) : undefined}
     </div>`;
 }
 
