@@ -23,6 +23,7 @@ const EXITS: Readonly<Record<string, 3 | 4>> = {
   'step-up-required': EXIT.refused,
   'must-review': EXIT.refused,
   'not-allowed': EXIT.refused,
+  'not-permitted': EXIT.refused,
   'already-decided': EXIT.ended,
   'has-ended': EXIT.ended,
   expired: EXIT.ended,
@@ -84,7 +85,7 @@ async function* linesOf({ body }: Response): AsyncGenerator<string> {
     for await (const chunk of body ?? []) {
       const lines = (rest + decoder.decode(chunk, { stream: true })).split('\n');
       rest = lines.pop() ?? '';
-      yield* lines;
+      yield* lines.filter((line) => line !== '');
     }
   } catch (cause) {
     throw new Failure('the answer broke off', { hint: 'what came before is complete', cause });

@@ -8,7 +8,7 @@ import { Problem } from './problem.ts';
 import { apiReader, recordLook, type Reader } from './reading.ts';
 import { noBody, parse, type Description, type Route } from './route.ts';
 import { idParams } from './schemas.ts';
-import { readSessionFacts } from './session-view.ts';
+import { readSessionFacts, type SessionFacts } from './session-view.ts';
 import { watched } from './watched.ts';
 
 const query = z.strictObject({
@@ -35,46 +35,69 @@ const description: Description = {
   problems: [404],
 };
 
-/** Throws a 404 when there is none that the reader may see. Each is a look, of one's own session too. */
+/** What is known of a recording that may not have begun yet. */
+export type Recorded = Pick<RecordingInfo, 'protocol' | 'person' | 'target' | 'startedAt'>;
+
+type OpenedRecording = {
+  readonly info: Recorded;
+  readonly recordings: NonNullable<HttpDeps['recordings']>;
+};
+
+/**
+ * Throws a 404 when there is none that the reader may see; with `live` a running session has one, though nothing of it may
+ * be there yet. Each is a look, of one's own session too.
+ */
 export async function openRecording(
-  deps: HttpDeps,
+  { recordings, ...deps }: HttpDeps,
   reader: Reader,
   id: string,
-  about: { readonly statement?: string | undefined; readonly live?: boolean } = {},
-): Promise<{
-  readonly info: RecordingInfo;
-  readonly recordings: NonNullable<HttpDeps['recordings']>;
-}> {
-  await readSessionFacts(deps, reader, id);
-  const info = await deps.recordings?.info(id);
-  if (!info || !deps.recordings)
+  {
+    statement,
+    live = false,
+  }: { readonly statement?: string | undefined; readonly live?: boolean } = {},
+): Promise<OpenedRecording> {
+  const session = await readSessionFacts(deps, reader, id);
+  const info = (await recordings?.info(id)) ?? (live ? awaited(session) : undefined);
+  if (!info || !recordings)
     throw new Problem(404, 'no-recording', 'Nothing was recorded of this session.');
-  const { statement, live } = about;
-  await recordLook(
-    deps,
-    reader,
-    {
-      looked: live ? 'live recording' : 'recording',
-      ...(statement !== undefined && { statement }),
-    },
-    { session: id },
-  );
-  return { info, recordings: deps.recordings };
+  const looked = live ? 'live recording' : 'recording';
+  const about = statement === undefined ? {} : { statement };
+  await recordLook(deps, reader, { looked, ...about }, { session: id });
+  return { info, recordings };
 }
+
+function awaited({ state, ...session }: SessionFacts): Recorded | undefined {
+  const { protocol, person = '', target = '', startedAt } = session;
+  if (state !== 'running' || protocol === undefined || startedAt === undefined) return undefined;
+  return { protocol, person, target, startedAt: new Date(startedAt) };
+}
+
+/** Whether whoever waits for a recording need not wait any more: it is there, or never comes. */
+export const recordingBegun = async (deps: HttpDeps, id: string): Promise<boolean> =>
+  (await deps.recordings?.info(id)) !== undefined ||
+  (await deps.sessions.get(id))?.state !== 'running';
+
+const isTerminal = ({ protocol }: Recorded): boolean => protocol !== 'postgres';
 
 /** Lines of the file that a recording is, outside of here. */
 export async function* linesOf(
-  info: RecordingInfo,
+  info: Recorded,
   events: AsyncIterable<RecordingEvent>,
   statement?: string,
 ): AsyncGenerator<string> {
-  const terminal = info.protocol === 'postgres' ? undefined : new Asciicast();
+  const terminal = isTerminal(info) ? new Asciicast() : undefined;
   if (terminal) yield terminal.header(info);
   for await (const event of events) {
     if (statement !== undefined && event.k !== 'gap' && statementOf(event) !== statement) continue;
     const lines = terminal ? terminal.lines(event) : `${JSON.stringify(event)}\n`;
     if (lines !== '') yield lines;
   }
+}
+
+/** An empty line first: the answer begins with it, and whoever follows knows that it does. */
+async function* atOnce(lines: AsyncIterable<string>): AsyncGenerator<string> {
+  yield '\n';
+  yield* lines;
 }
 
 /** Streams, so that neither a long recording nor one that goes on must be in memory. */
@@ -97,11 +120,16 @@ export function recordingRoute(deps: HttpDeps): Route {
           return true;
         };
         const events = follow
-          ? watched(recordings, id, still, gone.signal)
+          ? watched(recordings, id, { still, begun: () => recordingBegun(deps, id) }, gone.signal)
           : recordings.readRecording(id);
+        const lines = linesOf(info, events, statement);
         return reply
-          .type(info.protocol === 'postgres' ? SQL_TYPE : TERMINAL_TYPE)
-          .send(Readable.from(linesOf(info, events, statement), { objectMode: true }));
+          .type(isTerminal(info) ? TERMINAL_TYPE : SQL_TYPE)
+          .send(
+            Readable.from(follow && !isTerminal(info) ? atOnce(lines) : lines, {
+              objectMode: true,
+            }),
+          );
       });
     },
   };

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { RecordingEvent, Recordings } from '#src/recording/port.ts';
 
 /** Whoever looked may not see it any more, or nobody can say whether they may. */
@@ -8,6 +9,14 @@ export class NoLonger extends Error {
 /** Who has lost the right sees nothing more, at the latest after this. */
 const LOOK_MS = 250;
 const IDLE_LOOK_MS = 2_000;
+const BEGUN_MS = 500;
+
+type Questions = {
+  /** Whether whoever looks may still see it. */
+  readonly still: () => Promise<boolean>;
+  /** Whether there is something to follow: a session that has just begun has no recording yet. */
+  readonly begun: () => Promise<boolean>;
+};
 
 /**
  * A recording as it comes, for somebody whose right to see it is asked for again and again: when `still` says no, or cannot
@@ -16,7 +25,7 @@ const IDLE_LOOK_MS = 2_000;
 export async function* watched(
   recordings: Pick<Recordings, 'follow'>,
   session: string,
-  still: () => Promise<boolean>,
+  { still, begun }: Questions,
   signal: AbortSignal,
 ): AsyncGenerator<RecordingEvent> {
   const over = new AbortController();
@@ -29,6 +38,8 @@ export async function* watched(
   };
   const timer = setInterval(() => void look(), IDLE_LOOK_MS);
   try {
+    // oxlint-disable-next-line no-await-in-loop -- one look after another
+    while (!signal.aborted && !over.signal.aborted && !(await begun())) await sleep(BEGUN_MS);
     for await (const event of recordings.follow(session, AbortSignal.any([signal, over.signal]))) {
       if (signal.aborted) return;
       if (over.signal.aborted || (Date.now() - asked > LOOK_MS && !(await look())))

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import type { RecordingEvent } from '#src/recording/port.ts';
 import type { HttpDeps } from '../api/deps.ts';
 import { Problem } from '../api/problem.ts';
-import { openRecording } from '../api/recording.ts';
+import { openRecording, recordingBegun } from '../api/recording.ts';
 import { parse } from '../api/route.ts';
 import { idParams } from '../api/schemas.ts';
 import { FEW_ROWS, readSessionFacts } from '../api/session-view.ts';
@@ -53,11 +53,20 @@ export class Follow {
       return now !== undefined;
     };
     try {
-      await send(reply, watched(recordings, id, still, over.signal), {
-        skip: last > skip ? last : skip,
-        since: info.startedAt.getTime(),
-        over,
-      });
+      await send(
+        reply,
+        watched(
+          recordings,
+          id,
+          { still, begun: () => recordingBegun(this.#deps, id) },
+          over.signal,
+        ),
+        {
+          skip: last > skip ? last : skip,
+          since: info.startedAt.getTime(),
+          over,
+        },
+      );
     } finally {
       over.abort();
       this.#open.delete(over);

@@ -74,7 +74,7 @@ async function sessionView(
   return sessionPage({
     part,
     query,
-    live: running && !part.later && !narrowed && part.recording !== undefined,
+    live: running && !part.later && !narrowed && deps.recordings !== undefined,
     problem: said.problem,
     end: mayEnd
       ? {
