@@ -58,6 +58,12 @@ const others = (key: string, id: string | undefined): Html | undefined =>
     : html`<code>${id}</code>
         <a href="/records?q=${encodeURIComponent(`${key}:${id}`)}">its records</a>`;
 
+/** Of a statement, the place of the session at which it stands. */
+const sessionOf = (session: string, statement: string | undefined): string =>
+  statement === undefined
+    ? `/sessions/${session}`
+    : `/sessions/${session}?at=${statement}#s-${statement}`;
+
 export function recordPage(record: RecordView): Page {
   return {
     title: `Record: ${record.kind}`,
@@ -83,7 +89,9 @@ export function recordPage(record: RecordView): Page {
             'Session',
             record.session === undefined
               ? undefined
-              : html`<a href="/sessions/${record.session}"><code>${record.session}</code></a>`,
+              : html`<a href="${sessionOf(record.session, record.statement)}"
+                  ><code>${record.session}</code></a
+                >`,
           )}
           ${fact('Writer', html`${record.writer} <span class="soft">number ${record.seq}</span>`)}
           ${fact('Hash', html`<code>${record.hash}</code>`)}
