@@ -1,7 +1,7 @@
 import { migrateStore, openStore, type OpenStore } from '#gateway/parts.ts';
 import type { AuditLog } from '#src/audit/log.ts';
 import { ED25519, hexId, noteKey } from '#src/audit/tree/note.ts';
-import { openKeys } from '#src/audit/tree/signing-key.ts';
+import { openKeys } from '#src/audit/tree/keys.ts';
 import { openAuditLog } from '#src/audit/writer.ts';
 import { writerKey } from '#src/config/audit.ts';
 import type { Config } from '#src/config/config.ts';

@@ -8,7 +8,7 @@ import type { Failpoint } from '#src/audit/lane.ts';
 import { startHeartbeat, type Heartbeat } from '#src/audit/heartbeat.ts';
 import { recover, recoverLapsed } from '#src/audit/recovery.ts';
 import { SESSION_ENDED } from '#src/audit/sessions.ts';
-import { openKeys } from '#src/audit/tree/signing-key.ts';
+import { openKeys } from '#src/audit/tree/keys.ts';
 import { openAuditLog, type OpenAuditLog } from '#src/audit/writer.ts';
 import { writerKey } from '#src/config/audit.ts';
 import type { Config } from '#src/config/config.ts';

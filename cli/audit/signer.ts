@@ -6,7 +6,8 @@ import {
 } from '#src/audit/tree/key-file.ts';
 import { ED25519, formatVkey, noteKey } from '#src/audit/tree/note.ts';
 import { runSigner, type SignerParts } from '#src/audit/tree/signer.ts';
-import { openKeys, signingKey } from '#src/audit/tree/signing-key.ts';
+import { openKeys } from '#src/audit/tree/keys.ts';
+import { signingKey } from '#src/audit/tree/signing-key.ts';
 import { parse, type Command, type Options } from '../command.ts';
 import { EXIT, usageFailure } from '../failure.ts';
 import type { Terminal } from '../terminal.ts';

@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import type { Entry } from '#src/audit/log.ts';
 import { startSequencer } from '#src/audit/tree/sequencer.ts';
-import { openKeys } from '#src/audit/tree/signing-key.ts';
+import { openKeys } from '#src/audit/tree/keys.ts';
 import { openAuditLog, type OpenAuditLog } from '#src/audit/writer.ts';
 import { openDatabase } from '#src/store/database.ts';
 import { percentiles } from './pgbench.ts';

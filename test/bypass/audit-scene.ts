@@ -17,7 +17,7 @@ import {
 } from '#src/audit/tree/note.ts';
 import { startSequencer } from '#src/audit/tree/sequencer.ts';
 import { openSigner } from '#src/audit/tree/signer.ts';
-import { openKeys } from '#src/audit/tree/signing-key.ts';
+import { openKeys } from '#src/audit/tree/keys.ts';
 import { Witness } from '#src/audit/tree/witness.ts';
 import { openAuditLog, type OpenAuditLog } from '#src/audit/writer.ts';
 import { openDatabase, type Database } from '#src/store/database.ts';

@@ -12,7 +12,7 @@ import {
 } from '#src/audit/tree/key-file.ts';
 import { ED25519, formatVkey, noteKey } from '#src/audit/tree/note.ts';
 import { openSigner } from '#src/audit/tree/signer.ts';
-import { openKeys } from '#src/audit/tree/signing-key.ts';
+import { openKeys } from '#src/audit/tree/keys.ts';
 import { parseTrust, type Trust } from '#src/audit/tree/trust.ts';
 import { verifyTree } from '#src/audit/tree/verify-tree.ts';
 import { openAuditLog } from '#src/audit/writer.ts';

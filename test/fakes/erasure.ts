@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import type pg from 'pg';
 import type { EraseParts } from '#src/audit/erasure/job.ts';
 import { openAuditLog } from '#src/audit/writer.ts';
-import { openKeys } from '#src/audit/tree/signing-key.ts';
+import { openKeys } from '#src/audit/tree/keys.ts';
 import { openDatabase } from '#src/store/database.ts';
 
 export type Eraser = EraseParts & {

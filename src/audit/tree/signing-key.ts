@@ -1,6 +1,4 @@
 import { createPublicKey, sign, type KeyObject } from 'node:crypto';
-import { openKeyFile, retiredKeys } from './key-file.ts';
-import { openKeyProgram } from './key-program.ts';
 
 /** A private Ed25519 key, wherever it is kept. */
 export type SigningKey = {
@@ -24,16 +22,3 @@ export const signingKey = (key: KeyObject): SigningKey => ({
       sign(undefined, message, key, (error, made) => (error ? reject(error) : resolve(made)));
     }),
 });
-
-/** From a file, which is made when it is missing, or from a program that holds them. */
-export async function openKeys(
-  place: string | readonly [string, ...string[]],
-  onError: (text: string) => void,
-): Promise<Keys> {
-  if (typeof place !== 'string') return openKeyProgram(place, onError);
-  return {
-    current: signingKey(await openKeyFile(place)),
-    retired: (await retiredKeys(place)).map(signingKey),
-    close: () => Promise.resolve(),
-  };
-}
