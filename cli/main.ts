@@ -48,6 +48,10 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
     summary: 'list what waits for approval; approve or deny it',
     load: async () => (await import('./requests.ts')).requestsCommand,
   },
+  access: {
+    summary: 'ask for a role for a time; give it back',
+    load: async () => (await import('./access.ts')).accessCommand,
+  },
   sessions: {
     summary: 'list sessions; end a running one',
     load: async () => (await import('./sessions.ts')).sessionsCommand,

@@ -34,6 +34,17 @@ export class Visitor {
     });
   }
 
+  /** Sends a form of that page to `path`. */
+  async post(page: string, path: string, fields: Readonly<Record<string, string>> = {}) {
+    const { text } = await this.get(page);
+    const csrf = /name="csrf" value="([^"]*)"/u.exec(text)?.[1] ?? '';
+    return this.get(path, {
+      method: 'POST',
+      headers: { origin: this.#at, 'sec-fetch-site': 'same-origin' },
+      body: new URLSearchParams({ csrf, ...fields }),
+    });
+  }
+
   /** True when the inbox opens. */
   async isIn(): Promise<boolean> {
     return (await this.get('/')).status === 200;
