@@ -43,7 +43,7 @@ describe('rules of retention over the whole product', () => {
       );
       return Number(rows[0].open) <= left;
     });
-  const after_ = (days: number, ...rules: RetentionRule[]) => ({
+  const later = (days: number, ...rules: RetentionRule[]) => ({
     ...eraser,
     rules,
     now: Date.now() + days * DAY_MS,
@@ -61,14 +61,14 @@ describe('rules of retention over the whole product', () => {
   };
 
   test('nothing goes before its time, and a dry run changes nothing', async () => {
-    const young = after_(29, rule('*', 'records', 30));
+    const young = later(29, rule('*', 'records', 30));
     assert.deepEqual(await planRetention(young), {
       months: [],
       records: 0,
       recordings: 0,
       holds: [],
     });
-    const old = after_(31, rule('shop', 'records', 400), rule('*', 'records', 30));
+    const old = later(31, rule('shop', 'records', 400), rule('*', 'records', 30));
     const plan = await planRetention(old);
     assert.ok(plan.records > 0);
     const { rowCount } = await gateway.storeSql.query(
@@ -89,7 +89,7 @@ describe('rules of retention over the whole product', () => {
     );
     await gateway.api('approver', '/records?q=x');
     await gateway.api('oncall', '/records?q=x');
-    const rules = after_(31, rule('shop', 'records', 400), rule('*', 'records', 30));
+    const rules = later(31, rule('shop', 'records', 400), rule('*', 'records', 30));
     const kept = await applyRetention(rules);
     assert.deepEqual([kept.months, kept.holds], [[], ['case-1']]);
     assert.ok(kept.records > 0);
@@ -102,7 +102,7 @@ describe('rules of retention over the whole product', () => {
       [1, 0],
     );
     await good();
-    await applyRetention(after_(500, rule('*', 'records', 400)));
+    await applyRetention(later(500, rule('*', 'records', 400)));
     assert.equal(await left(`body like '%goes_on%'`), 1);
     assert.equal(await left(`body like '%kept_for_long%'`), 0);
     await good();
@@ -113,7 +113,7 @@ describe('rules of retention over the whole product', () => {
 
   test('recordings go before their records, and those say so', async () => {
     const kept = await applyRetention(
-      after_(31, rule('shop', 'recordings', 30), rule('*', 'records', 400)),
+      later(31, rule('shop', 'recordings', 30), rule('*', 'records', 400)),
     );
     assert.deepEqual([kept.records, kept.recordings], [0, 1]);
     const { rows } = await gateway.storeSql.query(
@@ -124,7 +124,7 @@ describe('rules of retention over the whole product', () => {
   });
 
   test('a month that is over goes as a whole, and the gateway works on', async () => {
-    const all = after_(500, rule('*', 'records', 400));
+    const all = later(500, rule('*', 'records', 400));
     const plan = await planRetention(all);
     assert.equal(plan.months.length, 1);
     await applyRetention(all);
