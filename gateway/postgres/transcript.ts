@@ -1,4 +1,5 @@
 import type { RecordVerdict } from '#src/audit/log.ts';
+import { HIDDEN } from '#src/recording/clean.ts';
 import type { Digest, RecordingLimit, Said, SessionRecording } from '#src/recording/port.ts';
 import type { RecordingTerms } from '#src/policy/verdict.ts';
 import { parseError, ServerMessage as M, type ErrorFields, type Field } from './codec.ts';
@@ -17,6 +18,8 @@ export class Transcript {
   readonly #recorded = new WeakMap<ResultPlan, Recorded>();
   #tape: Tape | undefined;
   #run: Run | undefined;
+  /** Nothing of what the target says now may be read by others. */
+  #hides = false;
   /** What is being judged, or was judged last: the gateway's own messages are about it. */
   #judged: string | undefined;
   /** What was judged last, if it waits. */
@@ -53,6 +56,7 @@ export class Transcript {
     this.#run = run;
     this.#tape = undefined;
     if (!run || !recorded) return;
+    this.#hides = recorded.hidden === 'all';
     let tape = this.#tapes.get(run);
     if (!tape) this.#tapes.set(run, (tape = new Tape(this.#recording, run.permit.statement)));
     this.#tape = tape;
@@ -75,7 +79,10 @@ export class Transcript {
   /** An error or notice of the target, as it goes out. */
   said(kind: 'error' | 'notice', fields: ErrorFields): void {
     if (kind === 'error') this.#tape?.cut();
-    this.#recording[kind](this.#run?.permit.statement, saidOf(fields));
+    const said = saidOf(fields);
+    // It may quote a value, as its rows may hold one.
+    const told = this.#hides ? { ...said, message: HIDDEN, detail: HIDDEN, hint: HIDDEN } : said;
+    this.#recording[kind](this.#run?.permit.statement, told);
   }
 
   /** Messages of the gateway's own. */

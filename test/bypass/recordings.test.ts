@@ -103,7 +103,7 @@ describe('a column that some rule hides is in no recording', () => {
 
 const FREE = `
   @id("all") permit (principal in Group::"dba", action, resource);
-  @id("theirs") forbid (principal in Group::"support", action == Action::"reveal", resource == Column::"shop/public/vault/code");
+  @id("theirs") forbid (principal in Group::"oncall", action == Action::"reveal", resource == Column::"shop/public/vault/code");
 `;
 
 describe('who is limited by no rule', () => {
