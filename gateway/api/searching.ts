@@ -1,7 +1,8 @@
 import type { Counts } from '#src/audit/search/counts.ts';
 import { searchInRecord } from '#src/audit/search/in-record.ts';
 import { SearchBusy, SearchSlow } from '#src/audit/search/places.ts';
-import { parseQuery, type Problem as QueryProblem, type Query } from '#src/audit/search/query.ts';
+import type { Problem as QueryProblem } from '#src/audit/search/lexer.ts';
+import { parseQuery, type Query } from '#src/audit/search/query.ts';
 import { readCursor, type FoundPage, type Search } from '#src/audit/search/search.ts';
 import type { Scope } from '#src/audit/search/where.ts';
 import type { Person } from '#src/identity/person.ts';

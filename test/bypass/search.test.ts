@@ -195,7 +195,7 @@ describe('searching as somebody who may read only their own acts', () => {
   });
 
   test('nothing is found before the search is recorded, and a reload is the same search', async () => {
-    const before = http.appended.length;
+    const had = http.appended.length;
     const q = `/records?q=${randomUUID()}`;
     http.logDown = true;
     for (const path of [
@@ -206,12 +206,12 @@ describe('searching as somebody who may read only their own acts', () => {
       assert.equal((await app.inject(get('security-read', path))).statusCode, 503, path);
     http.logDown = false;
     for (let i = 0; i < 3; i += 1) await app.inject(get('security-read', q));
-    assert.equal(http.appended.length, before + 1);
+    assert.equal(http.appended.length, had + 1);
     await app.inject(get('approver-read', q));
     await app.inject(get('security-read', `${q}&cursor=o1.1`));
     await app.inject(get('security-read', q.replace('/records', '/records/export')));
     await app.inject(get('security-read', q.replace('/records', '/records/export')));
-    assert.equal(http.appended.length, before + 5);
+    assert.equal(http.appended.length, had + 5);
   });
 
   test('no cell of a CSV is a formula, and the last line of NDJSON says that it is the last', async () => {

@@ -1,5 +1,5 @@
 import type { Counts } from '#src/audit/search/counts.ts';
-import type { Problem } from '#src/audit/search/query.ts';
+import type { Problem } from '#src/audit/search/lexer.ts';
 import type { Found, FoundPage } from '#src/audit/search/search.ts';
 import type { View } from '#src/audit/search/views.ts';
 import { DEFAULT_DAYS, QUALIFIERS, TIMES } from '#src/audit/search/words.ts';

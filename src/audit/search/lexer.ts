@@ -1,4 +1,10 @@
-import type { Problem } from './query.ts';
+/** What cannot be read, where, and what to write instead. */
+export type Problem = {
+  /** Of the first character, from 0, in UTF-16 code units; `length` is at least 1. */
+  readonly at: number;
+  readonly length: number;
+  readonly message: string;
+};
 
 /** A piece of a query: `-name:value,value`, `"words"` or a word. `at` and `length` are in UTF-16 code units. */
 export type Lexeme = {

@@ -1,6 +1,6 @@
 import type { RecordingEvent, Recordings } from '../../recording/port.ts';
 import type { Sql } from '../../store/database.ts';
-import type { Entry } from './project.ts';
+import type { Entry } from './row.ts';
 
 /** Of what one statement brought back, so much is searched. */
 export const OUTPUT_MOST = 16_384;

@@ -5,7 +5,7 @@ import type { Database, Sql } from '../../store/database.ts';
 import { readShared } from '../shared.ts';
 import { matchViews, tellMatches, type ScopeOf } from './matches.ts';
 import { addOutput } from './output.ts';
-import { actRow, statementRow, type SearchRow, type Source } from './row.ts';
+import { actRow, statementRow, type Entry, type SearchRow, type Source } from './row.ts';
 import { writeRows } from './rows.ts';
 
 export type ProjectionOptions = {
@@ -155,7 +155,6 @@ type Row = {
   readonly verdict: string | null;
   readonly body: string | null;
 };
-export type Entry = Source & { readonly index: number };
 
 const COLUMNS = `e.index, r.id, floor(extract(epoch from b.at) * 1000)::float8 as at, b.kind, b.session, b.statement, b.request,
   b.person, b.agent, b.target, b.verdict, b.body`;

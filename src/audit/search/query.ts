@@ -1,4 +1,4 @@
-import { lexed, type Lexeme } from './lexer.ts';
+import { lexed, type Lexeme, type Problem } from './lexer.ts';
 import { nearest } from './nearest.ts';
 import { lengthOf, momentOf } from './times.ts';
 import {
@@ -30,14 +30,6 @@ export type Term =
       /** All of them hold. */
       readonly bounds: readonly Bound[];
     };
-
-/** What cannot be read, where, and what to write instead. */
-export type Problem = {
-  /** Of the first character, from 0, in UTF-16 code units; `length` is at least 1. */
-  readonly at: number;
-  readonly length: number;
-  readonly message: string;
-};
 
 /** All terms hold together, in the time from `from` until before `to` (milliseconds since 1970). */
 export type Query = {

@@ -22,6 +22,9 @@ export type Source = {
   readonly body?: JsonObject | undefined;
 };
 
+/** One that is in the tree. */
+export type Entry = Source & { readonly index: number };
+
 /** What many rows have in common: a row of `search_facet`. Lists are sorted, and hold each thing once. */
 export type Facet = {
   readonly key: string;

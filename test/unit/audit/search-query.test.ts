@@ -33,6 +33,25 @@ const names = (name: string, ...patterns: string[]) => ({
 });
 const text = (words: string, not = false) => ({ kind: 'text', not, text: words });
 
+const bounds = (name: string, ...all: [string, number][]) => ({
+  kind: 'bounds',
+  not: false,
+  name,
+  bounds: all.map(([op, value]) => ({ op, value })),
+});
+const matches = (like: string, value: string): boolean => {
+  const pattern = like.replaceAll(
+    /\\([^])|([%_])|([^])/g,
+    (_, literal: string | undefined, wild: string | undefined, plain: string) =>
+      wild === '%'
+        ? '[^]*'
+        : wild === '_'
+          ? '[^]'
+          : (literal ?? plain).replaceAll(/[\\^$.*+?()[\]{}|/]/g, String.raw`\$&`),
+  );
+  return new RegExp(`^${pattern}$`).test(value);
+};
+
 describe('a search', () => {
   test('is words, quoted words and qualifiers, and each can be excluded', () => {
     assert.deepEqual(terms('refund "drop table" -secret -"two words"'), [
@@ -55,12 +74,6 @@ describe('a search', () => {
   });
 
   test('compares numbers and lengths', () => {
-    const bounds = (name: string, ...all: [string, number][]) => ({
-      kind: 'bounds',
-      not: false,
-      name,
-      bounds: all.map(([op, value]) => ({ op, value })),
-    });
     assert.deepEqual(terms('rows:>100 rows:5 duration:>=1.5s waited:<2h rows:10..20'), [
       bounds('rows', ['>', 100]),
       bounds('rows', ['=', 5]),
@@ -145,18 +158,6 @@ describe('a search', () => {
   });
 
   test('a quoted value is found as it is, whatever LIKE makes of it', () => {
-    const matches = (like: string, value: string): boolean => {
-      const pattern = like.replaceAll(
-        /\\([^])|([%_])|([^])/g,
-        (_, literal: string | undefined, wild: string | undefined, plain: string) =>
-          wild === '%'
-            ? '[^]*'
-            : wild === '_'
-              ? '[^]'
-              : (literal ?? plain).replaceAll(/[\\^$.*+?()[\]{}|/]/g, String.raw`\$&`),
-      );
-      return new RegExp(`^${pattern}$`).test(value);
-    };
     fc.assert(
       fc.property(fc.string({ minLength: 1, maxLength: 20 }), (value) => {
         const quoted = `target:"${value.replaceAll(/["\\]/gu, String.raw`\$&`)}"`;
