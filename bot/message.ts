@@ -60,7 +60,7 @@ export function messageOf(request: Request, publicUrl: string, statementMax: num
     ...(requirement.reasonRequired ? ['the rule asks for a reason'] : []),
     ...(requirement.stepUpMs === undefined ? [] : ['the rule asks for a fresh sign-in']),
   ];
-  const title = `${TITLES[request.state]}: ${oneLine(card.target)}`;
+  const title = `${titleOf(request)}: ${oneLine(card.target)}`;
   return {
     request: request.id,
     version: request.version,
@@ -74,7 +74,8 @@ export function messageOf(request: Request, publicUrl: string, statementMax: num
     warnings: warningsOf(card, statement.cut),
     history: request.decisions.map((one) => ({ text: historyLine(one), at: one.at })),
     ...(request.outcome ? { outcome: outcomeText(request.outcome) } : {}),
-    ...(request.state === 'pending'
+    // What waits for the fresh sign-in of whoever asked is not for others to decide.
+    ...(request.state === 'pending' && requirement.groups.length > 0
       ? {
           asks: {
             expiresAt: request.expiresAt,
@@ -91,6 +92,45 @@ export function messageOf(request: Request, publicUrl: string, statementMax: num
   };
 }
 
+/** Breaking the glass is said aloud, whatever has become of it. */
+function titleOf({ kind, state }: Request): string {
+  if (kind !== 'break-glass') return TITLES[state];
+  return state === 'granted' ? 'Glass broken' : `Break-glass, ${TITLES[state].toLowerCase()}`;
+}
+
+/** What becomes of a role that was granted. */
+function grantFact({ grant }: Request): readonly Fact[] {
+  if (!grant) return [];
+  const { state, startsAt, endsAt, endedAt, endedWhy, useBy, reviewedBy } = grant;
+  const texts = {
+    waiting: `begins with the first connection, until ${useBy ?? 'then'}`,
+    scheduled: `from ${startsAt ?? 'then'} to ${endsAt ?? 'its end'}`,
+    live: `since ${startsAt ?? 'now'}, until ${endsAt ?? 'its end'}`,
+    ended: `ended ${endedAt ?? endsAt ?? ''}${endedWhy === undefined ? '' : `: ${endedWhy}`}`,
+  };
+  return [
+    { label: 'Grant', text: texts[state] },
+    ...(grant.kind === 'break-glass'
+      ? [
+          {
+            label: 'Review',
+            text: reviewedBy === undefined ? 'not reviewed yet' : `by ${reviewedBy}`,
+          },
+        ]
+      : []),
+  ];
+}
+
+/** In the place of a statement's effect, rows and digest. */
+function roleFacts(request: Request): readonly Fact[] {
+  const { card } = request;
+  return [
+    { label: 'Where', text: card.target },
+    { label: 'Asks for', text: card.words.join('; ') },
+    ...grantFact(request),
+  ];
+}
+
 function factsOf(request: Request): readonly Fact[] {
   const { card, requirement } = request;
   const { person } = card;
@@ -103,17 +143,23 @@ function factsOf(request: Request): readonly Fact[] {
       text: `${person.name} (${person.email}), ${person.groups.join(', ') || 'in no group'}`,
     },
     ...(card.agent === undefined ? [] : [{ label: 'Through agent', text: card.agent }]),
-    { label: 'Where', text: `${card.target}, database ${card.database}` },
+    ...(card.access
+      ? roleFacts(request)
+      : [{ label: 'Where', text: `${card.target}, database ${card.database}` }]),
     {
       label: 'From',
       text: card.application === '' ? card.client : `${card.client} (${card.application})`,
     },
-    { label: 'Effect', text: card.words.join('; ') },
-    ...toldFacts(request),
-    { label: 'Rule', text: `${card.rules.join(', ')}: ${card.message}` },
+    ...(card.access
+      ? []
+      : [{ label: 'Effect', text: card.words.join('; ') }, ...toldFacts(request)]),
+    {
+      label: 'Rule',
+      text: [card.rules.join(', '), card.message].filter((text) => text !== '').join(': '),
+    },
     { label: 'Reason given', text: card.reason ?? 'none' },
-    { label: 'Decided by', text: approvers.join(' and ') },
-    { label: 'Digest', text: card.digest },
+    ...(approvers.length > 0 ? [{ label: 'Decided by', text: approvers.join(' and ') }] : []),
+    ...(card.access ? [] : [{ label: 'Digest', text: card.digest }]),
   ];
 }
 

@@ -78,56 +78,81 @@ type Request = z.infer<typeof request>;
 
 const WAIT_MS = 2_000;
 
+type Values = ReturnType<typeof parse<typeof OPTIONS>>['values'];
+type Apis = Awaited<ReturnType<typeof apisFor>>;
+
 async function access(argv: readonly string[], terminal: Terminal): Promise<number> {
   const { values, positionals } = parse(argv, OPTIONS);
   const [action = 'list', first, second, ...more] = positionals;
   if (more.length > 0) throw usageFailure(`too much: ${more.join(' ')}`, 'see --help');
-  const { reader, decider } = await apisFor(values, action === 'review' ? 'security' : 'engineer');
-  const say = (value: unknown, lines: readonly string[]): number => {
-    if (values.json) terminal.out(JSON.stringify(value, undefined, 2));
-    else for (const line of lines) terminal.out(line);
-    return EXIT.done;
-  };
+  const apis = await apisFor(values, action === 'review' ? 'security' : 'engineer');
   switch (action) {
     case 'list':
-      return list(reader, values.json === true, terminal);
+      return list(apis.reader, values.json === true, terminal);
     case 'ask':
-    case 'break-glass': {
+    case 'break-glass':
       if (first === undefined || second === undefined)
         throw usageFailure('which role?', `countersign access ${action} TARGET ROLE`);
-      const asked = await reader.post(
-        '/requests',
-        {
-          kind: action === 'ask' ? 'access' : action,
-          target: first,
-          role: second,
-          reason: values.reason ?? '',
-          ...(values.for !== undefined && { duration: values.for }),
-          ...(values.start !== undefined && { start: values.start }),
-        },
-        request,
-      );
-      const done = values.wait ? await decided(reader, asked, terminal) : asked;
-      say(done, progress(done));
-      return exitOf(done);
-    }
+      return ask(apis.reader, { kind: action, target: first, role: second }, values, terminal);
     case 'end':
-    case 'review': {
+    case 'review':
       if (first === undefined)
         throw usageFailure('which grant?', `countersign access ${action} GRANT`);
-      const path = `/grants/${encodeURIComponent(first)}`;
-      const text = values.reason ?? '';
-      const now =
-        action === 'end'
-          ? await decider.delete(path, { reason: text }, grant)
-          : await decider.post(`${path}/review`, { review: text }, grant);
-      return say(now, [
-        `${now.role} on ${now.target} of ${now.person} is ${action === 'end' ? 'ended' : 'reviewed'}`,
-      ]);
-    }
+      return close(apis, action, first, values, terminal);
     default:
       throw usageFailure(`unknown action ${action}`, 'it is list, ask, break-glass, end or review');
   }
+}
+
+const print = (
+  value: unknown,
+  lines: readonly string[],
+  json: unknown,
+  terminal: Terminal,
+): void => {
+  if (json === true) terminal.out(JSON.stringify(value, undefined, 2));
+  else for (const line of lines) terminal.out(line);
+};
+
+async function ask(
+  api: Api,
+  {
+    kind,
+    target,
+    role,
+  }: { readonly kind: 'ask' | 'break-glass'; readonly target: string; readonly role: string },
+  values: Values,
+  terminal: Terminal,
+): Promise<number> {
+  const body = {
+    kind: kind === 'ask' ? 'access' : kind,
+    target,
+    role,
+    reason: values.reason ?? '',
+    ...(values.for !== undefined && { duration: values.for }),
+    ...(values.start !== undefined && { start: values.start }),
+  };
+  const asked = await api.post('/requests', body, request);
+  const done = values.wait ? await decided(api, asked, terminal) : asked;
+  print(done, progress(done), values.json, terminal);
+  return exitOf(done);
+}
+
+async function close(
+  { decider }: Apis,
+  action: 'end' | 'review',
+  id: string,
+  { reason = '', json }: Values,
+  terminal: Terminal,
+): Promise<number> {
+  const path = `/grants/${encodeURIComponent(id)}`;
+  const now =
+    action === 'end'
+      ? await decider.delete(path, { reason }, grant)
+      : await decider.post(`${path}/review`, { review: reason }, grant);
+  const done = action === 'end' ? 'ended' : 'reviewed';
+  print(now, [`${now.role} on ${now.target} of ${now.person} is ${done}`], json, terminal);
+  return EXIT.done;
 }
 
 async function list(api: Api, json: boolean, terminal: Terminal): Promise<number> {

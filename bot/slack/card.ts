@@ -40,7 +40,14 @@ export function slackCard(message: Message): SlackCard {
       type: 'rich_text',
       elements: [
         ...message.facts.map(({ label, text }) => section([bold(`${label}: `), plain(text)])),
-        { type: 'rich_text_preformatted', elements: [plain(message.statement || ' ')] },
+        ...(message.statement === ''
+          ? []
+          : [
+              {
+                type: 'rich_text_preformatted' as const,
+                elements: [plain(message.statement)],
+              },
+            ]),
         ...message.warnings.map((text) => section([bold('Warning: '), plain(text)])),
         ...message.history.map(({ text, at }) => section([plain(`${text}, `), when(at)])),
         ...(message.outcome === undefined
