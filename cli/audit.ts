@@ -9,6 +9,7 @@ import { proofCommand } from './audit/proof.ts';
 import { retentionCommand } from './audit/retention.ts';
 import { searchCommand } from './audit/search.ts';
 import { signerCommand } from './audit/signer.ts';
+import { summaryCommand } from './audit/summary.ts';
 import { trustCommand } from './audit/trust.ts';
 import { verifyCommand } from './audit/verify.ts';
 import { witnessCommand } from './audit/witness.ts';
@@ -18,6 +19,7 @@ const ACTIONS: Readonly<Record<string, Command>> = {
   verify: verifyCommand,
   proof: proofCommand,
   anchors: anchorsCommand,
+  summary: summaryCommand,
   mirror: mirrorCommand,
   trust: trustCommand,
   hold: holdCommand,

@@ -21,6 +21,7 @@ import type { Recordings } from '#src/recording/port.ts';
 import type { OauthDeps } from '../oauth/deps.ts';
 import type { RulesState } from '../reload.ts';
 import type { RoleAccess } from './asking.ts';
+import type { Summaries } from '#src/audit/summary/summary.ts';
 import type { Verifier } from '../verify.ts';
 import type { Failures } from './failures.ts';
 import type { Readiness } from './health.ts';
@@ -53,6 +54,7 @@ export type HttpDeps = {
   readonly channels?: () => readonly string[];
   /** Undefined: no tree is kept, so there is nothing to verify here. */
   readonly verifier?: Verifier;
+  readonly summaries?: Summaries;
   /** The tree’s files are served to everybody. */
   readonly servesLog?: boolean;
   readonly tokens: Tokens;

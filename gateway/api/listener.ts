@@ -24,6 +24,7 @@ import { recordRoutes } from './records.ts';
 import { registerScim } from '../scim/routes.ts';
 import { requestRoutes } from './requests.ts';
 import { sessionRoutes } from './sessions.ts';
+import { summaryRoute } from './summaries.ts';
 import { tokenRoutes } from './tokens.ts';
 
 const BODY_BYTES = 16_384;
@@ -100,6 +101,7 @@ export async function buildHttp(options: HttpOptions, tls?: UsePem): Promise<Fas
     ...recordRoutes(deps),
     ...sessionRoutes(deps),
     recordingRoute(deps),
+    summaryRoute(deps),
     ...tokenRoutes(deps),
     ...(deps.legalHolds ? holdRoutes({ ...deps, legalHolds: deps.legalHolds }) : []),
   ];

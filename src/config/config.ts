@@ -59,6 +59,13 @@ export type AuditConfig = {
   }[];
   readonly quorum: number;
   readonly anchors: readonly AnchorConfig[];
+  /** `days` are 1 (Monday) to 7, times as `07:00`. */
+  readonly workingHours?: {
+    readonly from: string;
+    readonly to: string;
+    readonly days: readonly number[];
+    readonly timeZone: string;
+  };
   readonly export: readonly ExportConfig[];
   /** An erasure that one person asks for is confirmed by another. */
   readonly confirmErasure?: boolean;

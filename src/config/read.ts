@@ -1,17 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
-import { parseDuration } from '../policy/duration.ts';
+import { buildAudit } from './read-audit.ts';
 import { checkFile } from './checks.ts';
-import type {
-  Address,
-  AnchorConfig,
-  AuditConfig,
-  ChatConfig,
-  Config,
-  ExportConfig,
-  Secret,
-  TargetConfig,
-} from './config.ts';
+import type { ChatConfig, Config, Secret, TargetConfig } from './config.ts';
 import { explain } from './explain.ts';
 import { buildIdentity } from './identity.ts';
 import type { ConfigProblem } from './node.ts';
@@ -20,7 +11,8 @@ import { personalTarget } from './personal.ts';
 import { buildRedis } from './queue.ts';
 import { fileSchema, type File } from './schema.ts';
 import { resolveSecret, secretOf, type Surroundings } from './secrets.ts';
-import { parseAddress, parseDays, parseSize } from './units.ts';
+import { sure, toAddress, toMs } from './sure.ts';
+import { parseDays, parseSize } from './units.ts';
 import { parseYaml } from './yaml.ts';
 
 export type { ConfigProblem } from './node.ts';
@@ -146,66 +138,6 @@ async function build(
   };
 }
 
-function buildAudit({ audit }: File, around: Surroundings): AuditConfig {
-  const { origin, signer, key, writer, witnesses, anchors, serve } = audit;
-  return {
-    ...(origin !== undefined && { origin }),
-    ...(key !== undefined && { key: resolve(around.base, key) }),
-    ...(signer && { signer }),
-    ...(writer && { writer }),
-    heartbeatMs: toMs(audit.heartbeat),
-    witnesses: Object.entries(witnesses).map(([name, one]) => ({ name, ...one })),
-    quorum: audit.quorum ?? Object.keys(witnesses).length,
-    anchors: Object.entries(anchors).map(([name, one]) => buildAnchor(name, one, around)),
-    export: Object.entries(audit.export).map(([name, one]) => buildSink(name, one, around)),
-    confirmErasure: audit.confirmErasure,
-    serve,
-  };
-}
-
-function buildAnchor(
-  name: string,
-  { git, branch, chat, command = '', every }: File['audit']['anchors'][string],
-  around: Surroundings,
-): AnchorConfig {
-  const common = { name, everyMs: toMs(every ?? (chat === undefined ? '1h' : '1d')) };
-  if (git !== undefined) {
-    // An address has a scheme or, as ssh has it, a host and a colon.
-    const repository = /:/.test(git) ? git : resolve(around.base, git);
-    return { ...common, type: 'git', repository, branch };
-  }
-  return chat === undefined
-    ? { ...common, type: 'command', command }
-    : { ...common, type: 'chat', channel: chat };
-}
-
-const plain = (url: string): string => url.replace(/\/+$/, '');
-
-function buildSink(
-  name: string,
-  sink: File['audit']['export'][string],
-  around: Surroundings,
-): ExportConfig {
-  const place = { name, since: sink.since };
-  if (sink.type === 'file')
-    return { ...place, type: 'file', path: resolve(around.base, sink.path) };
-  if (sink.type === 'splunk')
-    return { ...place, type: 'splunk', url: plain(sink.url), token: secretOf(sink.token, around) };
-  if (sink.type === 'otlp') {
-    const headers = Object.entries(sink.headers).map(
-      ([header, value]) => [header, secretOf(value, around)] as const,
-    );
-    return { ...place, type: 'otlp', url: plain(sink.url), headers: Object.fromEntries(headers) };
-  }
-  const { server, ca } = sink;
-  return {
-    ...place,
-    type: 'syslog',
-    server: toAddress(server),
-    ...(ca !== undefined && { ca: resolve(around.base, ca) }),
-  };
-}
-
 function buildTarget(
   name: string,
   target: File['targets'][string],
@@ -317,12 +249,3 @@ function noticesOf({ listen, chat }: File): string[] {
     notices.push('chat.channels: this version does not post to Teams');
   return notices;
 }
-
-/** The schema has seen that it parses. */
-function sure<T>(value: T | undefined): T {
-  if (value === undefined) throw new Error('a checked value does not parse');
-  return value;
-}
-
-const toAddress = (text: string): Address => sure(parseAddress(text));
-const toMs = (text: string): number => sure(parseDuration(text));

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { parseVkey } from '../audit/tree/note.ts';
 import { parseDuration } from '../policy/duration.ts';
-import { address, duration, file, key, name, secret, urlOf } from './keys.ts';
+import { address, duration, file, key, name, secret, timeZone, urlOf } from './keys.ts';
 
 const VKEY = 'witness.example.com/w1+4bdc7eaa+BP0XJDhaoMdbZPt4zWAvodmR/ev3axPFjtcC6sg16fYY';
 const COMMAND = 'curl -fsS --data-binary @- https://notary.example.com/checkpoints';
@@ -119,6 +119,22 @@ const heartbeat = duration.refine(
   { error: 'a heartbeat comes every 1s to 60s' },
 );
 
+/** In the order of ISO 8601, which counts them from 1. */
+export const DAYS = ['mon', 'tue', 'wed', 'thu', 'fri', 'sat', 'sun'] as const;
+const clock = z.string().regex(/^(?:[01]\d|2[0-3]):[0-5]\d$/, 'a time of the day such as 07:00');
+const workingHours = z
+  .strictObject({
+    from: key(clock, 'When it begins.', '07:00'),
+    to: key(clock, 'When it ends, on the same day.', '19:00'),
+    days: key(
+      z.array(z.enum(DAYS)).min(1).default(['mon', 'tue', 'wed', 'thu', 'fri']),
+      'On which days.',
+      ['mon', 'tue', 'wed', 'thu', 'fri'],
+    ),
+    timeZone: key(timeZone.default('UTC'), 'Where.', 'Europe/Berlin'),
+  })
+  .refine(({ from, to }) => from < to, 'it ends before it begins');
+
 /** The tree over all records: who signs it, who watches that, and where its heads are laid down. */
 export const audit = z
   .strictObject({
@@ -195,6 +211,11 @@ export const audit = z
       z.boolean().default(false),
       'What one member of `security` asks to be erased, another one has to confirm.',
       true,
+    ),
+    workingHours: key(
+      workingHours.optional(),
+      'When people usually work: summaries name what was done at other times. Without it they do not.',
+      { from: '07:00', to: '19:00', timeZone: 'Europe/Berlin' },
     ),
     serve: key(
       z.boolean().default(true),

@@ -40,7 +40,7 @@ function act(run: Run | undefined, formToken: string): Html {
 }
 
 function progress({ by, startedAt, endedAt, step }: Run): Html {
-  const who = html`<p class="meta">
+  const who = html`<p class="help">
     Begun by ${by} at
     ${when(startedAt)}${endedAt === undefined ? '' : html`, ended ${when(endedAt)}`}
   </p>`;
