@@ -1,11 +1,12 @@
 import type { Mask } from '../policy/verdict.ts';
 import { arrayMask } from './column/array.ts';
+import type { CellMask } from './column/cell.ts';
 import { unlessFound } from './column/found.ts';
 import { scalarMask } from './column/scalar.ts';
-import { type CellMask, fixedText } from './column/text.ts';
+import { fixedText } from './column/text.ts';
 import { type CellType, type Shape, shapeOf } from './column/types.ts';
 
-export type { CellMask } from './column/text.ts';
+export type { CellMask } from './column/cell.ts';
 export type { CellType, OwnType } from './column/types.ts';
 
 /** The shortest key that hash masks take, in bytes: a shorter one could be searched, and then every value with it. */

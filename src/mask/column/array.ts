@@ -1,5 +1,5 @@
 import { int32, setInt32, Slab } from '../slab.ts';
-import type { CellMask } from './text.ts';
+import type { CellMask } from './cell.ts';
 
 const HAS_NULL = 1;
 const MOST_DIMENSIONS = 6;

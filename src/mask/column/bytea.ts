@@ -3,7 +3,7 @@ import type { Mask } from '../../policy/verdict.ts';
 import { maskDetectedBytes } from '../detect.ts';
 import { kindsOf } from './found.ts';
 import { hmacOf } from './key.ts';
-import type { CellMask } from './text.ts';
+import type { CellMask } from './cell.ts';
 
 const TOKEN_BYTES = 18;
 

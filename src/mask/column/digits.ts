@@ -1,4 +1,4 @@
-import type { CellMask } from './text.ts';
+import type { CellMask } from './cell.ts';
 
 const ZERO = 0x30;
 const NINE = 0x39;

@@ -1,7 +1,7 @@
 import type { Mask } from '../../policy/verdict.ts';
 import { maskDetectedBytes } from '../detect.ts';
 import { fromBinary } from './binary.ts';
-import type { CellMask } from './text.ts';
+import type { CellMask } from './cell.ts';
 import type { Form } from './types.ts';
 
 export type Detect = Extract<Mask, { kind: 'detect' }>;

@@ -1,5 +1,5 @@
 import type { Slab } from '../slab.ts';
-import type { CellMask } from './text.ts';
+import type { CellMask } from './cell.ts';
 
 const SLOTS = 4096;
 const LONGEST = 40;

@@ -1,9 +1,6 @@
 import type { Hmac } from '../hmac.ts';
-import type { Slab } from '../slab.ts';
+import type { CellMask } from './cell.ts';
 import { remembered } from './memo.ts';
-
-/** Appends the masked form of `cell[start..end)` to `out`; false means NULL, and nothing was appended. */
-export type CellMask = (cell: Buffer, start: number, end: number, out: Slab) => boolean;
 
 const star = 0x2a;
 const atSign = 0x40;
