@@ -252,9 +252,15 @@ export function reportLines(
         'red',
         bad.length === 0
           ? 'what is gone is not what the records of erasures say'
-          : `the log of ${bad.length} of ${result.writers.length} writers is not as it was written`,
+          : badWriters(result),
       );
   return [...table, '', ...wrong, ...silenceLines(result), ...treeLines(tree), verdict];
+}
+
+function badWriters({ writers }: Verification): string {
+  const bad = writers.flatMap((report) => report.bad ?? []);
+  const silent = bad.every(({ problem }) => problem === 'silent');
+  return `${silent ? '' : 'the log of '}${bad.length} of ${writers.length} writers is ${silent ? 'silent' : 'not as it was written'}`;
 }
 
 /** What is no proof of anything, and worth a look: a crash, an outage of the store, a machine that slept. */

@@ -21,7 +21,7 @@ export type ChainRecord = Tail & {
 };
 export type ChainSignature = { readonly key: string; readonly signature: Buffer };
 
-/** A time in which a writer wrote nothing and had not said that it stops; `to` is missing when it is so still. */
+/** A time in which a writer wrote nothing and had not said that it stops; `to` is missing when it never wrote again. */
 export type Silence = {
   readonly from: string;
   readonly to?: string;
@@ -129,7 +129,6 @@ export class SignedChain {
     if (heartbeat === undefined || Math.abs(now - this.#lastTime) <= MISSED * heartbeat)
       return this.#tail(now);
     const from = iso(this.#lastTime);
-    this.silences.push({ from, seq: this.#last.seq, why: 'it wrote nothing' });
     const seconds = Math.round((now - this.#lastTime) / 1_000);
     return finding(
       this.#last.seq,
