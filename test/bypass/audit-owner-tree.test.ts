@@ -6,6 +6,9 @@ import { formatNote, signText } from '#src/audit/tree/note.ts';
 import { ORIGIN, type Scene } from './audit-scene.ts';
 import { AuditWorld, STEPS, write } from './audit-world.ts';
 
+/** What every sequencer takes. */
+const SEQUENCER_LOCK = 0x7472_6565;
+
 /** What they do to the tables of the tree alone, and by what `audit verify` names it. */
 const FOUND: Readonly<Record<string, readonly [sql: string, RegExp]>> = {
   'changes a hash in a full tile': [
@@ -160,12 +163,12 @@ describe('who owns the database, without the log’s key, at the tables of the t
   });
 
   test('keeps the sequencer from its work: statements go on, and audit verify says how many records wait', async () => {
-    await scene.sql.query(`select pg_advisory_lock(${0x7472_6565})`);
+    await scene.sql.query('select pg_advisory_lock($1)', [SEQUENCER_LOCK]);
     const log = await scene.writer('east');
     await write(log, 3);
     await log.close();
     assert.deepEqual(await scene.sequence(), []);
-    await scene.sql.query(`select pg_advisory_unlock(${0x7472_6565})`);
+    await scene.sql.query('select pg_advisory_unlock($1)', [SEQUENCER_LOCK]);
     assert.equal(await scene.size(), STEPS.sequenced);
     assert.match(
       (await scene.verify()).lines.join('\n'),
