@@ -46,11 +46,10 @@ function recordingFact(id: string, recording: RecordingInfo | undefined): Html {
 function howItEnded({ state, startedAt, endedAt, endedBy, endedWhy }: SessionFacts): Html {
   if (state === 'refused') return html`it never began`;
   if (endedAt === undefined)
-    return html`${state === 'abandoned' ? 'its gateway went away' : 'not yet'}${
-      startedAt === undefined
-        ? undefined
-        : html`, since ${duration(Date.now() - Date.parse(startedAt))}`
-    }`;
+    return state === 'abandoned'
+      ? html`its gateway went away`
+      : html`not
+        yet${startedAt && `; it has run for ${duration(Date.now() - Date.parse(startedAt))}`}`;
   const lasted =
     startedAt && html`, after ${duration(Date.parse(endedAt) - Date.parse(startedAt))}`;
   return html`${when(endedAt)}${lasted}${
