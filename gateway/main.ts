@@ -259,6 +259,7 @@ async function openGateway(
       requests,
       access: { ...requests, rules: core.roles },
       records: openRecords(db),
+      legalHolds: retention.legalHolds,
       recordings,
       sessions: openSessionsList({ db, audit }),
       timeline: openTimeline(db),
