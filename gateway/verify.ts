@@ -4,14 +4,13 @@ import { logState, type LogState } from '#src/audit/tree/log-state.ts';
 import { Malformed, parseNote } from '#src/audit/tree/note.ts';
 import { ownTrust } from '#src/audit/tree/own-trust.ts';
 import { recordProof, verifyProof, type ProofReport } from '#src/audit/tree/record-proof.ts';
-import { openSummaries } from '#src/audit/summary/summary.ts';
-import { openTreeReader } from '#src/audit/tree/reader.ts';
+import { openSummaries, type Summaries } from '#src/audit/summary/summary.ts';
+import { openTreeReader, type Tree } from '#src/audit/tree/reader.ts';
 import { fixedOrigin, treeSize } from '#src/audit/tree/store.ts';
 import { parseTrust } from '#src/audit/tree/trust.ts';
 import { Verifications, type Run } from '#src/audit/verification.ts';
 import { gitPlace, originOf, signerKey } from '#src/config/audit.ts';
 import type { AuditConfig } from '#src/config/config.ts';
-import type { HttpDeps } from './api/deps.ts';
 import type { Core } from './core.ts';
 
 /** What a pasted text is, and what holds of it. */
@@ -41,11 +40,18 @@ export type Verifier = {
   cancel(): Promise<void>;
 };
 
+type LogParts = {
+  readonly tree?: Tree;
+  readonly servesLog?: boolean;
+  readonly verifier?: Verifier;
+  readonly summaries?: Summaries;
+};
+
 /** What is shown of the log, and how it is verified; nothing where no tree is kept. */
 export function openLog(
   core: Pick<Core, 'db' | 'config' | 'log' | 'onError'>,
   opened: AsyncDisposableStack,
-): Pick<HttpDeps, 'tree' | 'servesLog' | 'verifier' | 'summaries'> {
+): LogParts {
   const { audit } = core.config;
   if (!audit) return {};
   const verifier = opened.adopt(openVerifier(core, audit), (open) => open.close());

@@ -107,16 +107,16 @@ export async function shiftsOf(page: Page): Promise<readonly string[]> {
 }
 
 /** No barrier by axe, no layout shift, no awkward wrap, and no wider than the window, in light and dark colours. */
-export async function looksGood(page: Page, path: string, width: number): Promise<void> {
-  assert.deepEqual(await shiftsOf(page), [], `moves while it loads: ${path}`);
+export async function looksGood(page: Page, place: string, width: number): Promise<void> {
+  assert.deepEqual(await shiftsOf(page), [], `moves while it loads: ${place}`);
   const scroll = await ask<number>(page, 'document.documentElement.scrollWidth');
-  assert.ok(scroll <= width, `${path} is ${scroll} px wide`);
-  assert.deepEqual(await ask(page, 'probe.awkward()'), [], path);
+  assert.ok(scroll <= width, `${place} is ${scroll} px wide`);
+  assert.deepEqual(await ask(page, 'probe.awkward()'), [], place);
   assert.equal(await page.getByRole('main').count(), 1);
   assert.equal(await page.getByRole('heading', { level: 1 }).count(), 1);
   for (const colorScheme of ['light', 'dark'] as const) {
     await page.emulateMedia({ colorScheme });
     for (const question of ['faint', 'barriers'])
-      assert.deepEqual(await ask(page, `probe.${question}()`), [], `${colorScheme}: ${path}`);
+      assert.deepEqual(await ask(page, `probe.${question}()`), [], `${colorScheme}: ${place}`);
   }
 }

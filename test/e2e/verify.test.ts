@@ -92,6 +92,9 @@ const looks = async (): Promise<any[]> =>
     .map(({ person, json }) => ({ person, ...json.body }))
     .filter(({ looked }) => looked === 'verification');
 
+const state = async (visitor: Visitor): Promise<string> =>
+  plain((await visitor.get('/verify')).text);
+
 describe('the page Verify', () => {
   test('shows the log, and takes a proof as text, as a file and by its record’s id', async () => {
     const { id, proof } = await proven();
@@ -199,9 +202,6 @@ describe('the page Verify', () => {
 });
 
 describe('a verification of the whole log', () => {
-  const state = async (visitor: Visitor): Promise<string> =>
-    plain((await visitor.get('/verify')).text);
-
   test('runs beside everything else, says how it ended, and is two looks', async () => {
     const visitor = await Visitor.of('oncall');
     assert.match(await state(visitor), /Verify the whole log/);
