@@ -1,11 +1,10 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
+import { fileURLToPath } from 'node:url';
 import type { FastifyInstance } from 'fastify';
 
 const own = (name: string): string => path.join(import.meta.dirname, 'assets', name);
-const player = (name: string): string =>
-  path.join(import.meta.dirname, '../../node_modules/asciinema-player/dist/bundle', name);
 const JS = 'text/javascript; charset=utf-8';
 const CSS = 'text/css; charset=utf-8';
 
@@ -25,8 +24,14 @@ const FILES = {
   'verify.css': load(own('verify.css'), CSS),
   'verify.js': load(own('verify.js'), JS),
   'terminal.js': load(own('terminal.js'), JS),
-  'asciinema-player.min.js': load(player('asciinema-player.min.js'), JS),
-  'asciinema-player.css': load(player('asciinema-player.css'), CSS),
+  'asciinema-player.min.js': load(
+    fileURLToPath(import.meta.resolve('asciinema-player/dist/bundle/asciinema-player.min.js')),
+    JS,
+  ),
+  'asciinema-player.css': load(
+    fileURLToPath(import.meta.resolve('asciinema-player/dist/bundle/asciinema-player.css')),
+    CSS,
+  ),
   'mark.svg': load(own('mark.svg'), 'image/svg+xml'),
 };
 type Name = keyof typeof FILES;
