@@ -1,4 +1,5 @@
 import { CHANGED } from '#src/approval/grants.ts';
+import type { RoleRequests } from '#src/approval/port.ts';
 import type { Grant, Request } from '#src/approval/request.ts';
 import type { TargetConfig } from '#src/config/config.ts';
 import { rolesOf } from '#src/identity/grants.ts';
@@ -29,6 +30,8 @@ export type Offer = {
 };
 
 export type RoleRules = ReturnType<typeof roleRules>;
+/** What asks for roles, and keeps the grants. */
+export type RoleAccess = RoleRequests & { readonly rules: RoleRules };
 
 /** What the rules, as they are now, say to people who ask for roles. */
 export function roleRules({ db, directory, policy, targets }: Parts) {

@@ -1,6 +1,5 @@
 import { lengthOf } from '#src/approval/access.ts';
 import type { GrantFilter } from '#src/approval/grants.ts';
-import type { RoleRequests } from '#src/approval/port.ts';
 import type { Grant, Request } from '#src/approval/request.ts';
 import type { StepUp } from '#src/approval/step-up.ts';
 import { authority } from '#src/approval/tally.ts';
@@ -8,15 +7,12 @@ import { personKey } from '#src/identity/people.ts';
 import type { Person } from '#src/identity/person.ts';
 import { portable } from '#src/mask/engine.ts';
 import type { AccessTerms } from '#src/policy/verdict.ts';
-import { minutesOf, type Offer, type RoleRules } from '../roles.ts';
+import { minutesOf, type Offer, type RoleAccess } from '../roles.ts';
 import { demandScope, type Caller } from './authenticate.ts';
 import type { HttpDeps } from './deps.ts';
 import { notFound, Problem, refused } from './problem.ts';
 import type { Via } from './reading.ts';
 import { mayAdminister, maySeeRequest, WATCH_REQUESTS } from './rights.ts';
-
-/** What asks for roles, and keeps the grants. */
-export type RoleAccess = RoleRequests & { readonly rules: RoleRules };
 
 /** What somebody wants. */
 export type Asking = {
@@ -190,8 +186,6 @@ export async function breakGlass(
   const refusal = await access.breakGlass(request, stepUp);
   if (refusal) throw refused(refusal);
 }
-
-export type Mine = { readonly grants: readonly Grant[]; readonly offers: readonly Offer[] };
 
 const inOneOf = (person: Person, groups: readonly string[]): boolean =>
   person.groups.some((group) => groups.includes(group));

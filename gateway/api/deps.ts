@@ -20,7 +20,7 @@ import type { Tokens } from '#src/identity/token.ts';
 import type { Recordings } from '#src/recording/port.ts';
 import type { OauthDeps } from '../oauth/deps.ts';
 import type { RulesState } from '../reload.ts';
-import type { RoleAccess } from './asking.ts';
+import type { RoleAccess } from '../roles.ts';
 import type { Summaries } from '#src/audit/summary/summary.ts';
 import type { Verifier } from '../verify.ts';
 import type { Failures } from './failures.ts';

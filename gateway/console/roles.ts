@@ -11,7 +11,6 @@ import {
   readGrant,
   reviewGrant,
   withdraw,
-  type RoleAccess,
 } from '../api/asking.ts';
 import { demandScope, type Caller } from '../api/authenticate.ts';
 import { durationText, reviewText } from '../api/grants.ts';
@@ -19,6 +18,7 @@ import { Problem } from '../api/problem.ts';
 import { readRequest } from '../api/reading.ts';
 import { parse } from '../api/route.ts';
 import { idParams, reasonText } from '../api/schemas.ts';
+import type { RoleAccess } from '../roles.ts';
 import type { Page } from './layout.ts';
 import type { RoleForms } from './pages/role.ts';
 import { rolesPage, type RolesView } from './pages/access-roles.ts';
