@@ -19,7 +19,6 @@ import {
   type ExportedRecord,
 } from './ocsf-parts.ts';
 
-
 export type OcsfEvent = JsonObject;
 
 /** What is the same for every event of an installation. */
