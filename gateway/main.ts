@@ -3,7 +3,7 @@ import { startBot, type Bot } from '#bot/main.ts';
 import { openRecords } from '#src/audit/records.ts';
 import { openSessionsList } from '#src/audit/sessions.ts';
 import { openTimeline } from '#src/audit/timeline.ts';
-import type { Config, TargetConfig } from '#src/config/config.ts';
+import type { Config } from '#src/config/config.ts';
 import { rolesOf } from '#src/identity/grants.ts';
 import { openAuthority } from '#src/identity/ca.ts';
 import { openCertificates } from '#src/identity/certificates.ts';
@@ -21,7 +21,6 @@ import { Failures } from './api/failures.ts';
 import { listenHttp } from './api/listener.ts';
 import { CANCEL, openCore, type Core, type ServeOptions } from './core.ts';
 import { openArrivals } from './arrivals.ts';
-import { endSessions } from './ended.ts';
 import { passwordGuesses } from './guesses.ts';
 import { signInsOfSessions } from './gate/fresh.ts';
 import { Holds } from './gate/holds.ts';
@@ -30,7 +29,6 @@ import { namesOfAll } from './postgres/columns.ts';
 import { openOidc } from './oidc.ts';
 import { openOwnRecordings } from './recordings.ts';
 import { Cancels } from './postgres/cancel.ts';
-import { TARGET_GONE } from './postgres/endings.ts';
 import { listenPostgres } from './postgres/listener.ts';
 import type { SessionDeps } from './postgres/deps.ts';
 import { Sessions } from './postgres/session.ts';
@@ -38,8 +36,8 @@ import { openEmbedded } from './provider/embedded.ts';
 import { NamesWatch } from './names.ts';
 import { readiness } from './ready.ts';
 import { openRetention } from './retention.ts';
+import { keepSessions } from './keep.ts';
 import { reviews } from './review.ts';
-import { keepGrants } from './roles.ts';
 import type { RulesState } from './reload.ts';
 import { openSearching } from './search.ts';
 import { subjects } from './subjects.ts';
@@ -166,8 +164,6 @@ async function openGateway(
     log,
   });
   opened.defer(names.start(options.namesEveryMs));
-  const inUse = (target: TargetConfig): boolean =>
-    reload.config.targets.get(target.name) === target || sessions.uses(target);
   const secret = await installationSecret(db.pool, 'console');
   const holds = new Holds();
   const cancels = new Cancels({
@@ -209,24 +205,7 @@ async function openGateway(
     { tokens, oidc, cancels, serve: (client) => sessions.serve(client) },
     opened,
   );
-  opened.defer(endSessions({ ...core, sessions, subject, changed: () => holds.rulesChanged() }));
-  opened.defer(
-    keepGrants({
-      ...core,
-      gateway: lease,
-      sessions,
-      forget,
-      round: () => requests.grants.round(core.roles.refusesGrant),
-      changed: () => holds.rulesChanged(),
-    }),
-  );
-  core.onReload(() => {
-    sessions.revoke(({ target }) =>
-      reload.config.targets.has(target.name) ? undefined : TARGET_GONE,
-    );
-    sessions.recheck().catch(onError);
-    analysers.closeUnused(inUse).catch(onError);
-  });
+  keepSessions(core, { sessions, subject, forget, holds, analysers }, opened);
   metrics.watch({
     targets: () => reload.config.targets.keys(),
     outboxPending: () => outboxPending(db),

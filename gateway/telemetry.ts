@@ -5,7 +5,8 @@ import { anchorStates } from '#src/audit/tree/anchors.ts';
 import { treeSize } from '#src/audit/tree/store.ts';
 import type { Config } from '#src/config/config.ts';
 import type { Database } from '#src/store/database.ts';
-import { Metrics, type Sources } from '#src/telemetry/metrics.ts';
+import { Metrics } from '#src/telemetry/metrics.ts';
+import type { Sources } from '#src/telemetry/sources.ts';
 import type { Telemetry } from '#src/telemetry/telemetry.ts';
 import { openTracing } from '#src/telemetry/tracing.ts';
 

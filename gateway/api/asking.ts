@@ -7,7 +7,7 @@ import { personKey } from '#src/identity/people.ts';
 import type { Person } from '#src/identity/person.ts';
 import { portable } from '#src/mask/engine.ts';
 import type { AccessTerms } from '#src/policy/verdict.ts';
-import { minutesOf, type Offer, type RoleAccess } from '../roles.ts';
+import { minutesOf, type RoleAccess } from '../roles.ts';
 import { demandScope, type Caller } from './authenticate.ts';
 import type { HttpDeps } from './deps.ts';
 import { notFound, Problem, refused } from './problem.ts';

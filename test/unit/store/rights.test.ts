@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { randomUUID } from 'node:crypto';
 import { after, before, describe, test } from 'node:test';
 import { migrateStore } from '#gateway/parts.ts';
 import { openAuditLog } from '#src/audit/writer.ts';
@@ -14,7 +13,6 @@ describe('the role that the gateway runs as', () => {
   let postgres: TestPostgres;
   let runner: Database;
   let superuser: Database;
-  let id = '';
   const as = (role: string): string => {
     const url = new URL(postgres.url);
     url.username = role;
@@ -36,8 +34,7 @@ describe('the role that the gateway runs as', () => {
     await migrateStore(store, runner);
     const options = { db: runner, writer: 'gateway', epoch: 1, held: () => true };
     const log = await openAuditLog({ ...options, onError: assert.ifError });
-    const receipt = await log.append({ kind: 'statement', verdict: 'allow', body: {} });
-    id = receipt.record;
+    await log.append({ kind: 'statement', verdict: 'allow', body: {} });
     await log.close();
   });
   after(async () => {
@@ -108,14 +105,14 @@ describe('the role that the gateway runs as', () => {
     };
     const made = async () =>
       (await runner.pool.query('select countersign.make_months() as n')).rows[0]?.n;
-    const before = await last();
+    const then = await last();
     assert.equal(await made(), 0, 'the migration has made them');
-    await owner.pool.query(`drop table countersign.${before?.name}`);
+    await owner.pool.query(`drop table countersign.${then?.name}`);
     assert.equal(await made(), 1);
-    assert.deepEqual(await last(), before);
-    assert.equal(before?.owner, 'owner');
+    assert.deepEqual(await last(), then);
+    assert.equal(then?.owner, 'owner');
     await assert.rejects(
-      runner.pool.query(`select from countersign.${before?.name}`),
+      runner.pool.query(`select from countersign.${then?.name}`),
       /permission denied/,
     );
     await owner.close();
