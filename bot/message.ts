@@ -14,7 +14,8 @@ export type Message = {
   /** For notifications and screen readers; holds nothing of the statement. */
   readonly summary: string;
   readonly facts: readonly Fact[];
-  readonly statement: string;
+  /** Absent where a role is asked for. */
+  readonly statement?: string;
   readonly warnings: readonly string[];
   readonly history: readonly { readonly text: string; readonly at: string }[];
   readonly outcome?: string;
@@ -70,7 +71,7 @@ export function messageOf(request: Request, publicUrl: string, statementMax: num
       label,
       text: lost > 0 ? `${text}… (${lost} more characters in the console)` : text,
     })),
-    statement: statement.text,
+    ...(card.access ? {} : { statement: statement.text }),
     warnings: warningsOf(card, statement.cut),
     history: request.decisions.map((one) => ({ text: historyLine(one), at: one.at })),
     ...(request.outcome ? { outcome: outcomeText(request.outcome) } : {}),

@@ -40,12 +40,12 @@ export function slackCard(message: Message): SlackCard {
       type: 'rich_text',
       elements: [
         ...message.facts.map(({ label, text }) => section([bold(`${label}: `), plain(text)])),
-        ...(message.statement === ''
+        ...(message.statement === undefined
           ? []
           : [
               {
                 type: 'rich_text_preformatted' as const,
-                elements: [plain(message.statement)],
+                elements: [plain(message.statement || ' ')],
               },
             ]),
         ...message.warnings.map((text) => section([bold('Warning: '), plain(text)])),

@@ -123,13 +123,11 @@ export function recordingRoute(deps: HttpDeps): Route {
           ? watched(recordings, id, { still, begun: () => recordingBegun(deps, id) }, gone.signal)
           : recordings.readRecording(id);
         const lines = linesOf(info, events, statement);
-        return reply
-          .type(isTerminal(info) ? TERMINAL_TYPE : SQL_TYPE)
-          .send(
-            Readable.from(follow && !isTerminal(info) ? atOnce(lines) : lines, {
-              objectMode: true,
-            }),
-          );
+        return reply.type(isTerminal(info) ? TERMINAL_TYPE : SQL_TYPE).send(
+          Readable.from(follow && !isTerminal(info) ? atOnce(lines) : lines, {
+            objectMode: true,
+          }),
+        );
       });
     },
   };

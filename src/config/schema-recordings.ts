@@ -22,7 +22,8 @@ export const recordings = z
     ),
   })
   .refine(({ store, folder }) => store === 'folder' || folder === undefined, {
-    path: ['folder'],
-    error: 'has no effect unless store is folder: write store: folder, or leave it out',
+    path: ['store'],
+    error:
+      'is not folder, so recordings.folder has no effect: write store: folder, or leave folder out',
   })
   .prefault({});

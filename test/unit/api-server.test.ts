@@ -35,6 +35,7 @@ test('health, readiness and the description need no token, and readiness says wh
     '/sessions',
     '/sessions/{id}',
     '/sessions/{id}/recording',
+    '/summaries',
     '/tokens',
     '/tokens/{id}',
     '/sign-ins',
