@@ -45,6 +45,16 @@ const reply = z.looseObject({
     approvers: z.array(line.extend({ ...times.shape, approved: z.number(), denied: z.number() })),
   }),
   refused: z.array(line),
+  breakGlass: z.array(
+    z.looseObject({
+      person: z.string(),
+      target: z.string(),
+      role: z.string(),
+      at: z.string(),
+      count: z.number(),
+      reviewedBy: z.string().optional(),
+    }),
+  ),
   unusual: z.array(
     z.looseObject({
       kind: z.string(),
@@ -109,6 +119,13 @@ function linesOf(found: Reply, bold: (text: string) => string): string[] {
       ),
     ),
     ...section('refused', counted(found.refused)),
+    ...section(
+      'break-glass',
+      found.breakGlass.map(
+        ({ at, person, role, target, count, reviewedBy }) =>
+          `${at.slice(0, 16)} ${person}: ${role} on ${target}, ${count} statements, ${reviewedBy === undefined ? 'not reviewed' : `reviewed by ${reviewedBy}`}`,
+      ),
+    ),
     ...section(
       'unusual',
       unusual.map((one) => {

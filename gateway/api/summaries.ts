@@ -36,6 +36,21 @@ const summaryReply = z
         .readonly(),
     }),
     refused: z.array(line.extend({ person: z.string(), target: z.string() })).readonly(),
+    breakGlass: z
+      .array(
+        z.object({
+          person: z.string(),
+          target: z.string(),
+          role: z.string(),
+          at: z.string(),
+          until: z.string(),
+          count: z.int(),
+          reviewedBy: z.string().optional(),
+          query: z.string(),
+          link,
+        }),
+      )
+      .readonly(),
     unusual: z
       .array(
         z.object({
@@ -135,7 +150,7 @@ function withLinks(summary: Summary, publicUrl: string): z.input<typeof summaryR
     ...one,
     link: `${publicUrl}/records?q=${encodeURIComponent(one.query)}`,
   });
-  const { targets, people, verdicts, held, refused, unusual } = summary;
+  const { targets, people, verdicts, held, refused, breakGlass, unusual } = summary;
   return {
     ...summary,
     targets: targets.map(linked),
@@ -147,6 +162,7 @@ function withLinks(summary: Summary, publicUrl: string): z.input<typeof summaryR
       approvers: held.approvers.map(linked),
     },
     refused: refused.map(linked),
+    breakGlass: breakGlass.map(linked),
     unusual: unusual.map(linked),
   };
 }

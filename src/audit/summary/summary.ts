@@ -1,5 +1,6 @@
 import { openDatabase, type Database, type Sql } from '../../store/database.ts';
 import { PART, term, valuesOf, type Asked, type Searched } from './part.ts';
+import { brokenGlass, type BrokenGlass } from './break-glass.ts';
 import { unusualOf, type Unusual, type WorkingHours } from './unusual.ts';
 
 /** A number with the search that shows what it counts. */
@@ -32,6 +33,8 @@ export type Summary = {
   };
   /** What the rules refused, by person and target. */
   readonly refused: readonly (Line & { readonly person: string; readonly target: string })[];
+  /** Every time that somebody broke the glass, newest first, 20 at most. */
+  readonly breakGlass: readonly BrokenGlass[];
   readonly unusual: readonly Unusual[];
 };
 
@@ -124,6 +127,7 @@ async function summarise(
       ...(await decidedOf(sql, asked, searched)),
     },
     refused: await refusedOf(sql, asked, searched),
+    breakGlass: await brokenGlass(sql, asked),
     unusual: await unusualOf(sql, asked, searched, hours),
   };
 }
