@@ -81,7 +81,8 @@ export async function startPlanted(mode: Mode) {
     ([email, { name, groups }]) => [email, { name, groups: [...groups] }] as const,
   );
   const contents = {
-    name: 'test',
+    // The chain of the first gateway is signed with a key that this one does not have.
+    name: 'canary',
     listen: {
       console: `127.0.0.1:${config.listen.console.port}`,
       postgres: `127.0.0.1:${config.listen.postgres.port}`,
