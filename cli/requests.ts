@@ -119,14 +119,14 @@ async function list(
     terminal.err(state === 'all' ? 'no requests' : `no ${printable(state)} requests`);
     return EXIT.done;
   }
-  const columns = ['id', 'who', 'target', 'statement', 'rule', 'state', 'expires'];
+  const columns = ['id', 'who', 'target', 'asks', 'rule', 'state', 'expires'];
   const lines = renderTable(
     columns.map((name) => ({ name, numeric: false })),
     found.map(({ id, card, state: now, expiresAt }) => [
       id,
       card.person.email,
       card.target,
-      card.masked,
+      card.masked === '' ? card.words.join('; ') : card.masked,
       card.rules.join(', '),
       now,
       expiresAt,
@@ -157,9 +157,9 @@ export function describe(request: Reply): string[] {
     ['request', `${request.id} (${progress(request)})`],
     ['who', `${card.person.name} <${card.person.email}>`],
     ['target', card.target],
-    ['statement', card.masked],
-    ['effect', card.words.join('; ')],
-    ['held by', `${card.rules.join(', ')}: ${card.message}`],
+    ['statement', card.masked === '' ? undefined : card.masked],
+    [card.masked === '' ? 'asks' : 'effect', card.words.join('; ')],
+    ['held by', [card.rules.join(', '), card.message].filter((text) => text !== '').join(': ')],
     ['reason', card.reason],
     ['expires', request.expiresAt],
     ...request.decisions.map((d): [string, string] => [

@@ -101,7 +101,7 @@ const foundReply = z.object({
       target: z.string().optional(),
       verdicts: z.array(z.string()).optional(),
       rows: z.number().optional(),
-      body: z.looseObject({ text: z.unknown() }).optional(),
+      body: z.looseObject({ text: z.unknown().optional() }).optional(),
     }),
   ),
   newer: z.string().optional(),
