@@ -55,7 +55,8 @@ function contents(): Tree {
     ([email, { name, groups }]) => [email, { name, groups: [...groups] }] as const,
   );
   return {
-    name: 'test',
+    // The chain of the first gateway is signed with a key that this one does not have.
+    name: 'reloaded',
     listen: {
       console: `127.0.0.1:${config.listen.console.port}`,
       postgres: `127.0.0.1:${config.listen.postgres.port}`,
