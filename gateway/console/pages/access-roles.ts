@@ -72,7 +72,7 @@ function form(view: RolesView, offers: readonly Offer[], glass: boolean): Html {
     : undefined;
   const shortest = Math.min(...offers.map(({ access }) => access.terms.longestMs), 3_600_000);
   const needed = glass || offers.every(({ access }) => access.terms.reasonRequired);
-  return html`<form method="post" action="/access">
+  return html`<form class="role-form" method="post" action="/access">
     <input type="hidden" name="csrf" value="${view.formToken}" />
     <label for="${id}-offer">Role</label>
     <select id="${id}-offer" name="offer" required>
@@ -134,7 +134,7 @@ export function rolesPage(view: RolesView): Page {
       ${list('own', 'What you have', view.own, 'You have no role for a time now.', false)}
       ${
         first && view.postgres
-          ? html`<p>Connect as always:</p>
+          ? html`<p class="soft">Connect as always:</p>
               <pre class="statement small">
 psql "host=${view.postgres.host} port=${view.postgres.port} user=${view.email} dbname=${first.target}"</pre>`
           : undefined

@@ -81,7 +81,7 @@ function facts({ request }: RequestView): Html {
       ${fact(card.message === '' && card.access ? 'Permitted by' : 'Held by', html`<code>${card.rules.join(', ')}</code>`)}
       ${fact('Because', card.message)} ${fact('From', `${card.client} ${card.application}`)}
       ${fact('Asked', when(request.createdAt))}
-      ${fact(request.endedAt === undefined ? 'Ends' : 'Ended', when(request.endedAt ?? request.expiresAt))}
+      ${fact(request.endedAt === undefined ? 'Ends' : request.state === 'granted' ? 'Granted' : 'Ended', when(request.endedAt ?? request.expiresAt))}
       ${card.digest === '' ? undefined : fact('Digest', html`<code>${card.digest}</code>`)}
       ${fact(
         'Records',
