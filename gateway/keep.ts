@@ -27,7 +27,7 @@ export function keepSessions(
   const inUse = (target: TargetConfig): boolean =>
     reload.config.targets.get(target.name) === target || sessions.uses(target);
   opened.defer(endSessions({ ...core, sessions, subject, changed }));
-  const round = (): Promise<void> => requests.grants.round(roles.refusesGrant);
+  const round = (): Promise<void> => requests.grants.round((grant) => roles.refusesGrant(grant));
   opened.defer(keepGrants({ ...core, gateway: lease, sessions, forget, round, changed }));
   core.onReload(() => {
     sessions.revoke(({ target }) =>

@@ -4,7 +4,7 @@ import type { Grant, Request } from '#src/approval/request.ts';
 import type { TargetConfig } from '#src/config/config.ts';
 import { rolesOf } from '#src/identity/grants.ts';
 import type { Directory, Person } from '#src/identity/person.ts';
-import type { Access } from '#src/policy/verdict.ts';
+import type { Access, Requirement } from '#src/policy/verdict.ts';
 import type { AccessAsked, Policy } from '#src/policy/policy.ts';
 import type { GrantAction } from '#src/statement/effect.ts';
 import type { Database } from '#src/store/database.ts';
@@ -46,36 +46,38 @@ export function roleRules({ db, directory, policy, targets }: Parts) {
     const { roles } = await rolesOf(db, person.email);
     return policy().access({ person, roles }, facts, action, { ...asked, now: Date.now() });
   };
-  const refuses = async (
+  const again = async (
     { person: email, target, role, kind }: Pick<Grant, 'person' | 'target' | 'role' | 'kind'>,
     durationMs: number,
     reason: string | undefined,
-  ): Promise<string | undefined> => {
+  ): Promise<Access> => {
     const person = await directory.find(email);
-    if (!person) return 'its person is no longer known here';
-    const access = await judge(person, target, kind === 'access' ? 'request' : kind, {
+    if (!person) return { kind: 'deny', rules: [], message: 'its person is no longer known here' };
+    return await judge(person, target, kind === 'access' ? 'request' : kind, {
       role,
       minutes: minutesOf(durationMs),
       ...(reason !== undefined && { reason }),
     });
-    return access.kind === 'deny' ? access.message : undefined;
   };
   return {
     judge,
     version: (): string => policy().version,
     /** Why this request may not be granted any more. */
-    async refusesRole({ kind, card }: Request): Promise<string | undefined> {
+    async refusesRole({ kind, card, requirement }: Request): Promise<string | undefined> {
       if (kind === 'statement' || !card.access) return 'it asks for no role';
       const { role, durationMs } = card.access;
-      return await refuses(
-        { person: card.person.email, target: card.target, role, kind },
-        durationMs,
-        card.reason,
-      );
+      const asked = { person: card.person.email, target: card.target, role, kind };
+      const now = await again(asked, durationMs, card.reason);
+      if (now.kind === 'deny') return now.message;
+      return now.kind === 'hold' && asksMore(now.requirement, requirement)
+        ? 'the rules ask for more people to agree than when it was asked'
+        : undefined;
     },
     /** Why this grant may not last: whoever has it is gone, or no rule would let them ask for it now. */
-    refusesGrant: (grant: Grant): Promise<string | undefined> =>
-      refuses(grant, grant.durationMs, undefined),
+    async refusesGrant(grant: Grant): Promise<string | undefined> {
+      const now = await again(grant, grant.durationMs, undefined);
+      return now.kind === 'deny' ? now.message : undefined;
+    },
     /** What this person may ask for, or take, now; by target, then role. */
     async offers(person: Person): Promise<readonly Offer[]> {
       const { roles } = await rolesOf(db, person.email);
@@ -91,6 +93,13 @@ export function roleRules({ db, directory, policy, targets }: Parts) {
     },
   };
 }
+
+/** Some group, or more of one, has to agree than before. */
+const asksMore = (now: Requirement, before: Requirement): boolean =>
+  now.groups.some(
+    ({ group, quorum }) =>
+      quorum > (before.groups.find((each) => each.group === group)?.quorum ?? 0),
+  );
 
 export const minutesOf = (ms: number): number => Math.ceil(ms / 60_000);
 

@@ -113,6 +113,18 @@ const glass = (who: Who, reason: string, more: object = {}) =>
   world.ask(who, 'admin', { kind: 'break-glass', reason, ...more });
 const LONG = 'the orders table is locked by a stuck migration and checkout is down now';
 
+test('rules that ask for more people now are not met by those who were asked before', async () => {
+  await world.clear();
+  const { body } = await world.ask('engineer', 'writer');
+  await world.rules(
+    `${WORK}${ASK} @id("and-security") @hold("security") forbid (principal, action == Action::"request", resource == Role::"shop/writer");`,
+  );
+  const decided = await world.approve('approver', body.id);
+  await world.rules(WORK + ASK);
+  assert.equal(decided.body.state, 'refused', JSON.stringify(decided.body));
+  assert.equal(decided.body.grant, undefined);
+});
+
 suite('break-glass', () => {
   test('is at once, loud, for ten different words, and off unless a rule lets them', async () => {
     await world.clear();
