@@ -142,6 +142,13 @@ function replaceChanged(fresh) {
   countDown();
 }
 
+/** What was heard of requests while the page was being read: the answer may be older. */
+const heard = new Map();
+function markNews(news) {
+  const shown = itemOf(document, news.id);
+  if (shown) mark(shown, news);
+}
+
 let reading = false;
 let asked = false;
 async function refresh() {
@@ -150,9 +157,11 @@ async function refresh() {
   reading = true;
   while (asked) {
     asked = false;
+    heard.clear();
     try {
       // oxlint-disable-next-line no-await-in-loop -- one at a time is the point
       replaceChanged(await readAnew());
+      heard.forEach(markNews);
     } catch {
       status('This page may be out of date. Reload it.');
     }
@@ -178,8 +187,8 @@ function listen() {
   });
   source.addEventListener('request', (event) => {
     const news = JSON.parse(event.data);
-    const shown = itemOf(document, news.id);
-    if (shown) mark(shown, news);
+    if (reading) heard.set(news.id, news);
+    markNews(news);
     if (!location.pathname.startsWith('/requests/') || location.pathname.endsWith(news.id))
       void refresh();
   });
