@@ -167,7 +167,7 @@ const OVER = `g.ended_at is null and coalesce(g.ends_at, g.use_by) <= clock_time
 /** Its person has, or had since then, a session on its target. */
 const USED = `g.ended_at is null and g.starts_at is null and g.use_by > clock_timestamp()
   and exists (select from countersign.session s where lower(s.person) = g.person and s.target = g.target
-    and (s.ended_at is null or s.started_at >= g.created_at)) order by g.created_at limit $1`;
+    and (s.ended_at is null or s.ended_at >= g.created_at)) order by g.created_at limit $1`;
 
 /** Cards and pages of its request are brought up to it. */
 async function touch(sql: Sql, request: string | undefined): Promise<Hint | undefined> {

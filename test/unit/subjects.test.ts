@@ -10,7 +10,7 @@ test('an agent is judged with its person: the same subject as long as nothing ch
   const agents = new Map([['bot', bot]]);
   const { find: subject } = subjects(
     () => Promise.resolve(person),
-    () => Promise.resolve({ roles: ['shop/reader'], forMs: Infinity }),
+    () => Promise.resolve({ roles: ['shop/reader'], started: [], forMs: Infinity }),
     agents,
   );
   const own = await subject('ada@example.com');
