@@ -1,6 +1,5 @@
 import type { Requests } from '#src/approval/port.ts';
 import type { Queue } from '#src/approval/queue.ts';
-import type { Request } from '#src/approval/request.ts';
 import type { Address, Config } from '#src/config/config.ts';
 import type { Directory } from '#src/identity/person.ts';
 import type { Database } from '#src/store/database.ts';
@@ -12,7 +11,13 @@ import type { BotLog } from './log.ts';
 import { startSlackApp } from './slack/app.ts';
 import { postCheckpoint } from './slack/checkpoint.ts';
 import { postingClient } from './slack/client.ts';
-import { deliverCards } from './slack/posts.ts';
+import { slackPlatform } from './slack/platform.ts';
+import { peopleByEmail } from './slack/people.ts';
+import { joinDesks } from './desk.ts';
+import type { Office } from './office.ts';
+import { type CardParts, deliverCards } from './requests/cards.ts';
+import { requestsDesk } from './requests/desk.ts';
+import { startSay } from './say.ts';
 import { Problems } from './slack/problems.ts';
 import { watchToken } from './slack/token.ts';
 
@@ -23,6 +28,8 @@ export type BotParts = {
   readonly db: Database;
   readonly queue: Queue;
   readonly log: BotLog;
+  /** What the gateway does for people in chat; without it chat only decides. */
+  readonly office?: Office;
   readonly tracing?: Tracing;
 };
 
@@ -55,17 +62,24 @@ export async function startBot(parts: BotParts): Promise<Bot> {
   }
   const { publicUrl } = config;
   const problems = new Problems(log);
-  const app = await startSlackApp(slack, { ...parts, publicUrl, problems });
   const client = postingClient(slack, log);
+  const people = peopleByEmail(client, parts.directory, slack.teams);
+  const platforms = [slackPlatform(client)];
+  const say = startSay({ ...parts, platforms, people, channels: () => config.chat.channels });
+  const desk = joinDesks(requestsDesk({ ...parts, publicUrl }));
+  const app = await startSlackApp(slack, { ...parts, desk, people, publicUrl, problems });
   const token = watchToken(client, problems);
-  const channelsOf = (request: Request) => slackChannels(config, request, log);
   const inbox = await startInbox({
     ...parts,
     onError(error) {
       onError(error);
       token.doubt(error);
     },
-    deliver: (request) => deliverCards({ ...parts, client, channelsOf, publicUrl }, request),
+    deliver: (request) =>
+      deliverCards(
+        { ...parts, platforms, channelsOf: channelsOf(config, log), publicUrl },
+        request,
+      ),
   });
   const anchors = anchorsOf(parts, (channel, checkpoint) =>
     postCheckpoint(client, channel, checkpoint, publicUrl),
@@ -84,6 +98,7 @@ export async function startBot(parts: BotParts): Promise<Bot> {
       await alerts.close();
       await app.close();
       await inbox.close();
+      await say.close();
     },
   };
 }
@@ -98,20 +113,18 @@ function anchorsOf({ config, db, log }: BotParts, post: ChatAnchorParts['post'])
   });
 }
 
-/** The channels the holding rules name, else the target's own. */
-function slackChannels(
-  config: BotParts['config'],
-  request: Request,
-  log: BotLog,
-): readonly string[] {
-  const named = request.requirement.channels;
-  const own = config.targets.get(request.card.target)?.channel;
-  const names = named.length > 0 ? named : own === undefined ? [] : [own];
-  const ids = names.flatMap((name) => config.chat.channels.get(name)?.slack ?? []);
-  if (ids.length === 0)
-    log.warn(
-      { request: request.id, channels: names },
-      'a request has no Slack channel: name one with @channel or at its target; the console has it',
-    );
-  return [...new Set(ids)];
+/** The channels the holding rules name, else the target's own, as one platform knows them. */
+function channelsOf(config: BotParts['config'], log: BotLog): CardParts['channelsOf'] {
+  return (request, platform) => {
+    const named = request.requirement.channels;
+    const own = config.targets.get(request.card.target)?.channel;
+    const names = named.length > 0 ? named : own === undefined ? [] : [own];
+    const ids = names.flatMap((name) => config.chat.channels.get(name)?.[platform] ?? []);
+    if (ids.length === 0)
+      log.warn(
+        { request: request.id, channels: names },
+        'a request has no Slack channel: name one with @channel or at its target; the console has it',
+      );
+    return [...new Set(ids)];
+  };
 }

@@ -21,6 +21,7 @@ import { Failures } from './api/failures.ts';
 import { listenHttp } from './api/listener.ts';
 import { CANCEL, openCore, type Core, type ServeOptions } from './core.ts';
 import { openArrivals } from './arrivals.ts';
+import { chatOffice } from './chat.ts';
 import { passwordGuesses } from './guesses.ts';
 import { signInsOfSessions } from './gate/fresh.ts';
 import { Holds } from './gate/holds.ts';
@@ -109,9 +110,11 @@ function partOf({ lost, reload }: Core, parts: AsyncDisposableStack): RunningPar
   };
 }
 
-function openBot({ config, reload, directory, telemetry, ...core }: Core): Promise<Bot> {
+function openBot(opened: Core): Promise<Bot> {
+  const { config, reload, directory, telemetry, ...core } = opened;
   return startBot({
     ...core,
+    office: chatOffice(opened, config.listen.postgres),
     config: {
       publicUrl: config.publicUrl,
       ...(config.audit && { audit: config.audit }),

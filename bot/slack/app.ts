@@ -1,7 +1,8 @@
 import { App } from '@slack/bolt';
 import { z } from 'zod';
 import type { Address, SlackConfig } from '#src/config/config.ts';
-import { type ActionParts, registerActions } from './actions.ts';
+import type { Database } from '#src/store/database.ts';
+import { type AdapterParts, registerDesk } from './adapter.ts';
 import { boltLogger, clientOptions } from './client.ts';
 import { overHttp } from './http.ts';
 import type { Problems } from './problems.ts';
@@ -10,7 +11,8 @@ import { overSocket } from './socket.ts';
 
 const Sender = z.object({
   api_app_id: z.string(),
-  team: z.object({ id: z.string() }),
+  team: z.object({ id: z.string() }).nullish(),
+  team_id: z.string().optional(),
 });
 
 export type SlackApp = { readonly address?: Address; close(): Promise<void> };
@@ -21,7 +23,7 @@ export type SlackApp = { readonly address?: Address; close(): Promise<void> };
  */
 export async function startSlackApp(
   config: SlackConfig,
-  parts: Omit<ActionParts, 'teams'> & { readonly problems: Problems },
+  parts: AdapterParts & { readonly db: Database; readonly problems: Problems },
 ): Promise<SlackApp> {
   const { db, log, problems } = parts;
   const transport =
@@ -48,7 +50,7 @@ export async function startSlackApp(
     } else if ((await seen.once(`slack ${String(context['seenKey'])}`, next)) === 'seen')
       await ack?.();
   });
-  registerActions(app, { ...parts, teams: config.teams });
+  registerDesk(app, parts);
   const address = await transport.start();
   return {
     ...(address && { address }),
@@ -61,5 +63,5 @@ export async function startSlackApp(
 
 function isExpected(config: SlackConfig, sender: z.infer<typeof Sender>): boolean {
   const app = config.appId === undefined || config.appId === sender.api_app_id;
-  return app && config.teams.includes(sender.team.id);
+  return app && config.teams.includes(sender.team?.id ?? sender.team_id ?? '');
 }

@@ -1,6 +1,7 @@
 import { LogLevel, type Logger, webApi } from '@slack/bolt';
 import type { SlackConfig } from '#src/config/config.ts';
 import type { BotLog } from '../log.ts';
+import { Refused } from '../platform.ts';
 
 /** The client that posts and edits cards. It never retries by itself: a lost reply would post twice. */
 export function postingClient(config: SlackConfig, log: BotLog): webApi.WebClient {
@@ -24,6 +25,7 @@ export function clientOptions(config: SlackConfig, log: BotLog): webApi.WebClien
 
 /** What Slack itself answered, as its code; undefined when it did not answer. */
 export function platformError(error: unknown): string | undefined {
+  if (error instanceof Refused) return error.code;
   return error instanceof webApi.WebAPIPlatformError ? error.data.error : undefined;
 }
 

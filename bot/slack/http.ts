@@ -4,10 +4,11 @@ import { type IncomingMessage, type ServerResponse, createServer } from 'node:ht
 import type { App } from '@slack/bolt';
 import type { SlackHttpConfig } from '#src/config/config.ts';
 import type { BotLog } from '../log.ts';
-import type { Transport } from './transport.ts';
+import { eventKey, type Transport } from './transport.ts';
 
 const PATH = '/slack/events';
 const FORM = 'application/x-www-form-urlencoded';
+const JSON_TYPE = 'application/json';
 const PAST_S = 300;
 const FUTURE_S = 60;
 const BODY_MAX = 1_048_576;
@@ -34,6 +35,9 @@ export function overHttp(config: SlackHttpConfig, log: BotLog): Transport {
   });
   const take = async (request: IncomingMessage, response: ServerResponse) => {
     const call = await readCall(request, config.signingSecret);
+    // Slack asks once whether this address is ours.
+    if (call.payload['type'] === 'url_verification')
+      return sendAnswer(response, { challenge: call.payload['challenge'] });
     await app?.processEvent({
       body: call.payload,
       customProperties: { seenKey: call.key },
@@ -73,15 +77,23 @@ type Call = { readonly payload: Record<string, unknown>; readonly key: string };
 /** Rejects with `Refused` unless it is a signed call of the last minutes with a JSON object as its payload. */
 async function readCall(request: IncomingMessage, secret: string): Promise<Call> {
   if (request.method !== 'POST' || request.url !== PATH) throw new Refused(404, 'not our address');
-  if (request.headers['content-type']?.split(';')[0]?.trim() !== FORM)
-    throw new Refused(415, `its type is not ${FORM}`);
+  const type = request.headers['content-type']?.split(';')[0]?.trim();
+  if (type !== FORM && type !== JSON_TYPE)
+    throw new Refused(415, `its type is neither ${FORM} nor ${JSON_TYPE}`);
   const body = await readBody(request);
   const at = String(request.headers['x-slack-request-timestamp']);
   checkTime(at);
   checkSignature(at, body, String(request.headers['x-slack-signature']), secret);
-  const payload = parsed(new URLSearchParams(body.toString('utf8')).get('payload') ?? '');
+  const text = body.toString('utf8');
+  const payload = type === FORM ? ofForm(new URLSearchParams(text)) : parsed(text);
   if (!payload) throw new Refused(400, 'its payload is not a JSON object');
-  return { payload, key: createHash('sha256').update(`${at}:`).update(body).digest('hex') };
+  const key = createHash('sha256').update(`${at}:`).update(body).digest('hex');
+  return { payload, key: eventKey(payload) ?? key };
+}
+
+/** A click comes as JSON in a field of the form, a command as the form itself. */
+function ofForm(form: URLSearchParams): Record<string, unknown> | undefined {
+  return form.has('command') ? Object.fromEntries(form) : parsed(form.get('payload') ?? '');
 }
 
 async function readBody(request: IncomingMessage): Promise<Buffer> {

@@ -5,7 +5,7 @@ import type { BotLog } from '../log.ts';
 import { appClient, platformError } from './client.ts';
 import { type Envelope, type Line, type LineTiming, openLine, TIMING } from './line.ts';
 import { type Problems, tokenProblem } from './problems.ts';
-import type { Transport } from './transport.ts';
+import { eventKey, type Transport } from './transport.ts';
 
 /**
  * Slack sends each call on one of the lines, and does not send a click again that was lost: with two, one stays while
@@ -119,7 +119,7 @@ async function handle(app: App | undefined, envelope: Envelope, log: BotLog): Pr
     await app?.processEvent({
       body: envelope.payload,
       ...(envelope.retry !== undefined && { retryNum: envelope.retry }),
-      customProperties: { seenKey: `envelope ${envelope.id}` },
+      customProperties: { seenKey: eventKey(envelope.payload) ?? `envelope ${envelope.id}` },
       ack(answer: unknown) {
         if (!envelope.ack(answer))
           log.warn({}, 'a line to Slack broke before it took an answer; the person sees no answer');

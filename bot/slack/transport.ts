@@ -12,3 +12,9 @@ export type Transport = {
   /** Takes no more calls, and waits a few seconds at most for those it has. */
   close(): Promise<void>;
 };
+
+/** Slack sends an event again with other bytes, but under its id. */
+export function eventKey(payload: Readonly<Record<string, unknown>>): string | undefined {
+  const { event_id: id } = payload;
+  return payload['type'] === 'event_callback' && typeof id === 'string' ? `event ${id}` : undefined;
+}

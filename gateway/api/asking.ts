@@ -30,7 +30,10 @@ const GLASS_WORDS = 10;
 const MOST_PENDING = 5;
 const AHEAD_MS = 30 * 86_400_000;
 
-export function accessOf({ access }: HttpDeps): RoleAccess {
+/** What asking for roles needs, in the console, the API and chat. */
+export type AskingDeps = Pick<HttpDeps, 'requests' | 'access' | 'audit' | 'publicUrl'>;
+
+export function accessOf({ access }: Pick<HttpDeps, 'access'>): RoleAccess {
   if (!access) throw notFound('role');
   return access;
 }
@@ -39,7 +42,7 @@ const problem = (code: string, message: string): Problem => new Problem(422, cod
 
 /** Asks for a role, or breaks the glass for it. Throws the problem that says why not; a refusal is recorded. */
 export async function ask(
-  deps: HttpDeps,
+  deps: AskingDeps,
   caller: Caller,
   asking: Asking,
   from: { readonly via: Via; readonly address: string },
@@ -124,7 +127,7 @@ function namesTicket(reason: string, pattern: string): boolean {
 }
 
 async function demandNoneOpen(
-  deps: HttpDeps,
+  deps: AskingDeps,
   { person }: Caller,
   { target, role }: Asking,
 ): Promise<void> {
@@ -149,7 +152,7 @@ async function demandNoneOpen(
 }
 
 /** Takes back what one has asked for, as long as nobody has decided. */
-export async function withdraw(deps: HttpDeps, caller: Caller, id: string): Promise<void> {
+export async function withdraw(deps: AskingDeps, caller: Caller, id: string): Promise<void> {
   const request = await deps.requests.get(id);
   if (!request || caller.agent !== undefined || !maySeeRequest(caller.person, request))
     throw notFound('request');
@@ -167,7 +170,7 @@ export async function withdraw(deps: HttpDeps, caller: Caller, id: string): Prom
 
 /** Grants behind the caller's own fresh sign-in what they broke the glass for. */
 export async function breakGlass(
-  deps: HttpDeps,
+  deps: AskingDeps,
   { person }: Caller,
   request: Request,
   stepUp: StepUp,
@@ -191,7 +194,7 @@ const inOneOf = (person: Person, groups: readonly string[]): boolean =>
   person.groups.some((group) => groups.includes(group));
 
 /** Whoever has it, who could have approved it, who reviews it, and `security` and `oncall`. */
-async function maySeeGrant(deps: HttpDeps, person: Person, grant: Grant): Promise<boolean> {
+async function maySeeGrant(deps: AskingDeps, person: Person, grant: Grant): Promise<boolean> {
   if (personKey(grant.person) === personKey(person.email)) return true;
   if (inOneOf(person, [...grant.reviewers, ...WATCH_REQUESTS])) return true;
   const request = grant.request === undefined ? undefined : await deps.requests.get(grant.request);
@@ -199,7 +202,7 @@ async function maySeeGrant(deps: HttpDeps, person: Person, grant: Grant): Promis
 }
 
 /** Throws a 404 when there is none, or none that the person may see. */
-export async function readGrant(deps: HttpDeps, person: Person, id: string): Promise<Grant> {
+export async function readGrant(deps: AskingDeps, person: Person, id: string): Promise<Grant> {
   const grant = await accessOf(deps).grants.get(id);
   if (!grant || !(await maySeeGrant(deps, person, grant))) throw notFound('grant');
   return grant;
@@ -207,7 +210,7 @@ export async function readGrant(deps: HttpDeps, person: Person, id: string): Pro
 
 /** Those that the person may see, newest first. */
 export async function listGrants(
-  deps: HttpDeps,
+  deps: AskingDeps,
   person: Person,
   filter: GrantFilter,
 ): Promise<readonly Grant[]> {
@@ -228,7 +231,7 @@ export function mayEndGrant(person: Person, grant: Grant, request: Request | und
 
 /** Ends it at once, with the sessions in which it was live. */
 export async function endGrant(
-  deps: HttpDeps,
+  deps: AskingDeps,
   caller: Caller,
   id: string,
   reason: string,
@@ -253,7 +256,7 @@ export async function endGrant(
 
 /** Files what somebody else found who read what was done under break-glass. */
 export async function reviewGrant(
-  deps: HttpDeps,
+  deps: AskingDeps,
   caller: Caller,
   id: string,
   review: string,

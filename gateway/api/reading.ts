@@ -9,7 +9,7 @@ import type { HttpDeps, Review } from './deps.ts';
 import { notFound, Problem } from './problem.ts';
 import { maySeeAllRecords, maySeeRecord, maySeeRequest, visibleTo } from './rights.ts';
 
-export type Via = 'api' | 'console';
+export type Via = 'api' | 'console' | 'slack' | 'teams';
 export type Reader = { readonly person: Person; readonly agent?: string; readonly via: Via };
 
 /** Whoever asks over the API. */

@@ -74,8 +74,9 @@ test('a body that is too large, of another type, or no payload is refused, with 
   assert.equal((await kit.actor.send(large)).status, 413);
   const status = async (body: string, type: string) =>
     (await kit.actor.send({ ...sent, body }, { headers: { 'content-type': type } })).status;
-  for (const type of ['text/plain', 'application/json', 'multipart/form-data; boundary=x', ''])
+  for (const type of ['text/plain', 'text/json', 'multipart/form-data; boundary=x', ''])
     assert.equal(await status(sent.body, type), 415);
+  assert.equal(await status(sent.body, 'application/json'), 400, 'a form is no JSON');
   for (const body of ['payload={', 'payload=null', 'payload=[]', 'payload=1', 'x=1', ''])
     assert.equal(await status(body, FORM), 400, body);
   assert.equal((await fetch(`${kit.address()}/elsewhere`, { method: 'POST' })).status, 404);

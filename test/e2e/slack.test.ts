@@ -222,7 +222,7 @@ function suite(mode: Mode): void {
   test('an expired trigger opens no modal, and the person is told to click again', async () => {
     const { message } = await kit.hold();
     await kit.actor.click('UAPP', 'deny', message, { triggerAge: 10_000 });
-    assert.match((await told()).text, /click Deny again/);
+    assert.match((await told()).text, /press the button again/);
     assert.deepEqual(kit.slack.views, []);
   });
 
@@ -270,7 +270,7 @@ function suite(mode: Mode): void {
     kit.directory.down = true;
     await kit.actor.click('UAPP', 'approve', message);
     kit.directory.down = false;
-    assert.match((await told()).text, /could not be decided/);
+    assert.match((await told()).text, /could not be done/);
     assert.equal(await state(request.id), 'pending');
   });
 }

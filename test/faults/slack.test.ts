@@ -112,7 +112,7 @@ function suite(mode: Mode): void {
     const count = kit.slack.ephemerals.length;
     await kit.actor.click('UAPP', 'approve', message);
     const answer = await kit.slack.until(() => kit.slack.ephemerals[count]);
-    assert.match(answer.text, /could not be decided/);
+    assert.match(answer.text, /could not be done/);
     assert.equal((await kit.requests.get(request.id))?.state, 'pending');
   });
 

@@ -4,14 +4,19 @@ import fc from 'fast-check';
 import type { Card, Request } from '#src/approval/request.ts';
 import type { Requirement } from '#src/policy/verdict.ts';
 import { messageOf } from '#bot/message.ts';
-import { denyModal, escapeMrkdwn } from '#bot/slack/card.ts';
-import { cardOf } from '#bot/slack/posts.ts';
+import type { Post } from '#bot/model.ts';
+import { cardFor } from '#bot/requests/cards.ts';
+import { denyForm } from '#bot/requests/desk.ts';
+import { escapeMrkdwn, fits, modalOf, slackMessage } from '#bot/slack/render.ts';
 import { duration, fit, oneLine, visible } from '#bot/text.ts';
 import { DBA, STATEMENT, asked } from '../../fakes/approval.ts';
 import { checkMessage, checkView } from '../../fakes/blockkit.ts';
 
 const ID = '3f0e8a6e-0d6c-4b7e-9a52-6b9d3c1f2a44';
 const URL = 'https://cs.example.com';
+
+const SLACK = { name: 'slack' as const, fits: (post: Post) => fits(slackMessage(post)) };
+const cardOf = (one: Request, url: string) => slackMessage(cardFor(one, url, SLACK));
 
 function request(card: Partial<Card> = {}, rest: Partial<Request> = {}): Request {
   return {
@@ -211,7 +216,7 @@ test('whatever people write, Slack takes the card, and an Approve button stands 
 });
 
 test('the deny modal is one that Slack takes', () => {
-  assert.deepEqual(checkView(denyModal(ID)), []);
+  assert.deepEqual(checkView(modalOf(denyForm(ID), ID)), []);
 });
 
 const actions = (...elements: object[]) => ({

@@ -2,12 +2,17 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import type { Card, Request } from '#src/approval/request.ts';
-import { cardOf } from '#bot/slack/posts.ts';
+import type { Post } from '#bot/model.ts';
+import { cardFor } from '#bot/requests/cards.ts';
+import { fits, slackMessage } from '#bot/slack/render.ts';
 import { DBA, asked } from '../../fakes/approval.ts';
 import { checkMessage } from '../../fakes/blockkit.ts';
 
 const ID = '3f0e8a6e-0d6c-4b7e-9a52-6b9d3c1f2a44';
 const URL = 'https://cs.example.com';
+
+const SLACK = { name: 'slack' as const, fits: (post: Post) => fits(slackMessage(post)) };
+const cardOf = (one: Request, url: string) => slackMessage(cardFor(one, url, SLACK));
 
 const request = (card: Partial<Card> = {}, rest: Partial<Request> = {}): Request => ({
   id: ID,

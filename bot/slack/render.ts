@@ -1,0 +1,277 @@
+import type { types } from '@slack/bolt';
+import type { Button, Field, Form, Line, Part, Post, Span } from '../model.ts';
+
+type Block = types.KnownBlock;
+type RichSection = types.RichTextSection | types.RichTextPreformatted | types.RichTextList;
+type RichElement = types.RichTextSection['elements'][number];
+
+/** What `chat.postMessage` and `chat.update` take. */
+export type SlackMessage = { readonly text: string; readonly blocks: Block[] };
+
+/** Slack refuses about 13,200 characters of blocks (bolt-js#2509) without documenting it. */
+const BLOCKS_MAX = 12_000;
+const WHEN = '{date_short_pretty} {time}';
+const BUTTONS_MAX = 25;
+
+export const fits = ({ blocks }: SlackMessage): boolean =>
+  blocks.length <= 50 && JSON.stringify(blocks).length <= BLOCKS_MAX;
+
+/**
+ * For the few places that Slack reads as mrkdwn: `& < >` by its own rule (which disarms mentions and links), and
+ * back-ticks, which would open code.
+ */
+export function escapeMrkdwn(text: string): string {
+  return text
+    .replaceAll('&', '&amp;')
+    .replaceAll('<', '&lt;')
+    .replaceAll('>', '&gt;')
+    .replaceAll('`', 'ˋ');
+}
+
+/** Ids of uploaded pictures by their base64, and Slack's user groups by the directory's group. */
+export type Known = {
+  readonly files?: ReadonlyMap<string, string>;
+  readonly usergroups?: ReadonlyMap<string, string>;
+};
+
+export function slackMessage(post: Post, known: Known = {}): SlackMessage {
+  return { text: escapeMrkdwn(post.summary).slice(0, 4_000), blocks: blocksOf(post, known) };
+}
+
+/** A modal with the form, or with `post` alone once there is nothing to fill in. */
+export function modalOf(form: Form, metadata: string, known: Known = {}): types.ModalView {
+  return {
+    type: 'modal',
+    callback_id: form.id,
+    private_metadata: metadata,
+    title: { type: 'plain_text', text: form.title.slice(0, 24) },
+    submit: { type: 'plain_text', text: form.submit.slice(0, 24) },
+    close: { type: 'plain_text', text: 'Back' },
+    blocks: [
+      ...blocksOf({ summary: '', parts: form.parts ?? [] }, known),
+      ...form.fields.map(input),
+    ],
+  };
+}
+
+export function closingModal(title: string, post: Post, known: Known = {}): types.ModalView {
+  return {
+    type: 'modal',
+    title: { type: 'plain_text', text: title.slice(0, 24) },
+    close: { type: 'plain_text', text: 'Close' },
+    blocks: blocksOf(post, known),
+  };
+}
+
+export function blocksOf({ title, parts }: Post, known: Known): Block[] {
+  const blocks: Block[] = [];
+  if (title !== undefined)
+    blocks.push({
+      type: 'header',
+      text: { type: 'plain_text', text: title.slice(0, 150), emoji: false },
+    });
+  let rich: RichSection[] | undefined;
+  for (const [i, part] of parts.entries()) {
+    const text = richOf(part, known);
+    if (text) {
+      if (!rich) blocks.push({ type: 'rich_text', elements: (rich = []) });
+      rich.push(...text);
+      continue;
+    }
+    rich = undefined;
+    const block = blockOf(part, i, known);
+    if (block) blocks.push(block);
+  }
+  return blocks;
+}
+
+/** Everything people wrote goes into rich text, whose elements Slack takes literally: no markup, no mention. */
+function richOf(part: Part, known: Known): readonly RichSection[] | undefined {
+  switch (part.kind) {
+    case 'text':
+      return [section(part.line.map((span) => element(span, known)))];
+    case 'facts':
+      return part.facts.map(({ label, text }) => section([bold(`${label}: `), plain(text)]));
+    case 'code':
+      return [{ type: 'rich_text_preformatted', elements: [plain(part.text || ' ')] }];
+    case 'list':
+      return part.items.length === 0
+        ? []
+        : [
+            {
+              type: 'rich_text_list',
+              style: 'bullet',
+              elements: part.items.map((line) => ({
+                type: 'rich_text_section',
+                elements: line.map((span) => element(span, known)),
+              })),
+            },
+          ];
+    case 'note':
+    case 'image':
+    case 'buttons':
+      return undefined;
+    default:
+      return part satisfies never;
+  }
+}
+
+function blockOf(part: Part, at: number, known: Known): Block | undefined {
+  switch (part.kind) {
+    case 'note':
+      return {
+        type: 'context',
+        elements: [{ type: 'mrkdwn', text: part.line.map((span) => mrkdwn(span, known)).join('') }],
+      };
+    case 'image': {
+      const id = known.files?.get(part.png);
+      return id === undefined
+        ? undefined
+        : { type: 'image', slack_file: { id }, alt_text: part.alt.slice(0, 2_000) };
+    }
+    case 'buttons':
+      return {
+        type: 'actions',
+        block_id: `buttons${at}`,
+        elements: part.buttons.slice(0, BUTTONS_MAX).map(button),
+      };
+    case 'text':
+    case 'facts':
+    case 'code':
+    case 'list':
+      return undefined;
+    default:
+      return part satisfies never;
+  }
+}
+
+function button(one: Button): types.Button {
+  const shown = {
+    type: 'button' as const,
+    action_id: one.action,
+    text: { type: 'plain_text' as const, text: one.label.slice(0, 75) },
+    ...(one.style && { style: one.style }),
+    ...(one.hint !== undefined && { accessibility_label: one.hint.slice(0, 75) }),
+  };
+  if ('url' in one) return { ...shown, url: one.url };
+  return {
+    ...shown,
+    value: one.value,
+    ...(one.confirm && {
+      confirm: {
+        title: { type: 'plain_text', text: one.confirm.title.slice(0, 100) },
+        text: { type: 'plain_text', text: one.confirm.text.slice(0, 300) },
+        confirm: { type: 'plain_text', text: one.confirm.yes.slice(0, 30) },
+        deny: { type: 'plain_text', text: 'Back' },
+      },
+    }),
+  };
+}
+
+function input(field: Field): types.InputBlock {
+  return {
+    type: 'input',
+    block_id: field.id,
+    label: { type: 'plain_text', text: field.label },
+    ...(field.hint !== undefined && { hint: { type: 'plain_text', text: field.hint } }),
+    ...(field.optional && { optional: true }),
+    element: inputElement(field),
+  };
+}
+
+const optionOf = ({ value, label }: { readonly value: string; readonly label: string }) => ({
+  text: { type: 'plain_text' as const, text: label.slice(0, 75) },
+  value,
+});
+
+/** As `block_suggestion` wants them. */
+export const optionsOf = (choices: readonly { readonly value: string; readonly label: string }[]) =>
+  choices.slice(0, 100).map(optionOf);
+
+/** `value` in each element's answer is read by `valuesOf`. */
+function inputElement(field: Field): types.InputBlock['element'] {
+  const { initial } = field;
+  switch (field.kind) {
+    case 'text':
+      return {
+        type: 'plain_text_input',
+        action_id: 'text',
+        max_length: Math.min(field.max, 3_000),
+        multiline: field.lines === true,
+        ...(initial !== undefined && { initial_value: initial }),
+      };
+    case 'choice': {
+      const options = optionsOf(field.choices);
+      const chosen = options.find(({ value }) => value === initial);
+      return {
+        type: 'static_select',
+        action_id: 'choice',
+        options,
+        ...(chosen && { initial_option: chosen }),
+      };
+    }
+    case 'search':
+      return {
+        type: 'external_select',
+        action_id: field.source,
+        min_query_length: 0,
+        ...(initial !== undefined && {
+          initial_option: optionOf({ value: initial, label: initial }),
+        }),
+      };
+    case 'time':
+      return {
+        type: 'datetimepicker',
+        action_id: 'time',
+        ...(initial !== undefined && {
+          initial_date_time: Math.floor(Date.parse(initial) / 1_000),
+        }),
+      };
+    default:
+      return field satisfies never;
+  }
+}
+
+function element(span: Span | string, known: Known): RichElement {
+  if (typeof span === 'string') return plain(span);
+  const { text, style, link, at, notify } = span;
+  const group = notify === undefined ? undefined : known.usergroups?.get(notify);
+  if (group !== undefined) return { type: 'usergroup', usergroup_id: group };
+  if (at !== undefined)
+    return {
+      type: 'date',
+      timestamp: Math.floor(Date.parse(at) / 1_000),
+      format: WHEN,
+      fallback: text,
+    };
+  if (link !== undefined) return { type: 'link', url: link, text };
+  return style === undefined ? plain(text) : { type: 'text', text, style: { [style]: true } };
+}
+
+function mrkdwn(span: Span | string, known: Known): string {
+  if (typeof span === 'string') return escapeMrkdwn(span);
+  const { text, link, at, style, notify } = span;
+  const shown = escapeMrkdwn(text);
+  const group = notify === undefined ? undefined : known.usergroups?.get(notify);
+  if (group !== undefined) return `<!subteam^${group}>`;
+  if (at !== undefined)
+    return `<!date^${Math.floor(Date.parse(at) / 1_000)}^${WHEN} ({ago})|${shown}>`;
+  if (link !== undefined) return `<${link}|${shown.replaceAll('|', '¦')}>`;
+  return style === 'bold' ? `*${shown.replaceAll('*', '∗')}*` : shown;
+}
+
+/** A line where Slack reads mrkdwn. */
+export const lineText = (line: Line, known: Known = {}): string =>
+  line.map((span) => mrkdwn(span, known)).join('');
+
+function section(elements: RichElement[]): types.RichTextSection {
+  return { type: 'rich_text_section', elements: [...elements, plain('\n')] };
+}
+
+function plain(text: string): types.RichTextText {
+  return { type: 'text', text };
+}
+
+function bold(text: string): types.RichTextText {
+  return { type: 'text', text, style: { bold: true } };
+}
