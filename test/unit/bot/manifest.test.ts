@@ -1,15 +1,28 @@
 import assert from 'node:assert/strict';
 import { readFile, readdir } from 'node:fs/promises';
 import { test } from 'node:test';
+import type { App } from '@slack/bolt';
 import { Ajv } from 'ajv';
 import { parse } from 'yaml';
-import { APP_METHOD_SCOPES, FIELD_SCOPES, METHOD_SCOPES } from '../../fakes/slack-scopes.ts';
+import { registerDesk } from '#bot/slack/adapter.ts';
+import {
+  APP_METHOD_SCOPES,
+  EVENT_SCOPES,
+  FIELD_SCOPES,
+  METHOD_SCOPES,
+  OPTIONAL_METHODS,
+} from '../../fakes/slack-scopes.ts';
 
 type Manifest = {
+  features: {
+    slash_commands: { command: string; url: string }[];
+    shortcuts: { callback_id: string }[];
+    unfurl_domains: string[];
+  };
   oauth_config: { scopes: { bot: string[]; bot_optional: string[] } };
   settings: {
-    event_subscriptions?: { bot_events: string[] };
-    interactivity: { request_url: string };
+    event_subscriptions: { request_url: string; bot_events: string[] };
+    interactivity: { request_url: string; message_menu_options_url: string };
     socket_mode_enabled: boolean;
   };
 };
@@ -17,12 +30,37 @@ type Manifest = {
 const root = new URL('../../../', import.meta.url);
 const read = (path: string) => readFile(new URL(path, root), 'utf8');
 const manifest = parse(await read('manifest.yml')) as Manifest;
+const { features, settings } = manifest;
+const { bot, bot_optional } = manifest.oauth_config.scopes;
 
-async function botSource(): Promise<string> {
+/** Web API methods that the bot calls, as its source says. */
+async function calledMethods(): Promise<readonly string[]> {
   const files = (await readdir(new URL('bot/', root), { recursive: true })).filter((file) =>
     file.endsWith('.ts'),
   );
-  return (await Promise.all(files.map((file) => read(`bot/${file}`)))).join('\n');
+  const source = (await Promise.all(files.map((file) => read(`bot/${file}`)))).join('\n');
+  const calls = source.matchAll(
+    /\bclient\s*\.((?:apps|chat|conversations|users|views|auth|reactions|usergroups|files)(?:\s*\.\w+)+)\(/g,
+  );
+  return [...new Set([...calls].map((hit) => (hit[1] ?? '').replace(/\s/g, '')))].toSorted();
+}
+
+/** Events that the bot listens to, as it tells Bolt. */
+function heardEvents(): readonly string[] {
+  const heard: string[] = [];
+  const nothing = () => undefined;
+  const app = {
+    action: nothing,
+    view: nothing,
+    options: nothing,
+    command: nothing,
+    shortcut: nothing,
+    event: (name: string) => void heard.push(name),
+    // Bolt's `message` hears every kind; the manifest asks for those to the bot alone.
+    message: () => void heard.push('message.im'),
+  };
+  registerDesk(app as unknown as App, {} as Parameters<typeof registerDesk>[1]);
+  return heard.toSorted();
 }
 
 test('the manifest is valid by the schema that Slack publishes, in both modes', async () => {
@@ -35,36 +73,47 @@ test('the manifest is valid by the schema that Slack publishes, in both modes', 
   });
   const valid = ajv.compile(schema);
   for (const socket_mode_enabled of [false, true]) {
-    const either = { ...manifest, settings: { ...manifest.settings, socket_mode_enabled } };
+    const either = { ...manifest, settings: { ...settings, socket_mode_enabled } };
     assert.equal(valid(either), true, JSON.stringify(valid.errors));
   }
 });
 
-test('the manifest asks for exactly the scopes of the methods that the bot calls', async () => {
-  const source = await botSource();
-  const called = [
-    ...source.matchAll(
-      /\bclient\s*\.((?:apps|chat|conversations|users|views|auth|reactions|usergroups|im)(?:\s*\.\w+)+)\(/g,
-    ),
-  ].map((hit) => (hit[1] ?? '').replace(/\s/g, ''));
-  const methods = [...new Set(called)].toSorted();
-  const ofApp = methods.filter((method) => Object.hasOwn(APP_METHOD_SCOPES, method));
-  assert.deepEqual(ofApp, Object.keys(APP_METHOD_SCOPES));
-  const ofBot = methods.filter((method) => !ofApp.includes(method));
-  assert.deepEqual(ofBot, Object.keys(METHOD_SCOPES).toSorted());
-  const needed = ofBot
-    .filter((method) => method !== 'conversations.history')
-    .flatMap((method) => METHOD_SCOPES[method] ?? []);
-  const { bot, bot_optional } = manifest.oauth_config.scopes;
+test('the manifest asks for exactly the scopes of what the bot calls and hears', async () => {
+  const methods = await calledMethods();
   assert.deepEqual(
-    bot.toSorted(),
-    [...new Set([...needed, ...Object.values(FIELD_SCOPES)])].toSorted(),
+    methods.filter((method) => Object.hasOwn(APP_METHOD_SCOPES, method)),
+    Object.keys(APP_METHOD_SCOPES),
   );
-  assert.deepEqual(bot_optional.toSorted(), METHOD_SCOPES['conversations.history']);
+  const ofBot = methods.filter((method) => !Object.hasOwn(APP_METHOD_SCOPES, method));
+  for (const method of ofBot) assert.ok(METHOD_SCOPES[method], `the scopes of ${method} are known`);
+  const scopesOf = (some: readonly string[]) =>
+    some.flatMap((method) => METHOD_SCOPES[method] ?? []);
+  const needed = new Set([
+    ...scopesOf(ofBot.filter((method) => !OPTIONAL_METHODS.includes(method))),
+    ...heardEvents().flatMap((event) => EVENT_SCOPES[event] ?? []),
+    ...Object.values(FIELD_SCOPES),
+    ...(features.slash_commands.length + features.shortcuts.length > 0 ? ['commands'] : []),
+  ]);
+  assert.deepEqual(bot.toSorted(), [...needed].toSorted());
+  assert.deepEqual(
+    bot_optional.toSorted(),
+    scopesOf(ofBot.filter((method) => OPTIONAL_METHODS.includes(method))).toSorted(),
+  );
 });
 
-test('the manifest subscribes to no event, since the bot listens to none', async () => {
-  assert.doesNotMatch(await botSource(), /\bapp\.(event|message|command|shortcut)\(/);
-  assert.equal(manifest.settings.event_subscriptions, undefined);
-  assert.match(manifest.settings.interactivity.request_url, /\/slack\/events$/);
+test('the manifest subscribes to exactly the events that the bot listens to', () => {
+  const heard = heardEvents();
+  assert.deepEqual(settings.event_subscriptions.bot_events.toSorted(), heard);
+  for (const event of heard) assert.ok(EVENT_SCOPES[event], `the scopes of ${event} are known`);
+});
+
+test('everything in the manifest leads to one address', () => {
+  const { event_subscriptions, interactivity } = settings;
+  const urls = new Set([
+    event_subscriptions.request_url,
+    interactivity.request_url,
+    interactivity.message_menu_options_url,
+    ...features.slash_commands.map(({ url }) => url),
+  ]);
+  assert.deepEqual([...urls], [`https://${features.unfurl_domains[0]}/slack/events`]);
 });
