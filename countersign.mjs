@@ -11,6 +11,7 @@ const ROOT = path.dirname(fileURLToPath(import.meta.url));
 const NODE_PACKAGE = path.join(ROOT, 'node_modules', 'node');
 const NODE = path.join(NODE_PACKAGE, 'bin', process.platform === 'win32' ? 'node.exe' : 'node');
 const STAMP = path.join(ROOT, 'node_modules', '.countersign-stamp');
+const COMPILED = path.join(ROOT, 'node_modules', '.cache', 'compiled');
 const OLDEST = 20;
 
 class Problem extends Error {}
@@ -179,6 +180,9 @@ function run(argv) {
   // Targets may be signed by an authority that only this machine's system knows.
   const child = spawn(node, ['--use-system-ca', path.join(ROOT, script)].concat(rest), {
     stdio: ['inherit', 'inherit', 'inherit', 'ipc'],
+    // Half of a start would go into stripping types and compiling what was compiled before. It is keyed by content.
+    // oxlint-disable-next-line node/no-process-env -- what Node itself reads
+    env: Object.assign({ NODE_COMPILE_CACHE: COMPILED }, process.env),
   });
   // A terminal's Ctrl-C reaches the child by itself, being of the same group; twice would mean "now, at once".
   process.on('SIGINT', () => process.stdin.isTTY || child.kill('SIGINT'));
