@@ -29,6 +29,7 @@ const requirement = z.object({
   channels: texts,
   resendMs: z.number().optional(),
   reactionsVote: z.boolean(),
+  handOver: texts.optional(),
   shapeMs: z.number().optional(),
   count: z.literal(true).optional(),
   sample: z.int().optional(),

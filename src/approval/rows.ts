@@ -13,6 +13,7 @@ const RequirementRow = z.object({
   channels: z.array(z.string()),
   resendMs: z.number().exactOptional(),
   reactionsVote: z.boolean(),
+  handOver: z.array(z.string()).exactOptional(),
   shapeMs: z.number().exactOptional(),
   count: z.literal(true).exactOptional(),
   sample: z.number().exactOptional(),

@@ -13,18 +13,18 @@ import type { Mask } from './verdict.ts';
 export type Complaint = { readonly message: string; readonly hint: string };
 
 const known = new Set(
-  'id hold expires channel message quorum reason stepup acr amr mask rows reactions resend shape count sample recording duration start ends ticket review'.split(
+  'id hold expires channel message quorum reason stepup acr amr mask rows reactions handover resend shape count sample recording duration start ends ticket review'.split(
     ' ',
   ),
 );
 /** They say how a hold is lifted, so without `@hold` they would be silently ignored. */
-const holdOnly = ['expires', 'channel', 'quorum', 'reason', 'resend', 'shape', 'count', 'sample'];
+const holdOnly = 'expires channel quorum reason reactions handover resend shape count sample'.split(
+  ' ',
+);
 /** On a permit to ask they need no hold: somebody may be let in at once, with a reason, and the channel told. */
 const grantToo = ['reason', 'channel'];
 /** They say how the approver of a hold signs in, or whoever a permit shows a column. */
 const signIn = ['stepup', 'acr', 'amr'];
-/** Relaxations that nothing enforces yet; ignoring one quietly would surprise its author. */
-const notYet = ['reactions'];
 
 /** Reads a rule's annotations. Complains about every one that is misspelt, misplaced or does not parse. */
 export function readTerms(json: PolicyJson): {
@@ -40,12 +40,6 @@ export function readTerms(json: PolicyJson): {
       complain(`@${name} has no value`, `write @${name}("…")`);
     else values.set(name, value);
   }
-  for (const name of notYet)
-    if (values.has(name))
-      complain(
-        `@${name} cannot be enforced by this version`,
-        `remove @${name}; the rule is then stricter`,
-      );
   const hold = readHold(json, values, complain);
   const message = values.get('message');
   const rows = readRows(json, values, complain);
@@ -110,7 +104,29 @@ function readHold(
     ...readStepUp(values, complain),
     ...(resendMs !== undefined && { resendMs }),
     ...(channel !== undefined && { channel }),
+    ...readChat(values, complain),
     ...readShown(values, complain),
+  };
+}
+
+/** What people may do on the cards of what the rule holds. */
+function readChat(
+  values: ReadonlyMap<string, string>,
+  complain: Complain,
+): Pick<HoldTerms, 'reactionsVote' | 'handOver'> {
+  const reactions = values.get('reactions');
+  if (reactions !== undefined && reactions !== 'vote')
+    complain(`@reactions("${reactions}") is not known`, 'write @reactions("vote") or leave it out');
+  for (const name of ['reason', 'stepup'])
+    if (reactions !== undefined && values.has(name))
+      complain(
+        `@reactions stands beside @${name}, which a reaction cannot give`,
+        `remove @reactions or @${name}`,
+      );
+  const groups = values.get('handover')?.split(',');
+  return {
+    ...(reactions !== undefined && { reactionsVote: true }),
+    ...(groups && { handOver: groups.map((group) => group.trim()) }),
   };
 }
 

@@ -82,7 +82,9 @@ export function checkNames(
 
 /** Groups and channels that its annotations name. */
 function checkTerms({ terms: { hold, grant } }: Rule, names: Names): readonly Complaint[] {
-  const groups = [hold?.group, grant?.review].filter((name) => name !== undefined);
+  const groups = [hold?.group, grant?.review, ...(hold?.handOver ?? [])].filter(
+    (name) => name !== undefined,
+  );
   const channels = new Set([hold?.channel, grant?.channel].filter((name) => name !== undefined));
   return [
     ...groups.flatMap((name) =>

@@ -1,4 +1,4 @@
-import type { Rule } from './rule.ts';
+import type { HoldTerms, Rule } from './rule.ts';
 import type { Mask, Requirement } from './verdict.ts';
 
 // Each silent rule asks for it: otherwise a rule with a longer one, added beside it, would relax it.
@@ -29,21 +29,33 @@ export function combineHolds(rules: readonly Rule[]): Requirement {
   const channels = terms.flatMap((one) => one.channel ?? []);
   const acr = sorted(terms.flatMap((one) => one.acr ?? []));
   const amr = sorted(terms.flatMap((one) => one.amr ?? []));
+  // A group that comes to it sees the request and can deny it: each rule has to let it.
+  const handOver = sorted(terms[0]?.handOver ?? []).filter((group) =>
+    terms.every((one) => one.handOver?.includes(group)),
+  );
   return {
     groups: [...quorums].map(([group, quorum]) => ({ group, quorum })).toSorted(byGroup),
     expiresMs: least(terms.map((one) => one.expiresMs ?? defaultExpiresMs)) ?? defaultExpiresMs,
     reasonRequired: terms.some((one) => one.reasonRequired),
     channels: sorted(channels),
-    reactionsVote: false,
+    reactionsVote: reactionsVote(terms),
     ...(stepUpMs !== undefined && { stepUpMs }),
     ...(acr.length > 0 && { acr }),
     ...(amr.length > 0 && { amr }),
+    ...(handOver.length > 0 && { handOver }),
     ...(resendMs !== undefined && { resendMs }),
     ...(shapeMs !== undefined && { shapeMs }),
     ...(terms.some((one) => one.count) && { count: true }),
     ...(sample !== undefined && { sample }),
   };
 }
+
+/** Only where every rule lets it, and none asks for what a reaction cannot give. */
+const reactionsVote = (terms: readonly HoldTerms[]): boolean =>
+  terms.length > 0 &&
+  terms.every(
+    (one) => one.reactionsVote === true && !one.reasonRequired && one.stepUpMs === undefined,
+  );
 
 function byGroup(a: { readonly group: string }, b: { readonly group: string }): number {
   return a.group < b.group ? -1 : 1;

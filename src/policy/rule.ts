@@ -13,6 +13,8 @@ export type HoldTerms = {
   readonly reasonRequired: boolean;
   readonly channel?: string;
   readonly resendMs?: number;
+  readonly reactionsVote?: true;
+  readonly handOver?: readonly string[];
   readonly shapeMs?: number;
   readonly count?: true;
   readonly sample?: number;

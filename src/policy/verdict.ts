@@ -25,7 +25,10 @@ export type Requirement = {
   readonly channels: readonly string[];
   /** Relaxations: present only when every holding rule has them. */
   readonly resendMs?: number;
+  /** A reaction on the card counts as a vote; never where a reason or a fresh sign-in is asked for. */
   readonly reactionsVote: boolean;
+  /** Groups that an approver may ask to agree, too. */
+  readonly handOver?: readonly string[];
   /** How long an approver may let the same statement run again. */
   readonly shapeMs?: number;
   /** Approvers are to see the exact number of rows; the run is limited to it. */

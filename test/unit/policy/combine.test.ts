@@ -70,6 +70,31 @@ suite('several holding rules', () => {
       { acr: ['mfa', 'phr'], amr: ['hwk', 'pin'] },
     ],
     [
+      'count reactions as votes when all say so',
+      ['@hold("dba") @reactions("vote")', '@hold("security") @reactions("vote")'],
+      { reactionsVote: true },
+    ],
+    [
+      'count no reactions when one is silent',
+      ['@hold("dba") @reactions("vote")', '@hold("dba")'],
+      { reactionsVote: false },
+    ],
+    [
+      'count no reactions when one asks for a reason',
+      ['@hold("dba") @reactions("vote")', '@hold("dba") @reason("required")'],
+      { reactionsVote: false },
+    ],
+    [
+      'are handed over to the groups that all of them name',
+      ['@hold("dba") @handover("security, audit")', '@hold("dba") @handover("audit")'],
+      { handOver: ['audit'] },
+    ],
+    [
+      'are handed over to nobody when one is silent',
+      ['@hold("dba") @handover("security")', '@hold("dba")'],
+      { handOver: undefined },
+    ],
+    [
       'ask a reason when one does',
       ['@hold("dba") @reason("required")', '@hold("dba")'],
       { reasonRequired: true },

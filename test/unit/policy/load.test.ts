@@ -101,11 +101,19 @@ const cases: readonly (readonly [name: string, text: string, message: RegExp, hi
   ['a shape without a hold', permit('@shape("30m")'), /@shape .* has no @hold/],
   ['a count that is none', forbid('@hold("dba") @count("about")'), /@count\("about"\)/],
   ['a sample of too many keys', forbid('@hold("dba") @sample("21")'), /is not a number of keys/],
+  ['reactions that do not vote', forbid('@hold("dba") @reactions("yes")'), /@reactions\("yes"\)/],
+  ['reactions without a hold', forbid('@reactions("vote")'), /@reactions .* has no @hold/],
   [
-    'a relaxation that is not there yet: reactions',
-    forbid('@hold("dba") @reactions("vote")'),
-    /cannot be enforced/,
+    'reactions where a reason is asked for',
+    forbid('@hold("dba") @reactions("vote") @reason("required")'),
+    /beside @reason, which a reaction cannot give/,
   ],
+  [
+    'reactions where a fresh sign-in is asked for',
+    forbid('@hold("dba") @reactions("vote") @stepup("5m")'),
+    /beside @stepup, which a reaction cannot give/,
+  ],
+  ['a hand-over without a hold', forbid('@handover("security")'), /@handover .* has no @hold/],
   [
     'an action that is not there',
     forbid('', 'action == Action::"wrte"'),
