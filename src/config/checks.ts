@@ -81,6 +81,7 @@ function checkChannels(raw: unknown): ConfigProblem[] {
   const named = [
     ...keysOf(at(raw, 'targets')).map((name) => ['targets', name, 'channel']),
     ...keysOf(at(raw, 'audit', 'anchors')).map((name) => ['audit', 'anchors', name, 'chat']),
+    ...keysOf(at(raw, 'chat', 'digests')).map((index) => ['chat', 'digests', index, 'channel']),
   ];
   return named.flatMap((path) => {
     const channel = at(raw, ...path);

@@ -187,6 +187,20 @@ export type PersonConfig = { readonly name: string; readonly groups: readonly st
 export type ChatConfig = {
   readonly channels: ReadonlyMap<string, { readonly slack?: string; readonly teams?: string }>;
   readonly slack?: SlackConfig;
+  readonly digests?: readonly DigestConfig[];
+};
+
+/** A summary that a channel gets by the clock. */
+export type DigestConfig = {
+  /** Name of a channel. */
+  readonly channel: string;
+  /** As `parseSchedule` reads it. */
+  readonly at: string;
+  readonly timeZone: string;
+  /** A target, or with `*` for any part of its name. */
+  readonly target: string;
+  /** Default: since the digest before. */
+  readonly coversMs?: number;
 };
 
 type SlackApp = {

@@ -219,8 +219,12 @@ async function buildChat(
       { ...(slack !== undefined && { slack }), ...(teams !== undefined && { teams }) },
     ]),
   );
+  const digests = chat.digests.map(({ covers, ...digest }) => ({
+    ...digest,
+    ...(covers !== undefined && { coversMs: toMs(covers) }),
+  }));
   const { slack } = chat;
-  if (!slack) return { channels };
+  if (!slack) return { channels, digests };
   const { appId, apiUrl, teams, matchEmail } = slack;
   const botToken = await secretAt('chat.slack.botToken', slack.botToken);
   const app = {
@@ -232,11 +236,11 @@ async function buildChat(
   };
   if (slack.mode === 'socket') {
     const appToken = await secretAt('chat.slack.appToken', slack.appToken);
-    return { channels, slack: { mode: 'socket', ...app, appToken } };
+    return { channels, digests, slack: { mode: 'socket', ...app, appToken } };
   }
   const signingSecret = await secretAt('chat.slack.signingSecret', slack.signingSecret);
   const listen = toAddress(slack.listen);
-  return { channels, slack: { mode: 'http', ...app, signingSecret, listen } };
+  return { channels, digests, slack: { mode: 'http', ...app, signingSecret, listen } };
 }
 
 function noticesOf({ listen, chat }: File): string[] {

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { address, email, file, key, name, urlOf } from './keys.ts';
 import { audit } from './schema-audit.ts';
 import { channel, slack } from './schema-chat.ts';
+import { digest } from './schema-digest.ts';
 import { identity } from './schema-identity.ts';
 import { queue } from './schema-queue.ts';
 import { recordings } from './schema-recordings.ts';
@@ -102,6 +103,8 @@ const telemetry = z
   })
   .prefault({});
 
+const DIGEST = { channel: 'db-approvals', at: 'Mon-Fri 09:00', target: 'prod-*' };
+
 /** The whole file. Every object is strict: an unknown key is an error. */
 export const fileSchema = z
   .strictObject({
@@ -161,6 +164,11 @@ export const fileSchema = z
             z.record(name, key(channel, 'One channel.', { slack: 'C0123456' })).default({}),
             '`@channel("NAME")` in rules.',
             { 'db-approvals': { slack: 'C0123456' } },
+          ),
+          digests: key(
+            z.array(key(digest, 'One digest.', DIGEST)).default([]),
+            'Summaries that channels get by the clock, `{ channel, at, timeZone, target, covers }`: `at` is `daily 08:30`, `Mon-Fri 09:00`, `weekly Mon 09:00` or `08:00,20:00`; `target` is what the channel may see, a target or a pattern with `*`.',
+            [DIGEST],
           ),
           slack: key(slack.optional(), 'The Slack app.', {
             mode: 'http',
