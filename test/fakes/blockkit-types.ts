@@ -1,5 +1,6 @@
 // What the schema is generated from; see blockkit-schema.ts.
-import type { KnownBlock, ModalView } from '@slack/types';
+import type { HomeView, KnownBlock, ModalView } from '@slack/types';
 
 export type SlackMessage = { text: string; blocks: KnownBlock[] };
 export type SlackView = ModalView;
+export type SlackHome = HomeView;

@@ -13,7 +13,7 @@ for (const [name, definition] of Object.entries(definitions)) {
   const type = definition.properties?.type?.const;
   if (type !== undefined && name.endsWith('Block')) blocks.set(type, compile(name));
 }
-const view = compile('SlackView');
+const views = { modal: compile('SlackView'), home: compile('SlackHome') };
 
 const NOISE = ['anyOf', 'allOf', '$ref', 'const', 'oneOf'];
 
@@ -27,7 +27,12 @@ function say(errors: readonly ErrorObject[], where: string): string[] {
     );
 }
 
-type Loose = { type?: string; block_id?: string; elements?: { action_id?: string }[] };
+type Loose = {
+  type?: string;
+  block_id?: string;
+  elements?: { action_id?: string }[];
+  element?: { options?: { value: string }[]; initial_option?: unknown };
+};
 
 /** What Slack would refuse in a message, beside what the types say: totals, duplicates, a missing fallback text. */
 export function checkMessage(message: { text?: unknown; blocks?: unknown }): string[] {
@@ -41,10 +46,27 @@ export function checkMessage(message: { text?: unknown; blocks?: unknown }): str
   return [...errors, ...checkBlocks(list)];
 }
 
-/** What Slack would refuse in a modal. */
-export function checkView(modal: unknown): string[] {
-  if (!view(modal)) return say(view.errors ?? [], 'view');
-  return checkBlocks((modal as { blocks: Loose[] }).blocks);
+type LooseView = { type?: string; submit?: unknown; private_metadata?: string; blocks: Loose[] };
+
+/** What Slack would refuse in a modal, or in App Home. */
+export function checkView(view: unknown): string[] {
+  const loose = view as LooseView | undefined;
+  const check = views[loose?.type === 'home' ? 'home' : 'modal'];
+  if (!check(view)) return say(check.errors ?? [], 'view');
+  const { blocks: list } = loose as LooseView;
+  return [...checkFrame(loose as LooseView), ...checkBlocks(list)];
+}
+
+function checkFrame(view: LooseView): string[] {
+  const { type, blocks: list, submit, private_metadata: metadata = '' } = view;
+  const unsent = type === 'modal' && !submit && list.some((block) => block.type === 'input');
+  return [
+    ...(list.length > 100 ? ['more than 100 blocks'] : []),
+    ...(list.length === 0 ? ['no blocks'] : []),
+    ...(metadata.length > 3_000 ? ['private_metadata over 3,000 characters'] : []),
+    ...(unsent ? ['a modal with inputs has no submit'] : []),
+    ...(JSON.stringify(view).length > 250_000 ? ['view_too_large'] : []),
+  ];
 }
 
 function checkBlocks(list: readonly Loose[]): string[] {
@@ -54,6 +76,7 @@ function checkBlocks(list: readonly Loose[]): string[] {
     const check = blocks.get(block.type ?? '');
     if (!check) errors.push(`blocks[${i}]: unknown type ${block.type}`);
     else if (!check(block)) errors.push(...say(check.errors ?? [], `blocks[${i}]`));
+    errors.push(...checkInitial(block.element, `blocks[${i}]`));
     const own = [block.block_id, ...(block.elements ?? []).map((each) => each.action_id)];
     for (const id of own.filter((each) => each !== undefined)) {
       if (ids.has(id)) errors.push(`blocks[${i}]: ${id} is there twice`);
@@ -61,4 +84,17 @@ function checkBlocks(list: readonly Loose[]): string[] {
     }
   });
   return errors;
+}
+
+/** What is chosen at first has to be among the options, to the letter. */
+function checkInitial(
+  { options, initial_option: first }: Loose['element'] = {},
+  where = '',
+): string[] {
+  if (options === undefined) return [];
+  if (options.length === 0) return [`${where}: no options`];
+  const known = options.map((option) => JSON.stringify(option));
+  return first === undefined || known.includes(JSON.stringify(first))
+    ? []
+    : [`${where}: initial_option is not among the options`];
 }

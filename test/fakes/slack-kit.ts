@@ -1,3 +1,5 @@
+import { readFile } from 'node:fs/promises';
+import { parse } from 'yaml';
 import { type Bot, startBot } from '#bot/main.ts';
 import type { Config, SlackConfig } from '#src/config/config.ts';
 import type { Requirement } from '#src/policy/verdict.ts';
@@ -11,9 +13,14 @@ export const PUBLIC_URL = 'https://cs.example.com';
 const TOKEN = 'xoxb-test';
 const APP_TOKEN = 'xapp-test';
 const SECRET = 'signing-secret-of-the-test';
-const SCOPES = ['chat:write', 'users:read', 'users:read.email'];
 export const MODES = ['http', 'socket'] as const;
 export type Mode = (typeof MODES)[number];
+
+/** The scopes that every installation has; the optional ones are left out. */
+const manifest = parse(await readFile(new URL('../../manifest.yml', import.meta.url), 'utf8')) as {
+  oauth_config: { scopes: { bot: string[] } };
+};
+const SCOPES = manifest.oauth_config.scopes.bot;
 
 /** A fake Slack that takes the tokens of `slackConfig`. */
 export const startSlack = () =>
@@ -25,7 +32,7 @@ export function slackConfig(mode: Mode, slack: FakeSlack, port = 0): SlackConfig
     botToken: TOKEN,
     appId: APP,
     teams: [TEAM],
-    matchEmail: true as const,
+    matchEmail: [TEAM],
     apiUrl: slack.url,
   };
   if (mode === 'socket') return { mode, ...app, appToken: APP_TOKEN };
@@ -67,6 +74,7 @@ export async function startSlackKit(mode: Mode = 'http') {
       config,
       requests: approval.requests,
       directory: approval.directory,
+      audit: approval.audit,
       db: store.db,
       queue: approval.queue,
       log: { info: keep, warn: keep, error: keep },

@@ -10,6 +10,7 @@ export const METHOD_SCOPES: Readonly<Record<string, readonly string[]>> = {
   'conversations.history': ['channels:history', 'groups:history'],
   'conversations.info': ['channels:read', 'groups:read'],
   'conversations.open': ['im:write'],
+  'conversations.replies': ['channels:history', 'groups:history'],
   'files.completeUploadExternal': ['files:write'],
   'files.getUploadURLExternal': ['files:write'],
   'reactions.add': ['reactions:write'],
@@ -27,7 +28,10 @@ export const METHOD_SCOPES: Readonly<Record<string, readonly string[]>> = {
 export const FIELD_SCOPES = { 'users.info profile.email': 'users:read.email' };
 
 /** Methods whose scope is optional: what they are for is left out, and said in docs/slack.md. */
-export const OPTIONAL_METHODS: readonly string[] = ['conversations.history'];
+export const OPTIONAL_METHODS: readonly string[] = [
+  'conversations.history',
+  'conversations.replies',
+];
 
 /** Methods that an app-level token calls, which is made by hand: a manifest holds no scopes of it. */
 export const APP_METHOD_SCOPES: Readonly<Record<string, readonly string[]>> = {

@@ -21,8 +21,16 @@ type Options = {
   attempts?: number;
   /** Which line carries it; otherwise one after the other. */
   line?: number;
+  type?: 'interactive' | 'events_api' | 'slash_commands';
 };
-type Sent = { id: string; payload: unknown; attempts: number; retry: number; line?: number };
+type Sent = {
+  id: string;
+  type: string;
+  payload: unknown;
+  attempts: number;
+  retry: number;
+  line?: number;
+};
 type LineOf = { peer: Peer; leaving: boolean };
 
 /** Slack's side of Socket Mode: one-use addresses, hello, envelopes, disconnects, and what goes wrong with lines. */
@@ -103,10 +111,10 @@ export function slackSocket(changed: () => void) {
     underWay.add(one);
     line.peer.send(
       JSON.stringify({
-        type: 'interactive',
+        type: sent.type,
         envelope_id: sent.id,
         payload: sent.payload,
-        accepts_response_payload: true,
+        accepts_response_payload: sent.type !== 'events_api',
         ...(sent.retry > 0 && { retry_attempt: sent.retry, retry_reason: 'timeout' }),
       }),
     );
@@ -127,10 +135,11 @@ export function slackSocket(changed: () => void) {
     /** How many lines have ended. */
     closed: () => closed,
     async deliver(payload: unknown, options: Options = {}): Promise<Delivery> {
-      const { envelope = randomUUID(), attempts = 4, retry = 0, line } = options;
+      const { envelope = randomUUID(), attempts = 4, retry = 0, line, type } = options;
       for (let sent = 1; ; sent += 1) {
         const got = await send({
           id: envelope,
+          type: type ?? 'interactive',
           payload,
           attempts,
           retry: retry + sent - 1,

@@ -1,31 +1,14 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { checkMessage, checkView } from './blockkit.ts';
+import { type Answer, webMethods } from './slack-methods.ts';
 import { APP_METHOD_SCOPES, METHOD_SCOPES } from './slack-scopes.ts';
 import { slackSocket } from './slack-socket.ts';
+import { slackState } from './slack-state.ts';
 
-export type FakeUser = {
-  email?: string;
-  team?: string;
-  is_bot?: boolean;
-  deleted?: boolean;
-  is_restricted?: boolean;
-  is_ultra_restricted?: boolean;
-  is_stranger?: boolean;
-};
-export type FakeMessage = {
-  ts: string;
-  channel: string;
-  text: string;
-  blocks: Block[];
-  metadata?: unknown;
-  edits: number;
-};
-export type Block = {
-  type: string;
-  elements?: { action_id?: string; value?: string; url?: string }[];
-};
+export { BOT_USER, TEAM } from './slack-state.ts';
+export type { Block, FakeChannel, FakeMessage, FakeUser, FakeView } from './slack-state.ts';
+
 /** `lost`: done, but the reply never comes. `slow`: done and answered after `ms`. `late`: done at once, answered after `ms`. */
 export type Fault =
   | { kind: '429'; seconds: number }
@@ -33,11 +16,6 @@ export type Fault =
   | { kind: 'lost' }
   | { kind: 'slow' | 'late'; ms: number }
   | { kind: 'error'; error: string };
-type Args = Record<string, string>;
-type Answer = { ok?: boolean; [key: string]: unknown };
-
-const TRIGGER_MS = 3_000;
-export const TEAM = 'T0123456';
 
 /** Of the bot, and of the app for Socket Mode. Change them, and what we hold is refused. */
 type Tokens = { bot: string; app: string };
@@ -53,88 +31,26 @@ export async function startFakeSlack(options: {
 }) {
   const tokens: Tokens = { bot: options.token, app: options.appToken ?? 'nobody has this' };
   const appScopes = new Set(['connections:write']);
-  const messages: FakeMessage[] = [];
-  const ephemerals: { channel: string; user: string; text: string }[] = [];
-  const views: { private_metadata: string; callback_id: string }[] = [];
   const calls: { method: string; at: number; ok: boolean }[] = [];
-  const refusals: string[] = [];
-  const users = new Map<string, FakeUser>();
   const faults: { method: string; fault: Fault }[] = [];
-  const triggers = new Map<string, number>();
   const scopes = new Set(options.scopes);
   const watchers = new Set<() => void>();
-  let count = 0;
-
-  const refuse = (error: string, why: readonly string[] = []): Answer => {
-    refusals.push([error, ...why].join(' '));
-    return { ok: false, error, response_metadata: { messages: why } };
-  };
-  const posted = (args: Args) =>
-    messages.find((one) => one.ts === args['ts'] && one.channel === args['channel']);
-
-  const methods: Record<string, (args: Args) => Answer> = {
-    'auth.test': () => ({ team_id: TEAM, user_id: 'UCOUNTERSIGN', bot_id: 'BCOUNTERSIGN' }),
+  const state = slackState(scopes);
+  const { refuse, methods: web } = webMethods(
+    state,
+    (file) => `http://127.0.0.1:${port}/upload/${file}`,
+  );
+  const methods: typeof web = {
+    ...web,
     'apps.connections.open': () => ({ url: `${socketUrl()}/link?ticket=${socket.ticket()}` }),
-    'chat.postMessage'(args) {
-      const body = content(args);
-      const bad = checkMessage(body);
-      if (bad.length > 0) return refuse('invalid_blocks', bad);
-      count += 1;
-      const ts = `1700000000.${String(count).padStart(6, '0')}`;
-      messages.push({
-        ...body,
-        ts,
-        channel: args['channel'] ?? '',
-        metadata: json(args['metadata'], undefined),
-        edits: 0,
-      });
-      return { ts, channel: args['channel'] };
-    },
-    'chat.update'(args) {
-      const message = posted(args);
-      if (!message) return refuse('message_not_found');
-      const body = content(args);
-      const bad = checkMessage(body);
-      if (bad.length > 0) return refuse('invalid_blocks', bad);
-      Object.assign(message, body, { edits: message.edits + 1 });
-      return { ts: message.ts, channel: message.channel };
-    },
-    'chat.postEphemeral'(args) {
-      ephemerals.push({
-        channel: args['channel'] ?? '',
-        user: args['user'] ?? '',
-        text: args['text'] ?? '',
-      });
-      return { message_ts: '1' };
-    },
-    'conversations.history': (args) => ({
-      messages: messages
-        .filter((one) => one.channel === args['channel'])
-        .map(({ ts, metadata }) => ({ ts, metadata })),
-    }),
-    'users.info'(args) {
-      const user = users.get(args['user'] ?? '');
-      if (!user) return refuse('user_not_found');
-      const { email, team, ...flags } = user;
-      const profile = scopes.has('users:read.email') ? { email } : {};
-      return {
-        user: { id: args['user'], team_id: team ?? TEAM, is_bot: false, ...flags, profile },
-      };
-    },
-    'views.open'(args) {
-      const made = triggers.get(args['trigger_id'] ?? '');
-      if (made === undefined) return refuse('invalid_trigger_id');
-      triggers.delete(args['trigger_id'] ?? '');
-      if (Date.now() - made > TRIGGER_MS) return refuse('expired_trigger_id');
-      const view = json<(typeof views)[number] | undefined>(args['view'], undefined);
-      const bad = checkView(view);
-      if (bad.length > 0 || !view) return refuse('invalid_arguments', bad);
-      views.push(view);
-      return { view: { id: `V${views.length}` } };
-    },
   };
+  let everyMs = 0;
 
-  const answer = (method: string, token: string | undefined, args: Args): Answer => {
+  const answer = (
+    method: string,
+    token: string | undefined,
+    args: Record<string, string>,
+  ): Answer => {
     const own = methods[method];
     if (!own) return refuse('unknown_method', [method]);
     const ofApp = Object.hasOwn(APP_METHOD_SCOPES, method);
@@ -147,15 +63,27 @@ export async function startFakeSlack(options: {
   };
 
   const handle = async (request: IncomingMessage, response: ServerResponse) => {
-    const method = (request.url ?? '').replace('/api/', '');
-    const args = Object.fromEntries(new URLSearchParams(await bodyOf(request)));
+    const [, file] = /^\/upload\/(\w+)$/.exec(request.url ?? '') ?? [];
+    const method = file === undefined ? (request.url ?? '').replace('/api/', '') : 'upload';
+    const body = await bodyOf(request);
+    const args = Object.fromEntries(new URLSearchParams(body.toString('utf8')));
     const at = faults.findIndex((planted) => planted.method === method);
     const fault = at < 0 ? undefined : faults.splice(at, 1)[0]?.fault;
+    if (everyMs > 0) await sleep(everyMs);
     const ok = await reply(request, response, fault, () =>
-      answer(method, request.headers.authorization, args),
+      file === undefined
+        ? answer(method, request.headers.authorization, args)
+        : uploaded(file, body),
     );
     calls.push({ method, at: Date.now(), ok });
     for (const watcher of watchers) watcher();
+  };
+
+  const uploaded = (id: string, bytes: Buffer): Answer => {
+    const file = state.files.get(id);
+    if (!file) return refuse('file_not_found');
+    file.bytes = bytes;
+    return { ok: true };
   };
 
   /** Says whether the method was done and said so. */
@@ -200,27 +128,21 @@ export async function startFakeSlack(options: {
   await once(server, 'listening');
   const bound = server.address();
   if (bound === null || typeof bound === 'string') throw new Error('no port');
-  const socketUrl = () => `ws://127.0.0.1:${bound.port}`;
+  const { port } = bound;
+  const socketUrl = () => `ws://127.0.0.1:${port}`;
   return {
-    url: `http://127.0.0.1:${bound.port}/api/`,
+    url: `http://127.0.0.1:${port}/api/`,
+    ...state,
+    scopes,
     socket,
     tokens,
     appScopes,
-    messages,
-    ephemerals,
-    views,
     calls,
-    /** What Slack found wrong with calls of the bot. */
-    refusals,
-    users,
-    scopes,
+    /** From now on every method answers after so many milliseconds. */
+    slowDown: (ms: number) => void (everyMs = ms),
+    /** The next post with pictures is refused so many times, as while Slack looks at a new file. */
+    slowFiles: (times: number) => void (state.slowFiles = times),
     fault: (method: string, fault: Fault) => void faults.push({ method, fault }),
-    /** A trigger id as a click carries it; `age` in milliseconds. */
-    trigger(age = 0): string {
-      count += 1;
-      triggers.set(`trigger-${count}`, Date.now() - age);
-      return `trigger-${count}`;
-    },
     /** Resolves with `find`'s value once it has one; rejects after 8 s. */
     async until<T>(find: () => T | undefined | false): Promise<T> {
       const signal = AbortSignal.timeout(8_000);
@@ -248,10 +170,6 @@ export async function startFakeSlack(options: {
   };
 }
 
-function content(args: Args) {
-  return { text: args['text'] ?? '', blocks: json<Block[]>(args['blocks'], []) };
-}
-
 export type FakeSlack = Awaited<ReturnType<typeof startFakeSlack>>;
 
 function say(response: ServerResponse, answer: Answer): boolean {
@@ -259,12 +177,8 @@ function say(response: ServerResponse, answer: Answer): boolean {
   return answer.ok === true;
 }
 
-async function bodyOf(request: IncomingMessage): Promise<string> {
+async function bodyOf(request: IncomingMessage): Promise<Buffer> {
   const chunks: Buffer[] = [];
   for await (const chunk of request) chunks.push(chunk as Buffer);
-  return Buffer.concat(chunks).toString('utf8');
-}
-
-function json<T>(text: string | undefined, missing: T): T {
-  return text === undefined ? missing : (JSON.parse(text) as T);
+  return Buffer.concat(chunks);
 }
