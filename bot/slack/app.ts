@@ -5,8 +5,9 @@ import type { Database } from '#src/store/database.ts';
 import { type AdapterParts, registerDesk } from './adapter.ts';
 import { boltLogger, clientOptions } from './client.ts';
 import { overHttp } from './http.ts';
+import { openSeen } from '../seen.ts';
 import type { Problems } from './problems.ts';
-import { openSeen } from './seen.ts';
+
 import { overSocket } from './socket.ts';
 
 const Sender = z.object({

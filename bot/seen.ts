@@ -1,5 +1,5 @@
 import type { Database } from '#src/store/database.ts';
-import type { BotLog } from '../log.ts';
+import type { BotLog } from './log.ts';
 
 const FORGET_MS = 3_600_000;
 
