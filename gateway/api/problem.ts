@@ -70,6 +70,7 @@ const REFUSED: Readonly<Record<Refusal['code'], number>> = {
   'no-shape': 422,
   'no-duration': 422,
 };
+  'no-reactions': 422,
 
 export function refused(refusal: Refusal): Problem {
   return new Problem(REFUSED[refusal.code], refusal.code, refusal.message);

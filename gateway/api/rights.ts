@@ -1,9 +1,11 @@
 import type { RequestFilter } from '#src/approval/list.ts';
 import type { Request } from '#src/approval/request.ts';
 import type { RecordView } from '#src/audit/reader.ts';
+import { maySeeRequest, WATCH_REQUESTS } from '#src/approval/sight.ts';
 import type { Person } from '#src/identity/person.ts';
 
-export const WATCH_REQUESTS: readonly string[] = ['security', 'oncall'];
+export { maySeeRequest, WATCH_REQUESTS };
+
 export const ADMINISTER: readonly string[] = ['security'];
 const READ_ALL_RECORDS = ['dba', 'security', 'oncall'];
 
@@ -12,15 +14,6 @@ const inOneOf = (person: Person, groups: readonly string[]): boolean =>
 
 const approverGroups = (request: Request): readonly string[] =>
   request.requirement.groups.map(({ group }) => group);
-
-/** A request is seen by who asked, by the groups that can release it, and by `security` and `oncall`. */
-export function maySeeRequest(person: Person, request: Request): boolean {
-  return (
-    request.card.person.email === person.email ||
-    inOneOf(person, approverGroups(request)) ||
-    inOneOf(person, WATCH_REQUESTS)
-  );
-}
 
 /** What `maySeeRequest` lets through, for the store to look for; undefined means every request. */
 export const visibleTo = (person: Person): RequestFilter['visibleTo'] =>

@@ -5,7 +5,7 @@ import type { Requirement } from '../policy/verdict.ts';
 import type { NewAccess } from './access.ts';
 import type { Grants } from './grants.ts';
 import type { RequestFilter } from './list.ts';
-import type { Card, Outcome, Refusal, Request, RequestState, Rows } from './request.ts';
+import type { Card, Outcome, Reaction, Refusal, Request, RequestState, Rows } from './request.ts';
 import type { StepUp } from './step-up.ts';
 
 export type NewRequest = {
@@ -41,6 +41,8 @@ export type Vote = {
   readonly durationMs?: number;
   /** They also let the same statement run again, as the card says. */
   readonly shape?: boolean;
+  /** It is a reaction on the card. */
+  readonly reaction?: Reaction;
 };
 
 /** `none`: there is no live shape of this request. */
@@ -89,8 +91,11 @@ export interface Requests {
   runOnShape(request: Request, entry: Entry): Promise<Receipt>;
   /** `also`: groups whose members may, beside those who could approve it and who asked. */
   revokeShape(id: string, email: string, also: readonly string[]): Promise<Revoked>;
-  /** Resolves with the request once it is not pending (or the signal aborts: rejects with the signal's reason). */
-  settled(id: string, signal: AbortSignal): Promise<Request>;
+  /**
+   * Resolves with the request once it is not pending (or the signal aborts: rejects with the signal's reason). `seen`
+   * hears of it each time that it was looked at meanwhile.
+   */
+  settled(id: string, signal: AbortSignal, seen?: (request: Request) => void): Promise<Request>;
 }
 
 /** Roles that people ask for, beside the statements that wait. */

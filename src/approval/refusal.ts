@@ -66,15 +66,14 @@ function unfit(request: Request, person: Person | undefined, vote: Vote): Refusa
   return undefined;
 }
 
-/** Something came since they looked, and it is not just an estimate that no rule asked for. */
-function isStale({ requirement, rows, version }: Request, vote: Vote): boolean {
-  if (vote.version === undefined || vote.version === version) return false;
-  const estimated = vote.version === version - 1 && rows?.version === version;
-  return !estimated || requirement.count !== undefined || requirement.sample !== undefined;
-}
+/** Something came since they looked that they have to see first. */
+const isStale = ({ version, quietFrom = version }: Request, vote: Vote): boolean =>
+  vote.version !== undefined && (vote.version < quietFrom || vote.version > version);
 
 function lacking(request: Request, vote: Vote): Refusal | undefined {
   const { requirement, card } = request;
+  if (vote.reaction && !requirement.reactionsVote)
+    return refuse('no-reactions', 'Reactions do not vote on this request: use its buttons.');
   const more = moreThanAsked(card, vote);
   if (more) return more;
   if (requirement.reasonRequired && vote.reason.trim() === '')

@@ -197,6 +197,13 @@ export type Refusal = {
     | 'stale'
     | 'must-review'
     | 'no-shape'
-    | 'no-duration';
+    | 'no-duration'
+    | 'no-reactions';
   readonly message: string;
 };
+  /** Oldest first, as are hand-overs; of reminders the last. */
+  readonly questions?: readonly Question[];
+  readonly handedOver?: readonly HandOver[];
+  readonly reminded?: Reminder;
+  /** The first of those versions up to this one between which nothing changed that a vote depends on. */
+  readonly quietFrom?: number;

@@ -24,7 +24,11 @@ import { findRequest } from './rows.ts';
 import { installationSecret } from '../store/secrets.ts';
 import { alikeKey, decidedBefore, ranBefore } from './history.ts';
 import { findShape, revokeShape, runOnShape, shapeKey } from './shapes.ts';
+import { openHandOver } from './hand-over.ts';
+import { openQuestions } from './questions.ts';
+import { retract } from './retract.ts';
 import { startSweep } from './sweep.ts';
+import { touch, type Talk } from './talk.ts';
 import { takeVote } from './vote.ts';
 import { openWake, type Wake } from './wake.ts';
 
@@ -47,10 +51,13 @@ export type RequestParts = {
   readonly tracing?: Tracing;
   /** Why the rules, as they are now, do not let this request for a role be granted any more. */
   readonly refusesRole: (request: Request) => Promise<string | undefined>;
+  /** Every group of the configuration; default: none, so nothing is handed over. */
+  readonly groups?: () => readonly string[];
 };
 
 export type OpenRequests = Requests &
   RoleRequests &
+  Talk &
   Pick<Wake, 'watch'> & { close(): Promise<void> };
 
 /** Opens the requests of the store, with the sweep that ends what is overdue. `close` stops waking and sweeping. */
@@ -96,6 +103,7 @@ export function openRequests(parts: RequestParts): OpenRequests {
   };
 
   const shapes = { ...parts, tell };
+  const talk = { ...shapes, groups: parts.groups ?? (() => []) };
   let alikeSecret: Promise<Buffer> | undefined;
   /** Whether the same was asked before is found by a keyed hash of the text without its constants. */
   const alikeOf = async ({ alike }: NewRequest): Promise<Buffer | undefined> => {
@@ -196,15 +204,17 @@ export function openRequests(parts: RequestParts): OpenRequests {
   };
 
   const tellRows: Requests['tellRows'] = async (id, rows) => {
-    const hint = await db.transaction(async (sql) => {
-      const { rows: told } = await sql.query<{ version: number }>(
-        `update countersign.request set version = version + 1,
-           rows = $2::jsonb || jsonb_build_object('version', version + 1)
-         where id = $1 and state = 'pending' returning version`,
-        [id, JSON.stringify(rows)],
-      );
-      return told[0] && (await announce(sql, id, told[0].version));
-    });
+    const hint = await db
+      .transaction(async (sql) => {
+        const { rows: told } = await sql.query<{ asked: boolean }>(
+          `update countersign.request set rows = $2 where id = $1 and state = 'pending'
+         returning requirement ?| '{count,sample}' as asked`,
+          [id, JSON.stringify(rows)],
+        );
+        // An estimate that no rule asked for is nothing that anybody has to have seen.
+        return told[0] && (await touch(sql, id, !told[0].asked));
+      })
+      .catch(ignoreMoved);
     tell(hint);
     return hint !== undefined;
   };
@@ -279,10 +289,14 @@ export function openRequests(parts: RequestParts): OpenRequests {
     findShape: (asked, suits) => findShape(shapes, asked, suits),
     runOnShape: (request, entry) => runOnShape(shapes, request, entry),
     revokeShape: (id, email, also) => revokeShape(shapes, id, email, also),
-    settled: (id, signal) =>
+    ...openQuestions(talk),
+    ...openHandOver(talk),
+    retract: (id, reaction) => retract(talk, id, reaction),
+    settled: (id, signal, seen) =>
       wake.until(id, signal, async () => {
         const found = await findRequest(db.pool, id);
         if (!found) throw new Error(`there is no request ${id}`);
+        seen?.(found.request);
         if (found.request.state !== 'pending') return found.request;
         if (found.overdue) await end(id, 'expired', 'nobody decided in time');
         return undefined;

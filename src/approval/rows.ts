@@ -100,19 +100,61 @@ export const State = z.enum([
 
 const time = z.coerce.date().transform((date) => date.toISOString());
 
+const Via = z.enum(['api', 'console', 'slack', 'teams']);
+
+const ReactionRow = z.object({
+  platform: z.enum(['slack', 'teams']),
+  channel: z.string(),
+  message: z.string(),
+  user: z.string(),
+});
+
+const QuestionRow = z
+  .object({
+    id: z.string(),
+    text: z.string(),
+    person: z.string(),
+    via: Via,
+    at: time,
+    answer: z.string().nullable(),
+    answered_via: Via.nullable(),
+    answered_at: time.nullable(),
+  })
+  .transform(({ answer, answered_via: via, answered_at: at, ...asked }) => ({
+    ...asked,
+    ...(answer !== null && via !== null && at !== null && { answer: { text: answer, via, at } }),
+  }));
+
+const HandOverRow = z.object({
+  group: z.string(),
+  person: z.string(),
+  via: Via,
+  at: time,
+  agrees: z.boolean(),
+});
+
+const ReminderRow = z.object({
+  id: z.string(),
+  person: z.string(),
+  groups: z.array(z.string()),
+  at: time,
+});
+
 const DecisionRow = z
   .object({
     person: z.string(),
     group: z.string(),
     decision: z.enum(['approve', 'deny']),
     reason: z.string(),
-    via: z.enum(['api', 'console', 'slack', 'teams']),
+    via: Via,
     at: time,
     shape: z.boolean(),
     duration_ms: z.number().nullable(),
+    reaction: ReactionRow.nullable(),
   })
-  .transform(({ shape, duration_ms, ...rest }) => ({
+  .transform(({ shape, duration_ms, reaction, ...rest }) => ({
     ...rest,
+    ...(reaction && { reaction }),
     ...(shape && { shape }),
     ...(duration_ms !== null && { durationMs: duration_ms }),
   }));
@@ -144,6 +186,11 @@ const Row = z.object({
   decisions: z.array(DecisionRow),
   rows: RowsRow.nullable(),
   shape: ShapeRow.nullable(),
+  questions: z.array(QuestionRow).nullable(),
+  handed_over: z.array(HandOverRow).nullable(),
+  reminded: ReminderRow.nullable(),
+  quiet_from: z.number().nullable(),
+  quiet_to: z.number().nullable(),
   access_grant: GrantRow.nullable(),
   outcome: OutcomeRow.nullable(),
   record: z.string(),
@@ -157,7 +204,10 @@ const Row = z.object({
 export const SELECT = `select r.id, r.version, r.state, r.kind, r.gateway, r.session, r.statement, r.requirement, r.card,
     r.outcome, r.record, r.created_at, r.expires_at, r.ended_at, r.traceparent, r.expires_at <= clock_timestamp() as overdue,
     r.rows, (select to_jsonb(s) from countersign.shape s where s.request = r.id) as shape,
-    (select to_jsonb(g) from (${GRANT} where g.request = r.id) g) as access_grant,
+    (select jsonb_agg(to_jsonb(q) order by q.at) from countersign.question q where q.request = r.id) as questions,
+    (select jsonb_agg(to_jsonb(h) order by h.at) from countersign.hand_over h where h.request = r.id) as handed_over,
+    (select to_jsonb(m) from countersign.reminder m where m.request = r.id order by m.at desc limit 1) as reminded,
+    r.quiet_from, r.quiet_to, (select to_jsonb(g) from (${GRANT} where g.request = r.id) g) as access_grant,
     coalesce((select jsonb_agg(to_jsonb(d) order by d.at) from countersign.decision d where d.request = r.id), '[]') as decisions
   from countersign.request r`;
 
@@ -177,7 +227,8 @@ export async function findRequest(sql: Sql, id: string): Promise<Found | undefin
 export function readRow(row: unknown): Found {
   const { outcome, rows, shape, created_at, expires_at, ended_at, traceparent, overdue, ...more } =
     Row.parse(row);
-  const { session, statement, access_grant: grant, ...rest } = more;
+  const { session, statement, access_grant: grant, ...kept } = more;
+  const { questions, handed_over, reminded, quiet_from, quiet_to, ...rest } = kept;
   const request: Request = {
     ...rest,
     ...(session !== null && { session }),
@@ -185,6 +236,11 @@ export function readRow(row: unknown): Found {
     ...(grant ? { grant } : {}),
     ...(rows ? { rows } : {}),
     ...(shape ? { shape } : {}),
+    ...(questions ? { questions } : {}),
+    ...(handed_over ? { handedOver: handed_over } : {}),
+    ...(reminded ? { reminded } : {}),
+    // Any other step since then ends the quiet.
+    ...(quiet_from !== null && quiet_to === rest.version ? { quietFrom: quiet_from } : {}),
     ...(outcome ? { outcome } : {}),
     createdAt: created_at,
     expiresAt: expires_at,

@@ -139,6 +139,7 @@ async function commit(
       missing: plan.tally.missing,
       ...shownRows(request),
       ...(vote.shape === true && { shape: true }),
+      ...(vote.reaction && { reaction: true }),
       ...(plan.shape && { shapeMs: request.requirement.shapeMs ?? 0 }),
       ...(vote.durationMs !== undefined && { durationMs: vote.durationMs }),
       ...(plan.grantMs !== undefined && { grantMs: plan.grantMs }),
@@ -158,10 +159,11 @@ async function commit(
         unexpired: true,
       });
       await sql.query(
-        `insert into countersign.decision (request, person, "group", decision, reason, via, record, shape, duration_ms)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+        `insert into countersign.decision (request, person, "group", decision, reason, via, record, shape, duration_ms, reaction)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
          on conflict (request, person) do update set decision = excluded.decision, "group" = excluded."group",
-           reason = excluded.reason, via = excluded.via, record = excluded.record, at = excluded.at, shape = excluded.shape, duration_ms = excluded.duration_ms`,
+           reason = excluded.reason, via = excluded.via, record = excluded.record, at = excluded.at, shape = excluded.shape, duration_ms = excluded.duration_ms,
+           reaction = excluded.reaction`,
         [
           request.id,
           key,
@@ -172,6 +174,7 @@ async function commit(
           record,
           vote.shape === true,
           vote.durationMs ?? null,
+          vote.reaction ? JSON.stringify(vote.reaction) : null,
         ],
       );
       if (plan.grantMs !== undefined) await grant(sql, request, plan.grantMs);
@@ -212,7 +215,7 @@ function refused(request: Request, person: Person, vote: Vote, why: Refusal) {
 }
 
 /** Whichever door it came through: the requester's terminal prints it as it is, so nothing in it may command one. */
-function harmless(reason: string): string {
+export function harmless(reason: string): string {
   return reason
     .toWellFormed()
     .replaceAll(/\r\n?/gu, '\n')
