@@ -73,8 +73,11 @@ async function underLoad(acts: ReadonlyMap<number, Act>): Promise<void> {
 /** Each gateway once more, so that nothing of what it left is still to be put right. */
 async function putRight({ base }: World): Promise<void> {
   const log = openLogger('silent', { write: () => undefined });
+  // The ports that they had may be somebody else's by now.
+  const any = { host: '127.0.0.1', port: 0 };
+  const config = { ...base.config, listen: { console: any, postgres: any } };
   for (const name of ['one', 'two', 'three/bot']) {
-    const running = await serve(base.config, { log, name, takeOver: true, bot: false });
+    const running = await serve(config, { log, name, takeOver: true, bot: false });
     await running.stop();
   }
 }
