@@ -28,6 +28,8 @@ export type Button = {
       readonly action: string;
       /** An opaque id and a version; never anything that is trusted when it comes back. */
       readonly value: string;
+      /** A form follows; Teams opens a dialog only where it knows that before. Goes with no `confirm`. */
+      readonly opens?: 'form';
       readonly confirm?: {
         readonly title: string;
         readonly text: string;
