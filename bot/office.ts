@@ -33,24 +33,35 @@ export type Offered = {
 export interface AccessOffice {
   /** By target, then role. */
   offers(person: Person): Promise<readonly Offered[]>;
-  ask(
-    person: Person,
-    asking: {
-      readonly kind: 'access' | 'break-glass';
-      readonly target: string;
-      readonly role: string;
-      readonly durationMs?: number;
-      /** ISO 8601. */
-      readonly startsAt?: string;
-      readonly reason: string;
-    },
-    via: Via,
-  ): Promise<Request>;
+  ask(person: Person, asking: AskingRole, via: Via): Promise<Request>;
   /** Takes back what one asked for. */
   withdraw(person: Person, request: string): Promise<void>;
+  /** What they asked for that still waits, and what they could decide; newest first. */
+  waiting(
+    person: Person,
+  ): Promise<{ readonly own: readonly Request[]; readonly toDecide: readonly Request[] }>;
   grants(person: Person, filter: GrantFilter): Promise<readonly Grant[]>;
+  /** One that they may see. */
+  grant(person: Person, id: string): Promise<Grant>;
   endGrant(person: Person, grant: string, reason: string): Promise<Grant>;
   review(person: Person, grant: string, text: string): Promise<Grant>;
+  /** E-mail addresses of who may review this break-glass. */
+  reviewers(grant: Grant): Promise<readonly string[]>;
+  /** Who is told that somebody broke the glass: groups, and the e-mail addresses of their members but that person. */
+  alarmed(
+    request: Request,
+  ): Promise<{ readonly groups: readonly string[]; readonly people: readonly string[] }>;
   /** What is written into a terminal to use the target. */
-  connect(person: Person, target: string): string;
+  connect(person: Pick<Person, 'email'>, target: string): string;
 }
+
+export type AskingRole = {
+  readonly kind: 'access' | 'break-glass';
+  readonly target: string;
+  readonly role: string;
+  /** Default: as long as the rules let it last. */
+  readonly durationMs?: number;
+  /** ISO 8601. */
+  readonly startsAt?: string;
+  readonly reason: string;
+};

@@ -4,7 +4,8 @@ import type { Grant, Request } from '#src/approval/request.ts';
 import type { TargetConfig } from '#src/config/config.ts';
 import { rolesOf } from '#src/identity/grants.ts';
 import type { Directory, Person } from '#src/identity/person.ts';
-import type { Access, Requirement } from '#src/policy/verdict.ts';
+import type { Access } from '#src/policy/verdict.ts';
+import { coversAsked } from '#src/policy/who.ts';
 import type { AccessAsked, Policy } from '#src/policy/policy.ts';
 import type { GrantAction } from '#src/statement/effect.ts';
 import type { Database } from '#src/store/database.ts';
@@ -69,7 +70,7 @@ export function roleRules({ db, directory, policy, targets }: Parts) {
       const asked = { person: card.person.email, target: card.target, role, kind };
       const now = await again(asked, durationMs, card.reason);
       if (now.kind === 'deny') return now.message;
-      return now.kind === 'hold' && asksMore(now.requirement, requirement)
+      return now.kind === 'hold' && !coversAsked(requirement.groups, now.requirement.groups)
         ? 'the rules ask for more people to agree than when it was asked'
         : undefined;
     },
@@ -93,13 +94,6 @@ export function roleRules({ db, directory, policy, targets }: Parts) {
     },
   };
 }
-
-/** Some group, or more of one, has to agree than before. */
-const asksMore = (now: Requirement, before: Requirement): boolean =>
-  now.groups.some(
-    ({ group, quorum }) =>
-      quorum > (before.groups.find((each) => each.group === group)?.quorum ?? 0),
-  );
 
 export const minutesOf = (ms: number): number => Math.ceil(ms / 60_000);
 
@@ -165,7 +159,11 @@ async function endedSessions({ db, gateway }: Keeping): Promise<ReadonlyMap<stri
      from countersign.session s
      join countersign.access_grant g on g.person = lower(s.person) and g.target = s.target
      where s.gateway = $1 and s.epoch = $2 and s.ended_at is null and g.starts_at <= clock_timestamp()
-       and coalesce(g.ended_at, g.ends_at) <= clock_timestamp() and coalesce(g.ended_at, g.ends_at) > s.started_at`,
+       and coalesce(g.ended_at, g.ends_at) <= clock_timestamp() and coalesce(g.ended_at, g.ends_at) > s.started_at
+       -- One that was extended goes on with the next; what somebody ended does not.
+       and (g.revoked_at is not null or not exists (select from countersign.access_grant n
+         where n.person = g.person and n.target = g.target and n.role = g.role and n.id <> g.id
+           and n.starts_at <= g.ends_at and n.ended_at is null and n.ends_at > clock_timestamp()))`,
     [gateway.gateway, String(gateway.epoch)],
   );
   return new Map(

@@ -1,4 +1,4 @@
-import { lengthOf } from '#src/approval/access.ts';
+import { AlreadyAsked, lengthOf } from '#src/approval/access.ts';
 import type { GrantFilter } from '#src/approval/grants.ts';
 import type { Grant, Request } from '#src/approval/request.ts';
 import type { StepUp } from '#src/approval/step-up.ts';
@@ -27,6 +27,8 @@ export type Asking = {
 };
 
 const GLASS_WORDS = 10;
+/** Of a review: a sentence. */
+export const REVIEW_MIN = 20;
 const MOST_PENDING = 5;
 const AHEAD_MS = 30 * 86_400_000;
 
@@ -72,7 +74,7 @@ export async function ask(
   }
   check(asking, said.terms, durationMs);
   await demandNoneOpen(deps, caller, asking);
-  return await access.askAccess({
+  const asked = access.askAccess({
     kind,
     person,
     target,
@@ -85,7 +87,17 @@ export async function ask(
     client: from.address,
     application: from.via,
   });
+  return await asked.catch((error: unknown) => {
+    throw error instanceof AlreadyAsked ? alreadyAsked(deps, error.request) : error;
+  });
 }
+
+const alreadyAsked = ({ publicUrl }: AskingDeps, id: string): Problem =>
+  new Problem(
+    409,
+    'already-asked',
+    `You have asked for this role already: ${publicUrl}/requests/${id}`,
+  );
 
 /** What the terms of the rules ask of who asks. */
 function check(asking: Asking, terms: AccessTerms, durationMs: number): void {
@@ -137,12 +149,7 @@ async function demandNoneOpen(
   });
   const asked = waiting.filter(({ card }) => card.access !== undefined);
   const same = asked.find(({ card }) => card.target === target && card.access?.role === role);
-  if (same)
-    throw new Problem(
-      409,
-      'already-asked',
-      `You have asked for this role already: ${deps.publicUrl}/requests/${same.id}`,
-    );
+  if (same) throw alreadyAsked(deps, same.id);
   if (asked.length >= MOST_PENDING)
     throw new Problem(
       409,
@@ -278,6 +285,11 @@ export async function reviewGrant(
       409,
       'not-ended',
       'It is still open: end it, or wait until it has ended, then review it whole.',
+    );
+  if (review.trim().length < REVIEW_MIN)
+    throw problem(
+      'not-valid',
+      `Say in a sentence or two what was done and whether it was right (${REVIEW_MIN} characters or more).`,
     );
   if (!(await accessOf(deps).grants.review(id, person.email, review)))
     throw new Problem(409, 'reviewed', 'It was reviewed already.');

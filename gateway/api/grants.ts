@@ -1,6 +1,15 @@
 import { z } from 'zod';
 import { parseDuration } from '#src/policy/duration.ts';
-import { accessOf, ask, endGrant, listGrants, readGrant, reviewGrant, withdraw } from './asking.ts';
+import {
+  accessOf,
+  ask,
+  endGrant,
+  listGrants,
+  readGrant,
+  REVIEW_MIN,
+  reviewGrant,
+  withdraw,
+} from './asking.ts';
 import type { HttpDeps } from './deps.ts';
 import { readRequest } from './reading.ts';
 import { noBody, nothing, route, type Route } from './route.ts';
@@ -25,10 +34,9 @@ const askBody = z.strictObject({
   reason: reasonText.default(''),
 });
 
-const MIN_REVIEW = 20;
 export const reviewText = reasonText.min(
-  MIN_REVIEW,
-  `say in a sentence or two what was done and whether it was right (${MIN_REVIEW} characters or more)`,
+  REVIEW_MIN,
+  `say in a sentence or two what was done and whether it was right (${REVIEW_MIN} characters or more)`,
 );
 
 const offer = z.object({

@@ -27,7 +27,7 @@ export function metadata(
 }
 
 /** A gateway that listens everywhere is reached where its console is. */
-function reached(host: string, publicUrl: string): string {
+export function reached(host: string, publicUrl: string): string {
   const everywhere = host === '0.0.0.0' || host === '::';
   return everywhere ? new URL(publicUrl).hostname.replace(/^\[|\]$/g, '') : host;
 }

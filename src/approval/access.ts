@@ -12,6 +12,7 @@ import type { AskedRole, Card, Refusal, Request } from './request.ts';
 import { findRequest } from './rows.ts';
 import { stepUpRefusal, type StepUp } from './step-up.ts';
 import { sameKey } from './tally.ts';
+import { firstTurn } from './turns.ts';
 
 /** A role that somebody asks for, with what the rules said to it; a verdict that denies never comes here. */
 export type NewAccess = {
@@ -30,6 +31,16 @@ export type NewAccess = {
   readonly client: string;
   readonly application: string;
 };
+
+/** The person waits for the same role already, or has just asked for it through another door. */
+export class AlreadyAsked extends Error {
+  override name = 'AlreadyAsked';
+  readonly request: string;
+  constructor(request: string) {
+    super('the same role is asked for already');
+    this.request = request;
+  }
+}
 
 type Parts = {
   readonly db: Database;
@@ -106,7 +117,8 @@ function cardOf(asked: NewAccess): Card {
 
 /**
  * Opens the request: granted at once where nobody has to agree, with the grant in the same transaction; else it waits.
- * Rejects with Gone when the person was let go meanwhile, and with NotRecorded when the log did not take it.
+ * Rejects with AlreadyAsked when the same waits already, with Gone when the person was let go meanwhile, and with
+ * NotRecorded when the log did not take it.
  */
 export async function askAccess(parts: Parts, asked: NewAccess): Promise<Request> {
   const id = randomUUID();
@@ -114,6 +126,7 @@ export async function askAccess(parts: Parts, asked: NewAccess): Promise<Request
   const card = cardOf(asked);
   const at = asked.access.kind === 'allow' && requirement.stepUpMs === undefined;
   const { kind, person, target } = asked;
+  const turn = firstTurn({ requirement });
   let hint: Hint | undefined;
   await parts.audit.append(
     {
@@ -133,11 +146,13 @@ export async function askAccess(parts: Parts, asked: NewAccess): Promise<Request
       },
     },
     async (sql, record) => {
+      await demandFirst(sql, asked);
       await demandActive(sql, [sameKey(person.email)]);
       await sql.query(
-        `insert into countersign.request (id, state, kind, gateway, epoch, person, requirement, card, record, expires_at, ended_at)
+        `insert into countersign.request (id, state, kind, gateway, epoch, person, requirement, card, record, expires_at, ended_at,
+           stage, escalate_at)
          values ($1, $2, $3, '', 0, $4, $5, $6, $7, clock_timestamp() + $8 * interval '1 millisecond',
-           case when $9 then clock_timestamp() end)`,
+           case when $9 then clock_timestamp() end, $10, clock_timestamp() + $11::float8 * interval '1 millisecond')`,
         [
           id,
           at ? 'granted' : 'pending',
@@ -148,6 +163,8 @@ export async function askAccess(parts: Parts, asked: NewAccess): Promise<Request
           record,
           requirement.expiresMs,
           at,
+          turn.stage,
+          turn.escalateMs,
         ],
       );
       if (at) await grant(sql, { id, kind, card });
@@ -158,6 +175,19 @@ export async function askAccess(parts: Parts, asked: NewAccess): Promise<Request
   const found = await findRequest(parts.db.pool, id);
   if (!found) throw new Error(`the request ${id} is not in the store after it was opened`);
   return found.request;
+}
+
+/** Two that come at once, through whatever door: one after the other, and the second finds the first. */
+async function demandFirst(sql: Sql, { person, target, role }: NewAccess): Promise<void> {
+  await sql.query(`select pg_advisory_xact_lock(hashtext('countersign ask'), hashtext($1))`, [
+    sameKey(person.email),
+  ]);
+  const { rows } = await sql.query<{ id: string }>(
+    `select id from countersign.request where state = 'pending' and kind <> 'statement' and lower(person) = $1
+       and card->>'target' = $2 and card->'access'->>'role' = $3`,
+    [sameKey(person.email), target, role],
+  );
+  if (rows[0]) throw new AlreadyAsked(rows[0].id);
 }
 
 const roleBody = (role: AskedRole | undefined): JsonObject =>
@@ -178,10 +208,11 @@ export async function grant(
   const at = waits || role.start === 'approval' ? null : role.start;
   await sql.query(
     `insert into countersign.access_grant
-       (id, request, kind, person, target, role, duration_ms, ends, reviewers, use_by, starts_at, ends_at)
+       (id, request, kind, person, target, role, duration_ms, ends, reviewers, use_by, starts_at, begun_at, ends_at)
      select $1, $2, $3, $4, $5, $6, $7::bigint, $8, $9,
        case when $10::bool then clock_timestamp() + $11::bigint * interval '1 millisecond' end,
        case when not $10 then start end,
+       case when not $10 and start <= clock_timestamp() then start end,
        case when not $10 then start + $7 * interval '1 millisecond' end
      from (select greatest(clock_timestamp(), $12::timestamptz) as start) s`,
     [

@@ -94,8 +94,18 @@ export function openGrants({ db, audit, tell }: Parts): Grants {
     change(
       grant,
       { event: 'started', durationMs: grant.durationMs },
-      `starts_at = clock_timestamp(), ends_at = clock_timestamp() + duration_ms * interval '1 millisecond'
+      `starts_at = clock_timestamp(), begun_at = clock_timestamp(),
+         ends_at = clock_timestamp() + duration_ms * interval '1 millisecond'
        where id = $1 and starts_at is null and ended_at is null and use_by > clock_timestamp()`,
+      [],
+    );
+
+  /** It was to start at this time, which the rules of the moment need not be asked about: its row says so. */
+  const begin = (grant: Grant): Promise<boolean> =>
+    change(
+      grant,
+      { event: 'started', durationMs: grant.durationMs },
+      `begun_at = starts_at where id = $1 and begun_at is null and ended_at is null and starts_at <= clock_timestamp()`,
       [],
     );
 
@@ -154,6 +164,7 @@ export function openGrants({ db, audit, tell }: Parts): Grants {
       // One after the other: each is a transaction of the log's, and there are rarely more than a few.
       for (const grant of await find(OVER, [BATCH])) await over(grant);
       for (const grant of await find(USED, [BATCH])) await start(grant);
+      for (const grant of await find(BEGINS, [BATCH])) await begin(grant);
       for (const grant of await find(`${OPEN} limit $1`, [BATCH * 10])) {
         const why = await permitted(grant);
         if (why !== undefined) await end(grant.id, why);
@@ -164,6 +175,9 @@ export function openGrants({ db, audit, tell }: Parts): Grants {
 
 const OPEN = `g.ended_at is null and coalesce(g.ends_at, g.use_by) > clock_timestamp()`;
 const OVER = `g.ended_at is null and coalesce(g.ends_at, g.use_by) <= clock_timestamp() order by g.created_at limit $1`;
+/** It was to start at a time that has come. */
+const BEGINS = `g.ended_at is null and g.begun_at is null and g.starts_at <= clock_timestamp()
+  and g.ends_at > clock_timestamp() order by g.starts_at limit $1`;
 /** Its person has, or had since then, a session on its target. */
 const USED = `g.ended_at is null and g.starts_at is null and g.use_by > clock_timestamp()
   and exists (select from countersign.session s where lower(s.person) = g.person and s.target = g.target
