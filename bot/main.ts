@@ -13,7 +13,10 @@ import { postCheckpoint } from './slack/checkpoint.ts';
 import { postingClient } from './slack/client.ts';
 import { slackPlatform } from './slack/platform.ts';
 import { peopleByEmail } from './slack/people.ts';
-import { joinDesks } from './desk.ts';
+import { accessDesk } from './access/desk.ts';
+import { startAccessClock } from './access/clock.ts';
+import { followAccess } from './access/follow.ts';
+import { type Desk, joinDesks } from './desk.ts';
 import type { Office } from './office.ts';
 import { type CardParts, deliverCards } from './requests/cards.ts';
 import { requestsDesk } from './requests/desk.ts';
@@ -66,7 +69,19 @@ export async function startBot(parts: BotParts): Promise<Bot> {
   const people = peopleByEmail(client, parts.directory, slack.teams);
   const platforms = [slackPlatform(client)];
   const say = startSay({ ...parts, platforms, people, channels: () => config.chat.channels });
-  const desk = joinDesks(requestsDesk({ ...parts, publicUrl }));
+  const channels = channelsOf(config, log);
+  const access = parts.office && {
+    ...parts,
+    office: parts.office.access,
+    say,
+    platforms,
+    channelsOf: channels,
+    publicUrl,
+  };
+  const desk: Desk = joinDesks(
+    requestsDesk({ ...parts, publicUrl }),
+    ...(access ? [accessDesk({ ...access, audit: () => desk.commands?.['audit'] })] : []),
+  );
   const app = await startSlackApp(slack, { ...parts, desk, people, publicUrl, problems });
   const token = watchToken(client, problems);
   const inbox = await startInbox({
@@ -75,12 +90,16 @@ export async function startBot(parts: BotParts): Promise<Bot> {
       onError(error);
       token.doubt(error);
     },
-    deliver: (request) =>
-      deliverCards(
-        { ...parts, platforms, channelsOf: channelsOf(config, log), publicUrl },
-        request,
-      ),
+    async deliver(request) {
+      // People are told even where no channel takes the card.
+      const [cards] = await Promise.allSettled([
+        deliverCards({ ...parts, platforms, channelsOf: channels, publicUrl }, request),
+      ]);
+      const [told] = await Promise.allSettled([access && followAccess(access, request)]);
+      for (const one of [cards, told]) if (one.status === 'rejected') throw one.reason;
+    },
   });
+  const clock = access && startAccessClock(access);
   const anchors = anchorsOf(parts, (channel, checkpoint) =>
     postCheckpoint(client, channel, checkpoint, publicUrl),
   );
@@ -94,6 +113,7 @@ export async function startBot(parts: BotParts): Promise<Bot> {
     problem: () => problems.text(),
     async close() {
       token.close();
+      await clock?.close();
       await anchors.close();
       await alerts.close();
       await app.close();
