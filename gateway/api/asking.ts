@@ -232,7 +232,7 @@ export function mayEndGrant(person: Person, grant: Grant, request: Request | und
   return (
     request !== undefined &&
     !person.machine &&
-    authority(request.requirement.groups, person).length > 0
+    authority(request, person).length > 0
   );
 }
 

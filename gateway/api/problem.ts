@@ -61,6 +61,7 @@ const REFUSED: Readonly<Record<Refusal['code'], number>> = {
   'already-decided': 409,
   'own-request': 403,
   'not-an-approver': 403,
+  'not-your-turn': 409,
   'already-voted': 409,
   'reason-required': 422,
   'step-up-required': 403,
@@ -69,8 +70,8 @@ const REFUSED: Readonly<Record<Refusal['code'], number>> = {
   'must-review': 403,
   'no-shape': 422,
   'no-duration': 422,
-};
   'no-reactions': 422,
+};
 
 export function refused(refusal: Refusal): Problem {
   return new Problem(REFUSED[refusal.code], refusal.code, refusal.message);

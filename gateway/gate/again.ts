@@ -1,6 +1,7 @@
 import type { Request, Rows } from '#src/approval/request.ts';
 import type { Subject } from '#src/identity/person.ts';
 import type { Policy } from '#src/policy/policy.ts';
+import { coversAsked } from '#src/policy/who.ts';
 import type { Allow, Hold, Requirement, Verdict } from '#src/policy/verdict.ts';
 import type { Look } from '#src/statement/statement.ts';
 import type { Span } from '#src/telemetry/tracing.ts';
@@ -94,9 +95,7 @@ export function bounded(requirement: Requirement, asked: Asked): Requirement {
 export function covers(satisfied: Requirement, asked: Requirement): boolean {
   return (
     coversShown(satisfied, asked) &&
-    asked.groups.every(({ group, quorum }) =>
-      satisfied.groups.some((had) => had.group === group && had.quorum >= quorum),
-    ) &&
+    coversAsked(satisfied.groups, asked.groups) &&
     (!asked.reasonRequired || satisfied.reasonRequired) &&
     satisfied.expiresMs <= asked.expiresMs &&
     (!satisfied.reactionsVote || asked.reactionsVote) &&

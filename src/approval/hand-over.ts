@@ -2,7 +2,9 @@ import { randomUUID } from 'node:crypto';
 import type { Person } from '../identity/person.ts';
 import type { Request } from './request.ts';
 import { notSaid, Refused, take, type NotSaid, type Talk, type TalkParts } from './talk.ts';
-import { authority, sameKey, tally } from './tally.ts';
+import { stageOf } from './asked.ts';
+import { countNow } from './count.ts';
+import { authority, sameKey } from './tally.ts';
 
 const MOST = 5;
 const REMIND_MINUTES = 5;
@@ -78,13 +80,14 @@ export function openHandOver(parts: TalkParts): Pick<Talk, 'handOver' | 'remind'
 
 function cannot(
   { groups }: TalkParts,
-  { card, requirement }: Request,
+  request: Request,
   person: Person,
   group: string,
 ): NotSaid | undefined {
+  const { card, requirement } = request;
   if (sameKey(person.email) === sameKey(card.person.email))
     return notSaid('own-request', 'You asked for this yourself: who decides it hands it over.');
-  if (authority(requirement.groups, person).length === 0)
+  if (authority(request, person).length === 0)
     return notSaid('not-yours', 'Only who can decide it hands it over.');
   if (requirement.groups.some((asked) => asked.group === group))
     return notSaid('not-valid', `${group} is asked to decide it already.`);
@@ -93,14 +96,8 @@ function cannot(
     : notSaid('not-valid', `There is no group ${group} in the configuration.`);
 }
 
-/** Groups that have not agreed yet, by the groups that those who voted have now. */
+/** Groups whose turn it is, and that have not agreed yet: by what those who voted may decide now. */
 async function missingOf({ directory }: TalkParts, request: Request): Promise<readonly string[]> {
-  const approved = request.decisions.filter(({ decision }) => decision === 'approve');
-  const voters = await Promise.all(approved.map(({ person }) => directory.find(person)));
-  const { missing } = tally(
-    request.requirement.groups,
-    voters.filter((voter) => voter !== undefined),
-    request.card.person.email,
-  );
-  return missing.map(({ group }) => group);
+  const { missing, stage } = await countNow(directory, request);
+  return missing.filter((one) => stageOf(one) === stage).map(({ group }) => group);
 }

@@ -2,7 +2,9 @@ import type { Person } from '../identity/person.ts';
 import type { Vote } from './port.ts';
 import type { Refusal, Request } from './request.ts';
 import { stepUpRefusal } from './step-up.ts';
-import { authority, sameKey } from './tally.ts';
+import { groupsNamed, seatsAt, stageOf } from './asked.ts';
+import type { Found } from './rows.ts';
+import { authority, sameKey, seatsFor, type Tally } from './tally.ts';
 
 const refuse = (code: Refusal['code'], message: string): Refusal => ({ code, message });
 
@@ -11,12 +13,17 @@ const refuse = (code: Refusal['code'], message: string): Refusal => ({ code, mes
  * a stranger learns no more than that the request is closed or not theirs.
  */
 export function refusalOf(
-  request: Request,
-  overdue: boolean,
+  { request, overdue, now }: Found,
+  tally: Tally | undefined,
   person: Person | undefined,
   vote: Vote,
 ): Refusal | undefined {
-  return closed(request, overdue) ?? unfit(request, person, vote) ?? lacking(request, vote);
+  return (
+    closed(request, overdue) ??
+    unfit(request, person, vote) ??
+    notTheirTurn(request, tally, person, vote, now) ??
+    lacking(request, vote)
+  );
 }
 
 /** What is said when a request that was asked for does not exist. */
@@ -48,11 +55,10 @@ function unfit(request: Request, person: Person | undefined, vote: Vote): Refusa
   const key = sameKey(person.email);
   if (key === sameKey(request.card.person.email) || key === sameKey(request.card.agent ?? ''))
     return refuse('own-request', 'You asked for this yourself: a second person has to decide.');
-  const { groups } = request.requirement;
-  if (authority(groups, person).length === 0)
+  if (authority(request, person).length === 0)
     return refuse(
       'not-an-approver',
-      `This is decided by members of ${groups.map((asked) => asked.group).join(', ')}; you are in none of them.`,
+      `This is decided by members of ${groupsNamed(request).join(', ')}; you are in none of them.`,
     );
   const before = request.decisions.find((decision) => sameKey(decision.person) === key);
   // Taking an approval back by a denial is safe; everything else is a second vote.
@@ -69,6 +75,29 @@ function unfit(request: Request, person: Person | undefined, vote: Vote): Refusa
 /** Something came since they looked that they have to see first. */
 const isStale = ({ version, quietFrom = version }: Request, vote: Vote): boolean =>
   vote.version !== undefined && (vote.version < quietFrom || vote.version > version);
+
+/** They may decide it, but not yet, or not at this hour. Who may decide it at all may always deny it. */
+function notTheirTurn(
+  request: Request,
+  tally: Tally | undefined,
+  person: Person | undefined,
+  vote: Vote,
+  now: number,
+): Refusal | undefined {
+  if (!tally || !person || vote.decision === 'deny') return undefined;
+  const { requirement, escalated = [], card } = request;
+  const seats = seatsAt(requirement.groups, escalated, now);
+  const own = seatsFor(seats, person, card.person.email);
+  const turn = tally.stage ?? 1;
+  if (own.some((seat) => stageOf(seat) <= turn)) return undefined;
+  const asked = seats.filter((seat) => stageOf(seat) === turn).map(({ group }) => group);
+  return refuse(
+    'not-your-turn',
+    own.length > 0
+      ? `It is not your turn yet: ${asked.join(' and ')} agree first. You can deny it now.`
+      : `At this hour it is decided by ${asked.join(' and ')}. You can deny it.`,
+  );
+}
 
 function lacking(request: Request, vote: Vote): Refusal | undefined {
   const { requirement, card } = request;

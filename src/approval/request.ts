@@ -120,6 +120,60 @@ export type Decision = {
   readonly durationMs?: number;
   /** They approved the same again, too. */
   readonly shape?: true;
+  /** It was a reaction: while the request waits it can be taken back. */
+  readonly reaction?: Reaction;
+  /** The stage that was asked; 1 when absent. */
+  readonly stage?: number;
+  /** Who is away, and whose authority this was. */
+  readonly standsFor?: string;
+};
+
+/** A group that may decide in the place of another, since that one was asked for so long in vain. */
+export type Escalated = {
+  readonly of: string;
+  readonly stage: number;
+  readonly group: string;
+  readonly afterMs: number;
+  /** ISO 8601, by the database's clock. */
+  readonly at: string;
+  readonly channel?: string;
+};
+
+/** Somebody's reaction on a card. `user`: their account on the platform. */
+export type Reaction = {
+  readonly platform: 'slack' | 'teams';
+  readonly channel: string;
+  readonly message: string;
+  readonly user: string;
+};
+
+type Via = Decision['via'];
+
+/** What an approver asked whoever asks, and the answer. Times are ISO 8601; texts are masked, and hide nothing. */
+export type Question = {
+  readonly id: string;
+  readonly text: string;
+  readonly person: string;
+  readonly via: Via;
+  readonly at: string;
+  readonly answer?: { readonly text: string; readonly via: Via; readonly at: string };
+};
+
+/** Another group that was told of it; `agrees`: it has to agree, too. */
+export type HandOver = {
+  readonly group: string;
+  readonly person: string;
+  readonly via: Via;
+  readonly at: string;
+  readonly agrees: boolean;
+};
+
+/** The groups that were missing when somebody reminded them. */
+export type Reminder = {
+  readonly id: string;
+  readonly person: string;
+  readonly groups: readonly string[];
+  readonly at: string;
 };
 
 export type Outcome = {
@@ -142,9 +196,18 @@ export type Request = {
   readonly requirement: Requirement;
   readonly card: Card;
   readonly decisions: readonly Decision[];
+  /** The stage that is asked; 1 when absent. */
+  readonly stage?: number;
+  readonly escalated?: readonly Escalated[];
   /** Absent where nothing was ever asked about rows. */
   readonly rows?: Rows;
   readonly shape?: ShapeApproval;
+  /** Oldest first, as are hand-overs; of reminders the last. */
+  readonly questions?: readonly Question[];
+  readonly handedOver?: readonly HandOver[];
+  readonly reminded?: Reminder;
+  /** The first of those versions up to this one between which nothing changed that a vote depends on. */
+  readonly quietFrom?: number;
   readonly grant?: Grant;
   readonly outcome?: Outcome;
   /** Record of the held statement, for the link. */
@@ -190,6 +253,7 @@ export type Refusal = {
     | 'already-decided'
     | 'own-request'
     | 'not-an-approver'
+    | 'not-your-turn'
     | 'already-voted'
     | 'reason-required'
     | 'step-up-required'
@@ -201,9 +265,3 @@ export type Refusal = {
     | 'no-reactions';
   readonly message: string;
 };
-  /** Oldest first, as are hand-overs; of reminders the last. */
-  readonly questions?: readonly Question[];
-  readonly handedOver?: readonly HandOver[];
-  readonly reminded?: Reminder;
-  /** The first of those versions up to this one between which nothing changed that a vote depends on. */
-  readonly quietFrom?: number;

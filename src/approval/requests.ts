@@ -1,9 +1,10 @@
-import { createHmac, randomBytes, randomUUID, timingSafeEqual } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import type { AuditLog, Binding, Receipt } from '../audit/log.ts';
 import type { Directory } from '../identity/person.ts';
-import type { Database, Sql } from '../store/database.ts';
+import type { Database } from '../store/database.ts';
 import type { Tracing } from '../telemetry/tracing.ts';
 import type { Notices } from '../store/notices.ts';
+import { demandLease, demandSameStatement, shownDigest, stateNow } from './claim.ts';
 import { askAccess, breakGlass } from './access.ts';
 import { demandActive, Gone } from './active.ts';
 import { openGrants } from './grants.ts';
@@ -27,7 +28,9 @@ import { findShape, revokeShape, runOnShape, shapeKey } from './shapes.ts';
 import { openHandOver } from './hand-over.ts';
 import { openQuestions } from './questions.ts';
 import { retract } from './retract.ts';
+import { escalateDue } from './escalate.ts';
 import { startSweep } from './sweep.ts';
+import { firstTurn } from './turns.ts';
 import { touch, type Talk } from './talk.ts';
 import { takeVote } from './vote.ts';
 import { openWake, type Wake } from './wake.ts';
@@ -143,6 +146,7 @@ export function openRequests(parts: RequestParts): OpenRequests {
       ...(before.length > 0 && { before }),
       ...(same && { same }),
     };
+    const turn = firstTurn(asked);
     let hint: Hint | undefined;
     try {
       await audit.append(
@@ -168,9 +172,9 @@ export function openRequests(parts: RequestParts): OpenRequests {
         async (sql, record) => {
           await sql.query(
             `insert into countersign.request (id, state, kind, gateway, epoch, session, statement, person, requirement,
-               card, secret, record, expires_at, traceparent, alike, shape, rows)
+               card, secret, record, expires_at, traceparent, alike, shape, rows, stage, escalate_at)
              values ($1, 'pending', $2, $3, $4, $5, $6, $7, $8, $9, $10, $11,
-               clock_timestamp() + $12 * interval '1 millisecond', $13, $14, $15, $16)`,
+               clock_timestamp() + $12 * interval '1 millisecond', $13, $14, $15, $16, $17, clock_timestamp() + $18::float8 * interval '1 millisecond')`,
             [
               id,
               asked.kind,
@@ -188,6 +192,8 @@ export function openRequests(parts: RequestParts): OpenRequests {
               alike ?? null,
               asked.shape ? shapeKey(secret, asked.shape) : null,
               asked.rows ? JSON.stringify(asked.rows) : null,
+              turn.stage,
+              turn.escalateMs,
             ],
           );
           hint = await announce(sql, id, 1);
@@ -266,7 +272,14 @@ export function openRequests(parts: RequestParts): OpenRequests {
     parts.tracing?.start('decide', facts, parent, since).end({}, !ok);
   };
 
-  const sweep = startSweep({ db, end, wake, doubtful, onError });
+  const sweep = startSweep({
+    db,
+    end,
+    wake,
+    doubtful,
+    onError,
+    escalate: (stopped) => escalateDue(shapes, stopped),
+  });
 
   return {
     open,
@@ -312,37 +325,4 @@ export function openRequests(parts: RequestParts): OpenRequests {
 /** Moved already: saying so twice changes nothing. */
 function ignoreMoved(error: unknown): undefined {
   if (!(error instanceof Moved)) throw error;
-}
-
-function shownDigest(secret: Buffer, digest: Buffer): string {
-  return createHmac('sha256', secret).update(digest).digest('hex').slice(0, 16);
-}
-
-/** Locks the lease's row against a take-over until the claim has committed. */
-async function demandLease(sql: Sql, id: string, lease: RequestLease): Promise<void> {
-  const { rowCount } = await sql.query(
-    `select from countersign.gateway g join countersign.request r on r.gateway = g.name and r.epoch = g.epoch
-       where r.id = $1 and g.name = $2 and g.epoch = $3 and g.lease_until > clock_timestamp() for share of g`,
-    [id, lease.gateway, String(lease.epoch)],
-  );
-  if (rowCount !== 1) throw new NotClaimed('lease-lost');
-}
-
-/** What was approved is what runs: the digest on the card must be the one of the statement that asks to run. */
-async function demandSameStatement(sql: Sql, request: Request, binds: Binding): Promise<void> {
-  const { rows } = await sql.query<{ secret: Buffer | null }>(
-    'select secret from countersign.request where id = $1',
-    [request.id],
-  );
-  const secret = rows[0]?.secret;
-  const now = secret ? shownDigest(secret, binds.digest) : '';
-  const shown = Buffer.from(request.card.digest);
-  if (now.length !== shown.length || !timingSafeEqual(Buffer.from(now), shown))
-    throw new NotClaimed('changed');
-}
-
-async function stateNow(sql: Sql, id: string): Promise<RequestState> {
-  const found = await findRequest(sql, id);
-  if (!found) return 'unknown';
-  return found.request.state === 'approved' && found.overdue ? 'expired' : found.request.state;
 }

@@ -1,10 +1,11 @@
 import { z } from 'zod';
 import type { Sql } from '../store/database.ts';
+import { AskedRow, EscalatedRow } from './asked-rows.ts';
 import { GRANT, GrantRow } from './grant-rows.ts';
 import type { Request } from './request.ts';
 
 const RequirementRow = z.object({
-  groups: z.array(z.object({ group: z.string(), quorum: z.number().int().min(1) })),
+  groups: z.array(AskedRow),
   expiresMs: z.number(),
   reasonRequired: z.boolean(),
   stepUpMs: z.number().exactOptional(),
@@ -151,9 +152,13 @@ const DecisionRow = z
     shape: z.boolean(),
     duration_ms: z.number().nullable(),
     reaction: ReactionRow.nullable(),
+    stage: z.number(),
+    stands_for: z.string().nullable(),
   })
-  .transform(({ shape, duration_ms, reaction, ...rest }) => ({
+  .transform(({ shape, duration_ms, reaction, stage, stands_for: standsFor, ...rest }) => ({
     ...rest,
+    ...(stage > 1 && { stage }),
+    ...(standsFor !== null && { standsFor }),
     ...(reaction && { reaction }),
     ...(shape && { shape }),
     ...(duration_ms !== null && { durationMs: duration_ms }),
@@ -184,6 +189,8 @@ const Row = z.object({
   requirement: RequirementRow,
   card: CardRow,
   decisions: z.array(DecisionRow),
+  stage: z.number(),
+  escalated: z.array(EscalatedRow),
   rows: RowsRow.nullable(),
   shape: ShapeRow.nullable(),
   questions: z.array(QuestionRow).nullable(),
@@ -199,10 +206,11 @@ const Row = z.object({
   ended_at: time.nullable(),
   traceparent: z.string().nullable(),
   overdue: z.boolean(),
+  now: z.coerce.date().transform((date) => date.getTime()),
 });
 
 export const SELECT = `select r.id, r.version, r.state, r.kind, r.gateway, r.session, r.statement, r.requirement, r.card,
-    r.outcome, r.record, r.created_at, r.expires_at, r.ended_at, r.traceparent, r.expires_at <= clock_timestamp() as overdue,
+    r.outcome, r.record, r.created_at, r.expires_at, r.ended_at, r.traceparent, r.expires_at <= clock_timestamp() as overdue, clock_timestamp() as now, r.stage, r.escalated,
     r.rows, (select to_jsonb(s) from countersign.shape s where s.request = r.id) as shape,
     (select jsonb_agg(to_jsonb(q) order by q.at) from countersign.question q where q.request = r.id) as questions,
     (select jsonb_agg(to_jsonb(h) order by h.at) from countersign.hand_over h where h.request = r.id) as handed_over,
@@ -214,7 +222,12 @@ export const SELECT = `select r.id, r.version, r.state, r.kind, r.gateway, r.ses
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
 /** A request as the store has it; `overdue` is its expiry by the database's clock. */
-export type Found = { readonly request: Request; readonly overdue: boolean };
+export type Found = {
+  readonly request: Request;
+  readonly overdue: boolean;
+  /** By the database's clock, in milliseconds since the epoch. */
+  readonly now: number;
+};
 
 /** Undefined for an id that nothing has, also for one that is no UUID. */
 export async function findRequest(sql: Sql, id: string): Promise<Found | undefined> {
@@ -225,8 +238,18 @@ export async function findRequest(sql: Sql, id: string): Promise<Found | undefin
 
 /** What the store gave for `SELECT`. */
 export function readRow(row: unknown): Found {
-  const { outcome, rows, shape, created_at, expires_at, ended_at, traceparent, overdue, ...more } =
-    Row.parse(row);
+  const {
+    outcome,
+    rows,
+    shape,
+    created_at,
+    expires_at,
+    ended_at,
+    traceparent,
+    overdue,
+    now,
+    ...more
+  } = Row.parse(row);
   const { session, statement, access_grant: grant, ...kept } = more;
   const { questions, handed_over, reminded, quiet_from, quiet_to, ...rest } = kept;
   const request: Request = {
@@ -247,7 +270,7 @@ export function readRow(row: unknown): Found {
     ...(ended_at ? { endedAt: ended_at } : {}),
     ...(traceparent ? { traceparent } : {}),
   };
-  return { request, overdue };
+  return { request, overdue, now };
 }
 
 /** The console of the gateway that holds this request's statement, if that is another address than `own`. */

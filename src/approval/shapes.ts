@@ -8,7 +8,8 @@ import { NotClaimed, type Revoked, type ShapeAsked } from './port.ts';
 import type { Hint } from './queue.ts';
 import type { Request } from './request.ts';
 import { findRequest } from './rows.ts';
-import { authority, sameKey, tally } from './tally.ts';
+import { approvalsOf, countOf } from './count.ts';
+import { authority, sameKey } from './tally.ts';
 
 type Parts = {
   readonly db: Database;
@@ -53,18 +54,17 @@ export async function findShape(
   return undefined;
 }
 
-/** Those who approved it count with the groups that they have now; who is nobody any more does not. */
+/**
+ * Those who approved it count with the authority that they have now; who is nobody any more does not. Hours count as they
+ * were when it was approved.
+ */
 async function stillApproved(directory: Directory, request: Request): Promise<boolean> {
-  const people = await Promise.all(
-    (request.shape?.approvers ?? []).map((email) => directory.find(email)),
-  );
-  const voters = people.filter((voter) => voter !== undefined && !voter.machine);
-  if (voters.length < people.length) return false;
-  return tally(request.requirement.groups, voters.filter(isVoter), request.card.person.email)
-    .satisfied;
+  const approvers = request.shape?.approvers ?? [];
+  const voters = await approvalsOf(directory, request, ({ person }) => approvers.includes(person));
+  if (voters.length < approvers.length) return false;
+  const last = Math.max(...request.decisions.map(({ at }) => Date.parse(at)));
+  return countOf(request, voters, last).satisfied;
 }
-
-const isVoter = <T>(voter: T | undefined): voter is T => voter !== undefined;
 
 /**
  * Writes the record of a statement that runs on an approved shape, if the shape still holds by the database's clock and
@@ -132,7 +132,7 @@ export async function revokeShape(
   const own = sameKey(person.email) === sameKey(request.card.person.email);
   const may =
     own ||
-    authority(request.requirement.groups, person).length > 0 ||
+    authority(request, person).length > 0 ||
     person.groups.some((group) => also.includes(group));
   if (!may) return 'not-yours';
   const by = sameKey(person.email);

@@ -10,6 +10,8 @@ type SweepParts = Pick<Requests, 'end'> & {
   readonly wake: Wake;
   readonly doubtful: Map<string, () => Promise<unknown>>;
   readonly onError: (error: Error) => void;
+  /** Lets others decide as well where nobody has for too long. */
+  readonly escalate: (stopped: () => boolean) => Promise<void>;
 };
 
 /**
@@ -47,7 +49,7 @@ export function startSweep(parts: SweepParts): { stop(): Promise<void> } {
 }
 
 async function sweepOnce(
-  { db, end, wake, doubtful, onError }: SweepParts,
+  { db, end, wake, doubtful, onError, escalate }: SweepParts,
   stopped: () => boolean,
 ): Promise<void> {
   const moved = await db.pool.query<{ id: string }>(MOVED, [wake.waiting()]);
@@ -62,6 +64,7 @@ async function sweepOnce(
     if (stopped()) return;
     await end(id, 'expired', 'nobody decided and ran it in time');
   }
+  if (!stopped()) await escalate(stopped);
 }
 
 const MOVED = `select id from countersign.request where id = any($1) and state <> 'pending'`;

@@ -3,14 +3,17 @@ import type { Directory, Person } from '../identity/person.ts';
 import type { Database } from '../store/database.ts';
 import { grant } from './access.ts';
 import { demandActive, Gone } from './active.ts';
+import { demandAway } from './away.ts';
+import { approvalsOf, countOf } from './count.ts';
+import { nextTurn } from './turns.ts';
 import { Moved, entryFor, move } from './moves.ts';
 import type { Decided, Vote } from './port.ts';
 import type { Hint } from './queue.ts';
 import { NOT_FOUND, refusalOf } from './refusal.ts';
 import type { Refusal, Request, RequestState } from './request.ts';
-import { findRequest } from './rows.ts';
+import { findRequest, type Found } from './rows.ts';
 import { grantShape } from './shapes.ts';
-import { type Tally, authority, sameKey, tally } from './tally.ts';
+import { type Tally, authority, sameKey } from './tally.ts';
 
 const TRIES = 5;
 
@@ -26,6 +29,8 @@ type Parts = {
 type Plan = {
   readonly to: RequestState;
   readonly group: string;
+  /** The stage that was asked when it was given. */
+  readonly stage: number;
   readonly tally: Tally;
   /** Who together let the same run again; undefined while they are too few. */
   readonly shape?: readonly string[];
@@ -49,7 +54,8 @@ export async function takeVote(
   const gone = new Set<string>();
   // What the directory remembers may be a moment old; the store's word at the vote is not.
   const directory: Directory = {
-    find: async (email) => (gone.has(sameKey(email)) ? undefined : parts.directory.find(email)),
+    find: async (email) =>
+      gone.has(sameKey(email)) ? undefined : without(gone, await parts.directory.find(email)),
   };
   for (let attempt = 0; attempt < TRIES; attempt += 1) {
     const found = await findRequest(parts.db.pool, id);
@@ -57,13 +63,14 @@ export async function takeVote(
     const { request } = found;
     // The caller's Person may be minutes old; only what the directory says now gives authority.
     const person = await directory.find(asked.email);
-    const refusal = refusalOf(request, found.overdue, person, vote);
-    if (refusal || !person) {
+    const tally = await weighed(directory, found, person);
+    const refusal = refusalOf(found, tally, person, vote);
+    if (refusal || !person || !tally) {
       const why = refusal ?? NOT_FOUND;
       parts.audit.later(refused(request, asked, vote, why));
       return { decided: { ok: false, refusal: why, request } };
     }
-    const plan = await grants(parts, request, vote, await weigh(directory, request, person, vote));
+    const plan = await grants(parts, request, vote, await weigh(directory, found, tally, person, vote));
     const hint = await commit(parts.audit, request, person, vote, plan).catch((error: unknown) => {
       if (!(error instanceof Gone)) throw error;
       for (const email of error.people) gone.add(email);
@@ -77,31 +84,42 @@ export async function takeVote(
   );
 }
 
+/** The same person without what they have through somebody who is gone, or back. */
+function without(gone: ReadonlySet<string>, person: Person | undefined): Person | undefined {
+  if (!person?.stands || gone.size === 0) return person;
+  const stands = person.stands.filter((one) => one.for === undefined || !gone.has(sameKey(one.for)));
+  return { ...person, stands };
+}
+
+/** What was there before this vote; undefined for a person who is nobody. */
+async function weighed(
+  directory: Directory,
+  { request, now }: Found,
+  person: Person | undefined,
+): Promise<Tally | undefined> {
+  return person && countOf(request, await approvalsOf(directory, request), now);
+}
+
 async function weigh(
   directory: Directory,
-  request: Request,
+  { request, now }: Found,
+  before: Tally,
   person: Person,
   vote: Vote,
 ): Promise<Plan> {
-  const { groups } = request.requirement;
-  const own = authority(groups, person)[0] ?? '';
-  // Earlier approvals count with the groups their persons have now, so a removed group takes its vote along.
-  const approved = request.decisions.filter((decision) => decision.decision === 'approve');
-  const earlier = await Promise.all(approved.map((decision) => directory.find(decision.person)));
-  const approvals = [...earlier.filter((voter) => voter !== undefined), person];
-  const count = tally(groups, approvals, request.card.person.email);
-  if (vote.decision === 'deny') return { to: 'denied', group: own, tally: count };
-  const before = earlier.filter((voter, i) => voter !== undefined && approved[i]?.shape === true);
-  const shape = tally(
-    groups,
-    [...before, vote.shape === true ? person : undefined].filter((voter) => voter !== undefined),
-    request.card.person.email,
-  );
+  const own = authority(request, person)[0] ?? '';
+  const stage = before.stage ?? 1;
+  if (vote.decision === 'deny') return { to: 'denied', group: own, stage, tally: before };
+  const voter = { ...person, stage };
+  const count = countOf(request, [...(await approvalsOf(directory, request)), voter], now);
+  // Whoever approved only this one statement does not count for the same again.
+  const same = await approvalsOf(directory, request, (decision) => decision.shape === true);
+  const shape = countOf(request, vote.shape === true ? [...same, voter] : same, now);
   return {
     to: count.satisfied ? 'approved' : 'pending',
     group: count.counted.get(sameKey(person.email)) ?? own,
+    stage,
     tally: count,
-    // Whoever approved only this one statement does not count for the same again.
     ...(count.satisfied && shape.satisfied && { shape: [...shape.counted.keys()] }),
   };
 }
@@ -126,6 +144,7 @@ async function commit(
   plan: Plan,
 ): Promise<Hint | undefined> {
   const key = sameKey(person.email);
+  const standing = plan.tally.standing.get(key);
   const entry = entryFor(
     request,
     'decision',
@@ -137,6 +156,8 @@ async function commit(
       version: request.version,
       state: plan.to,
       missing: plan.tally.missing,
+      ...(plan.stage > 1 && { stage: plan.stage }),
+      ...(standing !== undefined && { standsFor: standing }),
       ...shownRows(request),
       ...(vote.shape === true && { shape: true }),
       ...(vote.reaction && { reaction: true }),
@@ -150,7 +171,12 @@ async function commit(
   let hint: Hint | undefined;
   try {
     await audit.append(entry, async (sql, record) => {
-      await demandActive(sql, [key, ...plan.tally.counted.keys()]);
+      await demandActive(sql, [
+        key,
+        ...plan.tally.counted.keys(),
+        ...plan.tally.standing.values(),
+      ]);
+      await demandAway(sql, plan.tally.standing);
       hint = await move(sql, {
         id: request.id,
         from: ['pending'],
@@ -159,11 +185,11 @@ async function commit(
         unexpired: true,
       });
       await sql.query(
-        `insert into countersign.decision (request, person, "group", decision, reason, via, record, shape, duration_ms, reaction)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+        `insert into countersign.decision (request, person, "group", decision, reason, via, record, shape, duration_ms, reaction, stage)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
          on conflict (request, person) do update set decision = excluded.decision, "group" = excluded."group",
            reason = excluded.reason, via = excluded.via, record = excluded.record, at = excluded.at, shape = excluded.shape, duration_ms = excluded.duration_ms,
-           reaction = excluded.reaction`,
+           reaction = excluded.reaction, stage = excluded.stage`,
         [
           request.id,
           key,
@@ -175,6 +201,7 @@ async function commit(
           vote.shape === true,
           vote.durationMs ?? null,
           vote.reaction ? JSON.stringify(vote.reaction) : null,
+          plan.stage,
         ],
       );
       if (plan.grantMs !== undefined) await grant(sql, request, plan.grantMs);
@@ -182,9 +209,10 @@ async function commit(
       if (vote.decision === 'deny') return;
       for (const [email, group] of plan.tally.counted)
         await sql.query(
-          'update countersign.decision set "group" = $3 where request = $1 and person = $2',
-          [request.id, email, group],
+          'update countersign.decision set "group" = $3, stands_for = $4 where request = $1 and person = $2',
+          [request.id, email, group, plan.tally.standing.get(email) ?? null],
         );
+      if (plan.to === 'pending') await nextTurn(sql, request, plan.tally.stage);
     });
   } catch (error) {
     if (error instanceof Moved) return undefined;

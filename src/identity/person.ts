@@ -5,7 +5,12 @@ export type Person = {
   readonly groups: readonly string[];
   /** A program of the configuration: it asks and never decides, whatever groups it has. */
   readonly machine?: true;
+  /** Where approvals are looked at: what they may decide for beside their groups. It gives nothing else. */
+  readonly stands?: readonly Standing[];
 };
+
+/** `oncall:<name>` while they are on call; or a group of the colleague (their e-mail address) who is away. */
+export type Standing = { readonly group: string; readonly for?: string };
 
 /** A program that always acts for a person, and never with more power than that person. */
 export type Agent = { readonly id: string; readonly groups: readonly string[] };

@@ -3,6 +3,7 @@ import { resourceId, type GrantAction, type Resource } from '../statement/effect
 import type { Answer, Answers } from './answers.ts';
 import { mentions } from './ast.ts';
 import { combineHolds } from './combine.ts';
+import { Ownership, type Grounds } from './ownership.ts';
 import { factsOf } from './facts.ts';
 import { decodeName } from './hidden.ts';
 import type { AccessAsked, TargetFacts } from './policy.ts';
@@ -55,6 +56,7 @@ const idsOf = (rules: Iterable<Rule>): readonly string[] => [...rules].map(({ id
 export function judgeAccess(
   scopeOf: (subject: Subject) => readonly Answers[],
   subject: Subject,
+  grounds: Grounds,
   target: TargetFacts,
   action: GrantAction,
   { role: name, minutes, reason, now }: AccessAsked,
@@ -72,17 +74,22 @@ export function judgeAccess(
   } catch {
     asked.add({ kind: 'error', rules: [] }, FAILED);
   }
-  return summed(asked);
+  const owned = new Ownership(grounds);
+  for (const rule of asked.holds) owned.touched(rule, role);
+  return summed(asked, owned);
 }
 
-function summed({ permits, holds, denials }: Asked): Access {
+function summed({ permits, holds, denials }: Asked, owned: Ownership): Access {
   if (denials.length > 0)
     return {
       kind: 'deny',
       rules: [...new Set(denials.flatMap(({ rules }) => rules))],
       message: [...new Set(denials.map(({ message }) => message))].join('; '),
     };
-  const terms = termsOf([...permits], [...holds]);
+  const nobodys = owned.nobodys();
+  if (nobodys) return nobodys;
+  const requirement = combineHolds([...holds], owned);
+  const terms = termsOf([...permits], [...holds], requirement.channels);
   if (holds.size === 0) return { kind: 'allow', rules: idsOf(permits), terms };
   const said = [...holds].map(
     ({ id, terms: { message, hold } }) =>
@@ -92,7 +99,7 @@ function summed({ permits, holds, denials }: Asked): Access {
     kind: 'hold',
     rules: idsOf(holds),
     message: [...new Set(said)].join('; '),
-    requirement: combineHolds([...holds]),
+    requirement,
     terms,
   };
 }
@@ -113,7 +120,12 @@ const nothing = (action: GrantAction, { path }: Resource): string =>
     ? `no rule lets you ask for the role ${path[1]} on ${path[0]}`
     : `no rule lets you take the role ${path[1]} on ${path[0]} by break-glass`;
 
-function termsOf(permits: readonly Rule[], holds: readonly Rule[]): AccessTerms {
+/** `channels`: of the rules that hold it and are asked first. */
+function termsOf(
+  permits: readonly Rule[],
+  holds: readonly Rule[],
+  channels: readonly string[],
+): AccessTerms {
   const said = [...permits, ...holds].flatMap(({ terms }) => terms.grant ?? []);
   const holding = holds.flatMap(({ terms }) => terms.hold ?? []);
   const lengths = said.flatMap(({ longestMs }) => longestMs ?? []);
@@ -127,7 +139,7 @@ function termsOf(permits: readonly Rule[], holds: readonly Rule[]): AccessTerms 
     reasonRequired: [...said, ...holding].some(({ reasonRequired }) => reasonRequired),
     tickets: unique(said.flatMap(({ ticket }) => ticket ?? [])),
     reviewers: unique(said.flatMap(({ review }) => review ?? [])),
-    channels: unique([...said, ...holding].flatMap(({ channel }) => channel ?? [])),
+    channels: unique([...channels, ...permits.flatMap(({ terms }) => terms.grant?.channel ?? [])]),
     ...(fresh && { fresh }),
   };
 }

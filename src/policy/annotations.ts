@@ -8,19 +8,21 @@ import { readRecording } from './recording.ts';
 import type { HoldTerms, Terms } from './rule.ts';
 import { grantActions } from './schema.ts';
 import type { Mask } from './verdict.ts';
+import { readWho } from './who.ts';
 
 /** A complaint about an annotation; the loader adds file and line. */
 export type Complaint = { readonly message: string; readonly hint: string };
 
 const known = new Set(
-  'id hold expires channel message quorum reason stepup acr amr mask rows reactions handover resend shape count sample recording duration start ends ticket review'.split(
+  'id hold expires channel message quorum stage escalate hours reason stepup acr amr mask rows reactions handover resend shape count sample recording duration start ends ticket review'.split(
     ' ',
   ),
 );
 /** They say how a hold is lifted, so without `@hold` they would be silently ignored. */
-const holdOnly = 'expires channel quorum reason reactions handover resend shape count sample'.split(
-  ' ',
-);
+const holdOnly =
+  'expires channel quorum stage escalate hours reason reactions handover resend shape count sample'.split(
+    ' ',
+  );
 /** On a permit to ask they need no hold: somebody may be let in at once, with a reason, and the channel told. */
 const grantToo = ['reason', 'channel'];
 /** They say how the approver of a hold signs in, or whoever a permit shows a column. */
@@ -97,10 +99,11 @@ function readHold(
   const resendMs = readDuration('resend', values, complain);
   const channel = values.get('channel');
   return {
-    group,
+    group: group.trim(),
     quorum: Number(quorum),
     reasonRequired: reason !== undefined,
     ...(expiresMs !== undefined && { expiresMs }),
+    ...readWho(values, expiresMs, complain),
     ...readStepUp(values, complain),
     ...(resendMs !== undefined && { resendMs }),
     ...(channel !== undefined && { channel }),

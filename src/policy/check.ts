@@ -1,12 +1,19 @@
 import { mentions, type Mention } from './ast.ts';
+import { checkWho, onCallInHead } from './check-who.ts';
 import type { Complaint } from './annotations.ts';
 import { nearest } from './nearest.ts';
+import type { Owners } from './owners.ts';
 import type { Rule } from './rule.ts';
+import { ON_CALL } from './who.ts';
 
 /** The names that exist outside the rules. What is left out is not checked. */
 export type KnownNames = {
   readonly groups: Iterable<string>;
   readonly channels: Iterable<string>;
+  /** Rotas: `oncall:<name>` is who is on call by one. */
+  readonly onCall?: Iterable<string>;
+  /** Who owns what; without it `owner` is a group like others. */
+  readonly owners?: Owners | undefined;
   readonly targets?: Iterable<string>;
   /** Whether a provider is there that people can sign in to anew for one request. */
   readonly stepUp?: boolean;
@@ -30,6 +37,7 @@ export type Names = {
   readonly targets: ReadonlySet<string> | undefined;
   readonly environments: ReadonlySet<string> | undefined;
   readonly stepUp: boolean | undefined;
+  readonly owners: Owners | undefined;
   readonly columns: ReadonlySet<string>;
   readonly tables: ReadonlySet<string>;
   readonly schemas: ReadonlySet<string>;
@@ -47,7 +55,8 @@ export function indexNames(known: KnownNames): Names {
   const tables = new Set([...open, ...(known.tables ?? [])]);
   const schemas = new Set([...above(tables), ...(known.schemas ?? [])]);
   return {
-    groups: new Set(known.groups),
+    groups: new Set([...known.groups, ...Array.from(known.onCall ?? [], (name) => ON_CALL + name)]),
+    owners: known.owners,
     channels: new Set(known.channels),
     targets: known.targets && new Set(known.targets),
     environments: known.environments && new Set(known.environments),
@@ -82,11 +91,13 @@ export function checkNames(
 
 /** Groups and channels that its annotations name. */
 function checkTerms({ terms: { hold, grant } }: Rule, names: Names): readonly Complaint[] {
-  const groups = [hold?.group, grant?.review, ...(hold?.handOver ?? [])].filter(
+  const who = checkWho(hold, names);
+  const groups = [...who.groups, grant?.review, ...(hold?.handOver ?? [])].filter(
     (name) => name !== undefined,
   );
-  const channels = new Set([hold?.channel, grant?.channel].filter((name) => name !== undefined));
+  const channels = new Set([...who.channels, grant?.channel].filter((name) => name !== undefined));
   return [
+    ...who.complaints,
     ...groups.flatMap((name) =>
       names.groups.has(name) ? [] : [unknown('group', name, names.groups)],
     ),
@@ -137,7 +148,7 @@ function checkPattern({ type, id }: Mention): Complaint | undefined {
 function checkMention({ type, id }: Mention, names: Names): Complaint | undefined {
   switch (type) {
     case 'Group':
-      return names.groups.has(id) ? undefined : unknown('group', id, names.groups);
+      return checkGroup(id, names);
     case 'Role':
       return checkRole(id, names);
     case 'Target':
@@ -152,6 +163,11 @@ function checkMention({ type, id }: Mention, names: Names): Complaint | undefine
     default:
       return undefined;
   }
+}
+
+function checkGroup(id: string, { groups }: Names): Complaint | undefined {
+  if (id.startsWith(ON_CALL)) return onCallInHead(id);
+  return groups.has(id) ? undefined : unknown('group', id, groups);
 }
 
 function checkTarget(id: string, names: Names): Complaint | undefined {

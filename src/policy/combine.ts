@@ -1,8 +1,14 @@
 import type { HoldTerms, Rule } from './rule.ts';
-import type { Mask, Requirement } from './verdict.ts';
+import type { AskedGroup, Mask, Requirement } from './verdict.ts';
+import { defaultExpiresMs, mergeAsked, OWNER } from './who.ts';
 
-// Each silent rule asks for it: otherwise a rule with a longer one, added beside it, would relax it.
-const defaultExpiresMs = 15 * 60_000;
+/** Where something is held: its clock, and who owns what a rule with `@hold("owner")` holds. */
+export type Place = {
+  readonly timeZone: string;
+  readonly ownersOf?: ((rule: Rule) => readonly Owned[]) | undefined;
+};
+/** A group, and what it owns. */
+export type Owned = { readonly group: string; readonly owns: readonly string[] };
 
 const sorted = (texts: readonly string[]): string[] => [...new Set(texts)].toSorted();
 
@@ -16,17 +22,15 @@ const leastOfAll = (values: readonly (number | undefined)[]): number | undefined
   values.every((value) => value !== undefined) ? least(values) : undefined;
 
 /** What several holding rules ask together: always the stricter; a relaxation only when every rule has it. */
-export function combineHolds(rules: readonly Rule[]): Requirement {
+export function combineHolds(rules: readonly Rule[], place: Place): Requirement {
   const terms = rules.flatMap((rule) => rule.terms.hold ?? []);
-  const quorums = new Map<string, number>();
-  for (const { group, quorum } of terms)
-    quorums.set(group, Math.max(quorum, quorums.get(group) ?? 1));
+  const first = Math.min(...terms.map(({ stage = 1 }) => stage));
   const stepUpMs = least(terms.map((one) => one.stepUpMs));
   const resendMs = leastOfAll(terms.map((one) => one.resendMs));
   const shapeMs = leastOfAll(terms.map((one) => one.shapeMs));
   // Nobody is shown more keys than any of the rules would show.
   const sample = least(terms.map((one) => one.sample));
-  const channels = terms.flatMap((one) => one.channel ?? []);
+  const channels = terms.flatMap((one) => ((one.stage ?? 1) === first ? (one.channel ?? []) : []));
   const acr = sorted(terms.flatMap((one) => one.acr ?? []));
   const amr = sorted(terms.flatMap((one) => one.amr ?? []));
   // A group that comes to it sees the request and can deny it: each rule has to let it.
@@ -34,7 +38,8 @@ export function combineHolds(rules: readonly Rule[]): Requirement {
     terms.every((one) => one.handOver?.includes(group)),
   );
   return {
-    groups: [...quorums].map(([group, quorum]) => ({ group, quorum })).toSorted(byGroup),
+    groups: mergeAsked(rules.flatMap((rule) => askedBy(rule, place, first))),
+    // A silent rule asks for the default: otherwise one with a longer time, added beside it, would relax it.
     expiresMs: least(terms.map((one) => one.expiresMs ?? defaultExpiresMs)) ?? defaultExpiresMs,
     reasonRequired: terms.some((one) => one.reasonRequired),
     channels: sorted(channels),
@@ -57,8 +62,21 @@ const reactionsVote = (terms: readonly HoldTerms[]): boolean =>
     (one) => one.reactionsVote === true && !one.reasonRequired && one.stepUpMs === undefined,
   );
 
-function byGroup(a: { readonly group: string }, b: { readonly group: string }): number {
-  return a.group < b.group ? -1 : 1;
+/** Whom one rule asks, and when: of what is not asked first, its channel hears when the turn comes. */
+function askedBy(rule: Rule, { timeZone, ownersOf }: Place, first: number): readonly AskedGroup[] {
+  const { hold } = rule.terms;
+  if (!hold) return [];
+  const { group, quorum, stage = 1, hours, escalate, channel } = hold;
+  const groups = group === OWNER && ownersOf ? ownersOf(rule) : [{ group, owns: [] }];
+  return groups.map((one) => ({
+    group: one.group,
+    quorum,
+    ...(stage > 1 && { stage }),
+    ...(hours && { hours: { ...hours, timeZone } }),
+    ...(escalate && { escalate }),
+    ...(one.owns.length > 0 && { owns: one.owns }),
+    ...(channel !== undefined && stage > first && { channels: [channel] }),
+  }));
 }
 
 const strictness: readonly Mask['kind'][] = ['null', 'fixed', 'hash', 'last', 'email', 'detect'];

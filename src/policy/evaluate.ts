@@ -20,6 +20,8 @@ import type { AccessAsked, Context, Policy, TargetFacts } from './policy.ts';
 import { Remembered } from './remembered.ts';
 import type { Rule } from './rule.ts';
 import { ownRules, Tally } from './tally.ts';
+import type { Grounds } from './ownership.ts';
+import type { Owners } from './owners.ts';
 import { unrestricted } from './unrestricted.ts';
 import type { Access, Verdict } from './verdict.ts';
 
@@ -40,9 +42,11 @@ export class CedarPolicy implements Policy {
   readonly #hiding: Hiding;
   readonly #subjects = new WeakMap<Subject, string>();
   readonly #targets = new WeakMap<TargetFacts, Resource>();
+  readonly #owners: Owners | undefined;
 
-  constructor(version: string, rules: readonly Rule[]) {
+  constructor(version: string, rules: readonly Rule[], owners?: Owners) {
     this.version = version;
+    this.#owners = owners;
     this.#book = new RuleBook(rules);
     this.#hiding = new Hiding(this.#book);
   }
@@ -96,7 +100,7 @@ export class CedarPolicy implements Policy {
     const asker = { scope, signIn: agent ? undefined : context.signIn };
     const before = this.#verdicts.get(effects, asker, context.now);
     if (before) return before;
-    const tally = new Tally(asker.signIn, context.now);
+    const tally = new Tally(this.#grounds(target), asker.signIn, context.now);
     let lasting = true;
     for (const effect of effects) {
       const facts = factsOf(effect, context, agent, target.timeZone);
@@ -111,7 +115,11 @@ export class CedarPolicy implements Policy {
 
   access(subject: Subject, target: TargetFacts, action: GrantAction, asked: AccessAsked): Access {
     const scopeOf = (who: Subject): readonly Answers[] => this.#scope(who, target);
-    return judgeAccess(scopeOf, subject, target, action, asked);
+    return judgeAccess(scopeOf, subject, this.#grounds(target), target, action, asked);
+  }
+
+  #grounds({ timeZone }: TargetFacts): Grounds {
+    return { timeZone, owners: this.#owners };
   }
 
   roles(target: string): readonly string[] {
@@ -162,7 +170,7 @@ export class CedarPolicy implements Policy {
   ): Verdict {
     const before = this.#doors.get(scope);
     if (before) return before;
-    const tally = new Tally();
+    const tally = new Tally(this.#grounds(target));
     const facts = factsOf(opening, context, subject.agent !== undefined, target.timeZone);
     const resource = this.#targets.get(target) ?? { type: 'Target', path: [target.name] };
     this.#targets.set(target, resource);
@@ -225,7 +233,7 @@ export class CedarPolicy implements Policy {
       else if (answer.kind === 'forbid') tally.forbid(answer.forbids, words(action, resource));
       else if (answer.kind !== 'hold') this.#refuse(tally, action, resource);
       else {
-        tally.hold(answer.holds, action);
+        tally.hold(answer.holds, action, resource);
         tally.permit(answer.permits, action);
       }
     }
@@ -323,7 +331,7 @@ function failClosed(judge: () => Verdict): Verdict {
   try {
     return judge();
   } catch {
-    const tally = new Tally();
+    const tally = new Tally({ timeZone: 'UTC' });
     tally.fail({ kind: 'error', rules: [] });
     return tally.verdict(undefined);
   }

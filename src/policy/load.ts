@@ -61,8 +61,9 @@ export function loadPolicy(files: readonly PolicyFile[], known: KnownNames): Loa
     });
   if (problems.length > 0) return { ok: false, problems: sorted(problems) };
   const policy = new CedarPolicy(
-    rulesVersion(files),
+    rulesVersion(known.owners ? [...files, { name: '(owners)', text: known.owners.text }] : files),
     [...rules.values()].map((one) => one.rule),
+    known.owners,
   );
   const placed = new Map([...rules].map(([id, { file }]) => [id, file]));
   return { ok: true, policy, files: placed, warnings: sorted(warnings) };

@@ -1,9 +1,11 @@
 import type { PolicyJson } from '@cedar-policy/cedar-wasm/nodejs';
 import type { FreshTerms, Mask, RecordingTerms } from './verdict.ts';
 import type { FactName } from './schema.ts';
+import type { WhoTerms } from './who.ts';
 
 /** What a `forbid` with `@hold` asks before a statement may run; absent values fall to the default when combined. */
-export type HoldTerms = {
+export type HoldTerms = WhoTerms & {
+  /** `owner`: those who own what it holds. */
   readonly group: string;
   readonly quorum: number;
   readonly expiresMs?: number;

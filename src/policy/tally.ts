@@ -2,6 +2,7 @@ import type { Action, Resource } from '../statement/effect.ts';
 import type { Answer } from './answers.ts';
 import { namesOf } from './entities.ts';
 import { combineHolds, stricterMask } from './combine.ts';
+import { Ownership, type Grounds } from './ownership.ts';
 import { Freshly, type FreshSignIn } from './fresh.ts';
 import type { Rule } from './rule.ts';
 import { lessRecording } from './recording.ts';
@@ -49,8 +50,10 @@ export class Tally {
   readonly #signIn: FreshSignIn | undefined;
   readonly #now: number;
   #freshly: Freshly | undefined;
+  readonly #owned: Ownership;
 
-  constructor(signIn?: FreshSignIn, now = 0) {
+  constructor(grounds: Grounds, signIn?: FreshSignIn, now = 0) {
+    this.#owned = new Ownership(grounds);
     this.#signIn = signIn;
     this.#now = now;
   }
@@ -74,8 +77,9 @@ export class Tally {
     }
   }
 
-  hold(rules: readonly Rule[], action: Action): void {
+  hold(rules: readonly Rule[], action: Action, resource: Resource): void {
     this.#holds.push(...rules);
+    for (const rule of rules) this.#owned.touched(rule, resource);
     this.permit(rules, action);
   }
 
@@ -119,7 +123,9 @@ export class Tally {
       return { kind: 'allow', rules, ...obligations };
     }
     const holds = [...new Set(this.#holds)];
-    const requirement = combineHolds(holds);
+    const nobodys = this.#owned.nobodys();
+    if (nobodys) return nobodys;
+    const requirement = combineHolds(holds, this.#owned);
     if (requirement.reasonRequired && !reason?.trim()) return noReason(holds);
     const rules = holds.map((rule) => rule.id);
     return { kind: 'hold', rules, message: holdMessage(holds), requirement, ...obligations };

@@ -10,10 +10,34 @@ export type Mask =
   | { readonly kind: 'email' }
   | { readonly kind: 'detect'; readonly kinds?: readonly string[] };
 
+/** A group that has to agree, and who may in its place. */
+export type AskedGroup = {
+  /** `oncall:<name>` for whoever is on call by that rota. */
+  readonly group: string;
+  readonly quorum: number;
+  /** It is asked once all lower stages are satisfied; 1 when absent. */
+  readonly stage?: number;
+  /** Outside of them (`parseHours`, in that time zone) `outside` decides in its place. */
+  readonly hours?: { readonly text: string; readonly timeZone: string; readonly outside: string };
+  /** Who may decide as well, when it has been asked for so long. */
+  readonly escalate?: readonly Escalation[];
+  /** What it owns, where a rule asks the owner: `shop.public.orders`. */
+  readonly owns?: readonly string[];
+  /** Where the card goes when its turn comes; only of what is not asked first. */
+  readonly channels?: readonly string[];
+};
+
+/** `channel`: where the card goes then; default: each of the group is told. */
+export type Escalation = {
+  readonly afterMs: number;
+  readonly group: string;
+  readonly channel?: string;
+};
+
 /** What lifts a hold. Several rules combine to the stricter (design, "How rules decide"). */
 export type Requirement = {
-  /** Every group must be satisfied by that many persons; one person counts for one group. */
-  readonly groups: readonly { readonly group: string; readonly quorum: number }[];
+  /** Every group must be satisfied by that many persons; one person counts for one group. In the order of their turns. */
+  readonly groups: readonly AskedGroup[];
   readonly expiresMs: number;
   readonly reasonRequired: boolean;
   /** Age in milliseconds that the approver's sign-in may have; undefined when no rule asks. */
