@@ -1,6 +1,9 @@
 import type { Requests } from '#src/approval/port.ts';
 import type { Queue } from '#src/approval/queue.ts';
+import type { AuditLog } from '#src/audit/log.ts';
 import type { Address, Config } from '#src/config/config.ts';
+import { openChatAccounts } from '#src/identity/chat-accounts.ts';
+import { openChatLinks } from '#src/identity/chat-links.ts';
 import type { Directory } from '#src/identity/person.ts';
 import type { Database } from '#src/store/database.ts';
 import type { Tracing } from '#src/telemetry/tracing.ts';
@@ -12,7 +15,8 @@ import { startSlackApp } from './slack/app.ts';
 import { postCheckpoint } from './slack/checkpoint.ts';
 import { postingClient } from './slack/client.ts';
 import { slackPlatform } from './slack/platform.ts';
-import { peopleByEmail } from './slack/people.ts';
+import { slackUsers } from './slack/people.ts';
+import { peopleOf } from './people.ts';
 import { accessDesk } from './access/desk.ts';
 import { startAccessClock } from './access/clock.ts';
 import { followAccess } from './access/follow.ts';
@@ -29,6 +33,8 @@ export type BotParts = {
   readonly requests: Pick<Requests, 'get' | 'decide'>;
   readonly directory: Directory;
   readonly db: Database;
+  /** Records who an account in chat is. */
+  readonly audit: Pick<AuditLog, 'append'>;
   readonly queue: Queue;
   readonly log: BotLog;
   /** What the gateway does for people in chat; without it chat only decides. */
@@ -66,7 +72,13 @@ export async function startBot(parts: BotParts): Promise<Bot> {
   const { publicUrl } = config;
   const problems = new Problems(log);
   const client = postingClient(slack, log);
-  const people = peopleByEmail(client, parts.directory, slack.teams);
+  const people = peopleOf({
+    ...parts,
+    platforms: [slackUsers(client, slack)],
+    accounts: openChatAccounts(parts.db, parts.audit),
+    links: openChatLinks(parts),
+    publicUrl,
+  });
   const platforms = [slackPlatform(client)];
   const say = startSay({ ...parts, platforms, people, channels: () => config.chat.channels });
   const channels = channelsOf(config, log);

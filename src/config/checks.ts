@@ -21,6 +21,7 @@ export async function checkFile(raw: unknown, around: Surroundings): Promise<Con
     ...checkListeners(raw),
     ...checkConsole(raw),
     ...checkChannels(raw),
+    ...checkMatching(raw),
     ...checkTargets(raw),
     ...checkCredentials(raw),
     ...checkPeople(raw),
@@ -74,6 +75,23 @@ function clash(a: Listener, b: Listener): boolean {
   const hosts = [a, b].map(({ host }) => (host === 'localhost' ? '127.0.0.1' : host));
   const anyHost = hosts.some((host) => host === '0.0.0.0' || host === '::');
   return a.port === b.port && (anyHost || hosts[0] === hosts[1]);
+}
+
+/** A slip of the pen would else leave a workspace whose people wonder. */
+function checkMatching(raw: unknown): ConfigProblem[] {
+  const slack = at(raw, 'chat', 'slack');
+  const [teams, matching] = [at(slack, 'teams'), at(slack, 'matchEmail')];
+  if (!Array.isArray(teams) || !Array.isArray(matching)) return [];
+  return matching.flatMap((team: unknown, index) =>
+    teams.includes(team)
+      ? []
+      : [
+          {
+            path: `chat.slack.matchEmail.${index}`,
+            message: `${String(team)} is not one of chat.slack.teams`,
+          },
+        ],
+  );
 }
 
 function checkChannels(raw: unknown): ConfigProblem[] {

@@ -210,8 +210,8 @@ type SlackApp = {
   readonly teams: readonly string[];
   /** Only for tests: another Web API address. */
   readonly apiUrl?: string;
-  /** A Slack account is the person with the same, confirmed e-mail address. */
-  readonly matchEmail: true;
+  /** Workspaces in which an account is the person with the same, confirmed e-mail address; elsewhere people link theirs. */
+  readonly matchEmail: readonly string[];
 };
 
 /** Slack calls us, on an address of ours. */

@@ -230,7 +230,7 @@ async function buildChat(
   const app = {
     botToken,
     teams,
-    matchEmail,
+    matchEmail: matchEmail === false ? [] : matchEmail,
     ...(appId !== undefined && { appId }),
     ...(apiUrl !== undefined && { apiUrl }),
   };

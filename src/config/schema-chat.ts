@@ -14,9 +14,14 @@ const app = {
     'http://127.0.0.1:9000/api/',
   ),
   matchEmail: key(
-    z.literal(true).default(true),
-    'A Slack account is the person with the same e-mail address; it cannot be switched off.',
-    true,
+    z
+      .union([z.literal(false), workspaces], {
+        error:
+          'false, or a list of the workspaces whose e-mail addresses your identity provider sets',
+      })
+      .default(false),
+    'Workspaces in which a Slack account is the person with the same e-mail address, without that they have linked it. Only for workspaces where nobody can sign in but by your identity provider, and nobody can change their address.',
+    ['T0123456'],
   ),
 };
 export const slack = z.discriminatedUnion('mode', [

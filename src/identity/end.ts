@@ -22,6 +22,10 @@ const ENDINGS = [
   `update countersign.confirmation set state = 'ended' where person = $1 and state in ('pending', 'confirmed', 'used')`,
   // A terminal that was confirmed.
   `update countersign.device_login set state = 'denied' where person = $1 and state in ('approved', 'used')`,
+  // Their accounts in chat, and links that wait. One that is being linked is seen here, or finds its sign-in ended.
+  `select pg_advisory_xact_lock(hashtext('countersign chat ' || $1))`,
+  `delete from countersign.chat_account where person = $1`,
+  `update countersign.chat_link set state = 'ended' where person = $1 and state in ('open', 'confirmed')`,
   // What they could run again, and what others could on their word.
   `update countersign.shape set revoked_at = clock_timestamp()
    where (person = $1 or $1 = any (approvers)) and revoked_at is null and ends_at > clock_timestamp()`,
@@ -60,16 +64,22 @@ export async function endEverything(
   });
 }
 
-/** What the record names: ids of live tokens and sign-ins. */
+/** What the record names: ids of live tokens and sign-ins, and accounts in chat. */
 async function liveOf(db: Database, email: string) {
-  const { rows } = await db.pool.query<{ tokens: string[]; sign_ins: string[] }>(
+  const { rows } = await db.pool.query<{ tokens: string[]; sign_ins: string[]; chat: string[] }>(
     `select
        array(select id::text from countersign.token
              where person = $1 and revoked_at is null and expires_at > clock_timestamp()) as tokens,
-       array(select id::text from countersign.sign_in where person = $1 and ended_at is null) as sign_ins`,
+       array(select id::text from countersign.sign_in where person = $1 and ended_at is null) as sign_ins,
+       array(select platform || ' ' || workspace || '/' || account from countersign.chat_account
+             where person = $1) as chat`,
     [email],
   );
-  return { tokens: rows[0]?.tokens ?? [], signIns: rows[0]?.sign_ins ?? [] };
+  return {
+    tokens: rows[0]?.tokens ?? [],
+    signIns: rows[0]?.sign_ins ?? [],
+    chatAccounts: rows[0]?.chat ?? [],
+  };
 }
 
 const ended = z.object({ email: z.string(), why: z.string() });

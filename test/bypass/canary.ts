@@ -121,7 +121,7 @@ export async function startPlanted(mode: Mode) {
         appId: 'A0123456',
         teams: [TEAM],
         apiUrl: slack.url,
-        matchEmail: true,
+        matchEmail: [TEAM],
       },
     },
   };

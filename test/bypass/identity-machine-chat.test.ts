@@ -43,7 +43,7 @@ after(async () => {
 
 for (const [user, whose, why] of [
   ['UMACHINE', 'the address of a machine', /machine/iu],
-  ['UKELVIN', 'an address that only becomes somebody’s in lower case', /does not know you/u],
+  ['UKELVIN', 'an address that only becomes somebody’s in lower case', /Say once who you are/u],
 ] as const)
   test(`a chat account with ${whose} approves and denies nothing`, () => refusedClick(user, why));
 

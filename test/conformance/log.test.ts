@@ -25,7 +25,7 @@ before(async () => {
     signingSecret: SIGNING,
     teams: ['T0123456'],
     listen: { host: '127.0.0.1', port: await freePort() },
-    matchEmail: true,
+    matchEmail: ['T0123456'],
     apiUrl: `http://127.0.0.1:${nowhere}`,
   } as const;
   gateway = await startGateway({ slack, failpoint });

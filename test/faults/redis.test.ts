@@ -30,7 +30,7 @@ before(async () => {
       botToken: TOKEN,
       signingSecret: 'test',
       teams: [TEAM],
-      matchEmail: true,
+      matchEmail: [TEAM],
       listen: { host: '127.0.0.1', port: await freePort() },
       apiUrl: slack.url,
     },

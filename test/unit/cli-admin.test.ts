@@ -218,7 +218,7 @@ test('the doctor tells a wrong workspace and missing scopes of Slack apart', asy
     signingSecret: 's',
     teams: ['T1'],
     listen: { host: '127.0.0.1', port: 1 },
-    matchEmail: true,
+    matchEmail: [],
   } as const;
   const checks = await checkSlack(slack, fetcher);
   assert.deepEqual(
@@ -240,7 +240,7 @@ test('the doctor asks whether the app token may open Socket Mode', async () => {
     botToken: 'xoxb-not-real',
     appToken: 'xapp-not-real',
     teams: ['T1'],
-    matchEmail: true,
+    matchEmail: [],
   } as const;
   const asked: unknown[] = [];
   const answering = (error?: string) => (url: unknown, init?: RequestInit) => {

@@ -92,7 +92,7 @@ suite('a configuration that can be used', () => {
       signingSecret: 'sign-it',
       teams: ['T1'],
       listen: { host: '127.0.0.1', port: 8090 },
-      matchEmail: true,
+      matchEmail: [],
     });
     assert.deepEqual(read.store.postgres, {
       url: 'postgres://app:shop-analyser secret@db/countersign',
