@@ -7,12 +7,11 @@ import { openChatLinks } from '#src/identity/chat-links.ts';
 import type { Directory } from '#src/identity/person.ts';
 import type { Database } from '#src/store/database.ts';
 import type { Tracing } from '#src/telemetry/tracing.ts';
-import { startChatAnchors, type ChatAnchorParts } from './anchors.ts';
+import { startChatAnchors } from './anchors.ts';
 import { startAlerts } from './alerts.ts';
 import { startInbox } from './inbox.ts';
 import type { BotLog } from './log.ts';
 import { startSlackApp } from './slack/app.ts';
-import { postCheckpoint } from './slack/checkpoint.ts';
 import { postingClient } from './slack/client.ts';
 import { slackPlatform } from './slack/platform.ts';
 import { slackUsers } from './slack/people.ts';
@@ -24,7 +23,9 @@ import { type Desk, joinDesks } from './desk.ts';
 import type { Office } from './office.ts';
 import { type CardParts, deliverCards } from './requests/cards.ts';
 import { requestsDesk } from './requests/desk.ts';
-import { startSay } from './say.ts';
+import { startReviewingClock } from './reviewing/clock.ts';
+import { reviewingDesk } from './reviewing/desk.ts';
+import { type Say, startSay } from './say.ts';
 import { Problems } from './slack/problems.ts';
 import { watchToken } from './slack/token.ts';
 
@@ -58,9 +59,7 @@ export async function startBot(parts: BotParts): Promise<Bot> {
   if (!slack) {
     log.info({}, 'no chat is configured: requests are decided in the console');
     const inbox = await startInbox({ ...parts, onError, deliver: () => Promise.resolve() });
-    const anchors = anchorsOf(parts, () =>
-      Promise.reject(new Error('chat.slack is not configured')),
-    );
+    const anchors = anchorsOf(parts, undefined);
     return {
       problem: () => undefined,
       async close() {
@@ -92,6 +91,7 @@ export async function startBot(parts: BotParts): Promise<Bot> {
   };
   const desk: Desk = joinDesks(
     requestsDesk({ ...parts, publicUrl }),
+    reviewingDesk(parts),
     ...(access ? [accessDesk({ ...access, audit: () => desk.commands?.['audit'] })] : []),
   );
   const app = await startSlackApp(slack, { ...parts, desk, people, publicUrl, problems });
@@ -112,14 +112,15 @@ export async function startBot(parts: BotParts): Promise<Bot> {
     },
   });
   const clock = access && startAccessClock(access);
-  const anchors = anchorsOf(parts, (channel, checkpoint) =>
-    postCheckpoint(client, channel, checkpoint, publicUrl),
-  );
+  const anchors = anchorsOf(parts, say);
   const alerts = startAlerts({
     ...parts,
-    client,
+    say,
+    publicUrl,
     onError: (err) => log.warn({ err }, err.message),
   });
+  const reviewing = parts.office?.reviewing;
+  const reviewed = reviewing && startReviewingClock({ ...parts, office: reviewing, say, publicUrl });
   return {
     ...(app.address && { address: app.address }),
     problem: () => problems.text(),
@@ -128,6 +129,7 @@ export async function startBot(parts: BotParts): Promise<Bot> {
       await clock?.close();
       await anchors.close();
       await alerts.close();
+      await reviewed?.close();
       await app.close();
       await inbox.close();
       await say.close();
@@ -135,13 +137,13 @@ export async function startBot(parts: BotParts): Promise<Bot> {
   };
 }
 
-function anchorsOf({ config, db, log }: BotParts, post: ChatAnchorParts['post']) {
+function anchorsOf({ config, db, log }: BotParts, say: Say | undefined) {
   return startChatAnchors({
     db,
     anchors: config.audit?.anchors ?? [],
-    channels: () => config.chat.channels,
+    publicUrl: config.publicUrl,
     onError: (err) => log.warn({ err }, 'a checkpoint was not posted; it is tried again'),
-    post,
+    say,
   });
 }
 

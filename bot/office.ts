@@ -1,3 +1,7 @@
+import type { NewIncident, Incident } from '#src/audit/incidents.ts';
+import type { FoundPage } from '#src/audit/search/search.ts';
+import type { Charted } from '#src/audit/summary/charted.ts';
+import type { Summary } from '#src/audit/summary/summary.ts';
 import type { GrantFilter } from '#src/approval/grants.ts';
 import type { Grant, Request } from '#src/approval/request.ts';
 import type { Person } from '#src/identity/person.ts';
@@ -6,6 +10,8 @@ import type { Access } from '#src/policy/verdict.ts';
 /** What the gateway lets somebody in chat do, with the same checks and records as through the API and the console. */
 export interface Office {
   readonly access: AccessOffice;
+  /** Undefined: no tree is kept over the records, so they are neither searched nor summed up. */
+  readonly reviewing?: ReviewingOffice;
 }
 
 /**
@@ -65,3 +71,42 @@ export type AskingRole = {
   readonly startsAt?: string;
   readonly reason: string;
 };
+
+export type Summed = { readonly summary: Summary; readonly charted: Charted };
+
+/** What everybody may know of something that a link leads to. */
+export type Outline = {
+  readonly kind: 'record' | 'request' | 'session' | 'grant';
+  readonly id: string;
+  /** ISO 8601; absent where it has not begun. */
+  readonly at?: string;
+  /** Verdict, or state. */
+  readonly state: string;
+};
+
+/** Every look is a record before anything is read. What is thrown and is an answer is read with `notDone`. */
+export interface ReviewingOffice {
+  maySeeAll(person: Person): boolean;
+  /** Of what the person may see (`own`: of their own acts alone); times as in `GET /summaries`. */
+  summary(
+    person: Person,
+    asked: { readonly from?: string; readonly to?: string; readonly target?: string },
+    via: Via,
+  ): Promise<Summed & { readonly own: boolean }>;
+  /** `cursor` is one that a page before has given. */
+  search(
+    person: Person,
+    asked: { readonly q: string; readonly limit: number; readonly cursor?: string },
+    via: Via,
+  ): Promise<FoundPage>;
+  /** For everybody in a channel; times in milliseconds since 1970. */
+  digest(
+    channel: string,
+    asked: { readonly from: number; readonly to: number; readonly target: string },
+  ): Promise<Summed>;
+  /** Undefined where there is none. */
+  outline(kind: Outline['kind'], id: string): Promise<Outline | undefined>;
+  /** Only for those who may see every record. */
+  startIncident(person: Person, asked: NewIncident): Promise<Incident>;
+  stopIncident(person: Person, name: string, via: Via): Promise<Incident>;
+}

@@ -85,7 +85,9 @@ export async function serve(
     ),
   );
   const core = await openCore(config, { ...options, there }, opened);
-  const bot = withBot ? opened.adopt(await openBot(core), (open) => open.close()) : undefined;
+  const bot = withBot
+    ? opened.adopt(await openBot(core, opened), (open) => open.close())
+    : undefined;
   const addresses = await openGateway(core, options, bot, opened);
   opened.defer(core.watch());
   return { ...addresses, ...partOf(core, opened.move()) };
@@ -96,7 +98,7 @@ export async function serveBot(config: Config, options: ServeOptions): Promise<R
   await using opened = new AsyncDisposableStack();
   const { name = config.name } = options;
   const core = await openCore(config, { ...options, name: `${name}/bot` }, opened);
-  opened.adopt(await openBot(core), (open) => open.close());
+  opened.adopt(await openBot(core, opened), (open) => open.close());
   opened.defer(core.watch());
   return partOf(core, opened.move());
 }
@@ -110,11 +112,11 @@ function partOf({ lost, reload }: Core, parts: AsyncDisposableStack): RunningPar
   };
 }
 
-function openBot(opened: Core): Promise<Bot> {
-  const { config, reload, directory, telemetry, ...core } = opened;
+function openBot(whole: Core, opened: AsyncDisposableStack): Promise<Bot> {
+  const { config, reload, directory, telemetry, ...core } = whole;
   return startBot({
     ...core,
-    office: chatOffice(opened, config.listen.postgres),
+    office: chatOffice(whole, config.listen.postgres, opened),
     config: {
       publicUrl: config.publicUrl,
       ...(config.audit && { audit: config.audit }),

@@ -23,7 +23,7 @@ const SESSION_RECORDS = 500;
 
 /** Records a look before its answer goes out; when that cannot be recorded, nothing is shown. */
 export async function recordLook(
-  deps: HttpDeps,
+  deps: Pick<HttpDeps, 'audit'>,
   { person, agent, via }: Reader,
   body: JsonObject,
   about: { readonly session?: string; readonly request?: string } = {},

@@ -31,7 +31,7 @@ export const problemLine = ({ at, message }: QueryProblem): string =>
   `at character ${at + 1}: ${message}`;
 
 /** Throws the 503 of a gateway that keeps no tree, since nothing is projected then. */
-export function searchOf({ search }: HttpDeps): Search {
+export function searchOf({ search }: Pick<HttpDeps, 'search'>): Search {
   if (search) return search;
   throw new Problem(
     503,
@@ -40,11 +40,14 @@ export function searchOf({ search }: HttpDeps): Search {
   );
 }
 
+/** What searching needs, in the console, the API and chat. */
+export type Searching = Pick<HttpDeps, 'audit' | 'search'>;
+
 export type Asked = { readonly q: string; readonly limit: number; readonly cursor?: string };
 
 /** Newest first; recorded as a look before anything is read. */
 export async function findRecords(
-  deps: HttpDeps,
+  deps: Searching,
   reader: Reader,
   { q, limit, cursor }: Asked,
 ): Promise<FoundPage> {
@@ -69,11 +72,11 @@ export async function countRecords(deps: HttpDeps, reader: Reader, q: string): P
   return answered(() => search.counts(query, scopeOf(reader.person)));
 }
 
-const looked = new WeakMap<HttpDeps, Map<string, number>>();
+const looked = new WeakMap<Searching, Map<string, number>>();
 
 /** The same search by the same person within a minute is written once, wherever in its pages they begin. */
 async function lookOnce(
-  deps: HttpDeps,
+  deps: Searching,
   reader: Reader,
   q: string,
   more: { readonly limit?: number; readonly cursor?: string },

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { momentOf } from '#src/audit/search/times.ts';
-import { SummarySlow, type Summary } from '#src/audit/summary/summary.ts';
+import type { Asked as Part } from '#src/audit/summary/part.ts';
+import { SummarySlow, type Summaries, type Summary } from '#src/audit/summary/summary.ts';
 import type { HttpDeps } from './deps.ts';
 import { Problem } from './problem.ts';
 import { apiReader, recordLook, type Reader } from './reading.ts';
@@ -95,11 +96,24 @@ export const summaryRoute = (deps: HttpDeps): Route =>
 
 /** Recorded as a look before anything is read. Throws the 422 for a time that cannot be read, the 503 when it takes too long. */
 export async function summaryFor(
-  deps: HttpDeps,
+  deps: Summing,
+  reader: Reader,
+  asked: z.output<typeof query>,
+): Promise<Summary> {
+  const { summaries, part } = await partFor(deps, reader, asked);
+  return slowly(() => summaries.summary(part));
+}
+
+/** What summing up needs, in the API and in chat. */
+export type Summing = Pick<HttpDeps, 'audit' | 'summaries'>;
+
+/** What somebody may have summed up, once their look is recorded; throws as `summaryFor` does. */
+export async function partFor(
+  deps: Summing,
   reader: Reader,
   asked: z.output<typeof query>,
   now = Date.now(),
-): Promise<Summary> {
+): Promise<{ readonly summaries: Summaries; readonly part: Part }> {
   if (!deps.summaries)
     throw new Problem(
       503,
@@ -115,18 +129,24 @@ export async function summaryFor(
       `Ask for a time that ends after it begins, of ${MOST_DAYS} days at most.`,
     );
   const { target } = asked;
-  const part = { from: new Date(from).toISOString(), to: new Date(to).toISOString() };
   await recordLook(deps, reader, {
     looked: 'summary',
-    ...part,
+    from: new Date(from).toISOString(),
+    to: new Date(to).toISOString(),
     ...(target !== undefined && { target }),
   });
   const person = maySeeAllRecords(reader.person) ? undefined : reader.person.email;
-  return deps.summaries.summary({ from, to, target, person }).catch((error: unknown) => {
-    if (error instanceof SummarySlow)
-      throw new Problem(503, 'too-slow', `${capital(error.message)}.`);
-    throw error;
-  });
+  return { summaries: deps.summaries, part: { from, to, target, person } };
+}
+
+/** Throws the 503 of what took too long. */
+export async function slowly<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!(error instanceof SummarySlow)) throw error;
+    throw new Problem(503, 'too-slow', `${capital(error.message)}.`);
+  }
 }
 
 const capital = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);

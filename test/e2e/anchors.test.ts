@@ -131,7 +131,7 @@ test('what Slack refuses is said with what to do, tried again, and each checkpoi
   });
   assert.equal(
     problem,
-    'Slack refused the checkpoint (not_in_channel): see that the bot is in the channel C0123456',
+    'chat refused the checkpoint (not_in_channel): see that the bot is in the channel db-approvals',
   );
   await eventually('the next post', () => posted().length > earlier || undefined, 20);
 });

@@ -21,7 +21,8 @@ export const valuesOf = ({ from, to, target, person }: Asked): readonly unknown[
   person ?? null,
 ];
 
-const likeOf = (glob: string): string =>
+/** `prod-*` as LIKE reads it. */
+export const likeOf = (glob: string): string =>
   glob.replaceAll(/[\\%_]/g, String.raw`\$&`).replaceAll('*', '%');
 
 /** A search for part of what a summary counts. */

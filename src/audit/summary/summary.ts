@@ -1,5 +1,6 @@
 import { openDatabase, type Database, type Sql } from '../../store/database.ts';
 import { PART, term, valuesOf, type Asked, type Searched } from './part.ts';
+import { chartedOf, type Charted } from './charted.ts';
 import { brokenGlass, type BrokenGlass } from './break-glass.ts';
 import { unusualOf, type Unusual, type WorkingHours } from './unusual.ts';
 
@@ -40,6 +41,8 @@ export type Summary = {
 
 export type Summaries = {
   summary(asked: Asked): Promise<Summary>;
+  /** The same time as charts show it. */
+  charted(asked: Asked): Promise<Charted>;
   close(): Promise<void>;
 };
 
@@ -68,22 +71,24 @@ export function openSummaries({
   timeoutMs = TIMEOUT_MS,
 }: SummaryOptions): Summaries {
   const db: Database = openDatabase(url, { max: 2, onError });
+  const within = <T>(work: (sql: Sql) => Promise<T>): Promise<T> =>
+    db
+      .transaction(async (sql) => {
+        await sql.query(
+          `set transaction read only; set local statement_timeout = ${timeoutMs}; set local jit = off; set local search_path = countersign, pg_catalog, pg_temp`,
+        );
+        return work(sql);
+      })
+      .catch((error: unknown) => {
+        if (error instanceof Error && 'code' in error && error.code === '57014')
+          throw new SummarySlow('the summary took too long: ask for a shorter time', {
+            cause: error,
+          });
+        throw error;
+      });
   return {
-    summary: (asked) =>
-      db
-        .transaction(async (sql) => {
-          await sql.query(
-            `set transaction read only; set local statement_timeout = ${timeoutMs}; set local jit = off; set local search_path = countersign, pg_catalog, pg_temp`,
-          );
-          return summarise(sql, asked, hours);
-        })
-        .catch((error: unknown) => {
-          if (error instanceof Error && 'code' in error && error.code === '57014')
-            throw new SummarySlow('the summary took too long: ask for a shorter time', {
-              cause: error,
-            });
-          throw error;
-        }),
+    summary: (asked) => within((sql) => summarise(sql, asked, hours)),
+    charted: (asked) => within((sql) => chartedOf(sql, asked)),
     close: () => db.close(),
   };
 }

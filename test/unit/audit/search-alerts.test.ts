@@ -1,10 +1,13 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { alertText, startAlerts } from '#bot/alerts.ts';
+import { alertPost, startAlerts } from '#bot/alerts.ts';
+import type { Said } from '#bot/say.ts';
+import { slackMessage } from '#bot/slack/render.ts';
 import { claimAlerts } from '#src/audit/search/alerts.ts';
 import { forgetProjection } from '#src/audit/search/project.ts';
 import { openViews, type View } from '#src/audit/search/views.ts';
 import type { Scope } from '#src/audit/search/where.ts';
+import { checkMessage } from '../../fakes/blockkit.ts';
 import { eventually } from '../../fakes/gateway.ts';
 import { people } from '../api-fakes.ts';
 import { SearchWorld, statement } from './search-world.ts';
@@ -92,27 +95,22 @@ describe('who keeps a search', () => {
     assert.deepEqual(world.errors, []);
   });
 
-  test('a channel gets a count and a link, once each, also after Slack was away', async () => {
-    const posts: { channel?: string; text?: string }[] = [];
+  test('a channel gets a count and a link, once each, also when it could not be said at first', async () => {
+    const said: Said[] = [];
     let away = true;
     const errors: Error[] = [];
     const parts = {
       db: world.store.db,
       everyMs: 10,
       onError: (error: Error) => void errors.push(error),
-      config: {
-        publicUrl: 'https://gate.example',
-        chat: { channels: new Map([['ops', { slack: 'C1' }]]) },
-      },
-      client: {
-        chat: {
-          postMessage: (post: { channel?: string; text?: string }) => {
-            if (away) return Promise.reject(new Error('no route'));
-            posts.push(post);
-            return Promise.resolve({ ok: true });
-          },
+      publicUrl: 'https://gate.example',
+      say: {
+        say: (one: Said) => {
+          if (away) return Promise.reject(new Error('no room'));
+          said.push(one);
+          return Promise.resolve(true);
         },
-      } as unknown as Parameters<typeof startAlerts>[0]['client'],
+      },
     };
     const first = startAlerts(parts);
     await eventually('a failure', () => errors.length >= 3 || undefined);
@@ -122,25 +120,30 @@ describe('who keeps a search', () => {
       'update countersign.search_alert set next_at = clock_timestamp()',
     );
     const bots = [startAlerts(parts), startAlerts(parts)];
-    await eventually('the posts', () => posts.length >= 3 || undefined);
+    await eventually('the posts', () => said.length >= 3 || undefined);
     await Promise.all(bots.map((bot) => bot.close()));
-    assert.equal(posts.length, 3);
+    assert.equal(new Set(said.map(({ key }) => key)).size, 3);
     assert.deepEqual(await claimAlerts(world.store.db.pool), []);
-    const texts = posts.map(({ text }) => text ?? '').join('\n');
-    assert.match(
-      texts,
-      /\*deletes &lt;!channel&gt;\*: 3 more records match\. <https:\/\/gate\.example\/views\/[0-9a-f-]{36}\|/u,
+    const { rows } = await world.store.db.pool.query(
+      'select from countersign.search_alert where done_at is null',
     );
+    assert.equal(rows.length, 0);
+    const texts = JSON.stringify(said);
+    assert.match(texts, /": 3 more records match\. "/u);
+    assert.match(texts, /"link":"https:\/\/gate\.example\/views\/[0-9a-f-]{36}"/u);
     assert.doesNotMatch(texts, /delete from|ada/u);
-    assert.ok(posts.every(({ channel }) => channel === 'C1'));
+    assert.ok(said.every(({ to }) => 'channel' in to && to.channel === 'ops'));
   });
 
-  test('no name is read as markup', () => {
-    const alert = { id: '', view: 'v', channel: '', matches: 1, attempts: 1 };
-    const text = alertText({ ...alert, name: 'a*b`c <@U1>\n<!here>' }, 'https://g');
-    assert.equal(
-      text,
-      '*a b c &lt;@U1&gt; ⏎ &lt;!here&gt;*: one more record matches. <https://g/views/v|Open in the console>',
+  test('no name is read as markup, mention or further lines', () => {
+    const post = alertPost(
+      { view: 'v', matches: 1, name: 'a*b`c <@U1>\n<!here> \u202e' },
+      'https://g',
     );
+    assert.doesNotMatch(post.summary, /<|here/u);
+    const { blocks } = slackMessage(post);
+    assert.deepEqual(checkMessage({ text: post.summary, blocks }), []);
+    assert.match(JSON.stringify(blocks), /"text":"a\*b`c <@U1> ⏎ <!here> ⟨U\+202E⟩"/u);
+    assert.doesNotMatch(JSON.stringify(blocks), /mrkdwn/u);
   });
 });

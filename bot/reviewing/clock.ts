@@ -1,0 +1,38 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { BotLog } from '../log.ts';
+import { type DigestParts, postDigests } from './digests.ts';
+import { type IncidentParts, tellIncidents } from './incidents.ts';
+
+const INCIDENTS_MS = 3_000;
+const DIGESTS_MS = 10_000;
+
+export type ClockParts = DigestParts & IncidentParts & { readonly log: BotLog };
+
+/** Posts what time brings: digests, and what happens in incidents. `close` waits for what is under way. */
+export function startReviewingClock(
+  parts: ClockParts,
+  { incidentsMs = INCIDENTS_MS, digestsMs = DIGESTS_MS } = {},
+): { close(): Promise<void> } {
+  const stopping = new AbortController();
+  const { signal } = stopping;
+  const every = async (ms: number, what: string, work: () => Promise<void>): Promise<void> => {
+    while (!signal.aborted) {
+      // oxlint-disable no-await-in-loop -- one round after the other
+      await work().catch((error: unknown) =>
+        parts.log.warn({ err: error }, `${what} could not be told; it is tried again`),
+      );
+      await sleep(ms, undefined, { signal }).catch(() => undefined);
+      // oxlint-enable no-await-in-loop
+    }
+  };
+  const running = [
+    every(incidentsMs, 'an incident', () => tellIncidents(parts)),
+    every(digestsMs, 'a digest', () => postDigests(parts)),
+  ];
+  return {
+    async close() {
+      stopping.abort();
+      await Promise.all(running);
+    },
+  };
+}
