@@ -12,6 +12,7 @@ import { Definitions } from './analyser/definitions.ts';
 import { Judge } from './analyser/judge.ts';
 import { Parser } from './analyser/parser.ts';
 import { SidecarPool } from './analyser/pool.ts';
+import { Shapes } from './analyser/shapes.ts';
 import { NoTree } from './analyser/sidecar.ts';
 import { roleAt, schemasOfRole, type Role } from './analyser/roles.ts';
 import { readTables } from './analyser/tables.ts';
@@ -56,6 +57,7 @@ export function openAnalyser(
 
 class TargetAnalyser implements Analyser {
   readonly #cache = new StatementCache<Promise<Analysis>>();
+  readonly #shapes = new Shapes();
   readonly #reader: CatalogReader;
   readonly #definitions: Definitions;
   readonly #parser = new Parser();
@@ -80,7 +82,7 @@ class TargetAnalyser implements Analyser {
     const key = `${settings.user}\0${settings.searchPath}\0${types.join()}`;
     const state = this.#definitions.state;
     if (!options.fresh && state !== 'unusable') {
-      const known = this.#cache.get(key, text);
+      const known = this.#cache.get(key, text) ?? this.#alike(key, text, settings, named, options);
       if (known && state === 'stale') this.#definitions.current().catch(this.#onError);
       if (known) return known;
     }
@@ -97,7 +99,10 @@ class TargetAnalyser implements Analyser {
     if (!options.fresh) {
       // After a pause the definitions are looked at first, which empties the memory if they have changed.
       await this.#definitions.current().catch(() => undefined);
-      const known = this.#definitions.state === 'unusable' ? undefined : this.#cache.get(key, text);
+      const known =
+        this.#definitions.state === 'unusable'
+          ? undefined
+          : (this.#cache.get(key, text) ?? this.#alike(key, text, settings, named, options));
       if (known) return known;
     }
     const epoch = this.#epoch;
@@ -109,8 +114,25 @@ class TargetAnalyser implements Analyser {
       types,
       options.fresh === true,
     );
-    if (keep && epoch === this.#epoch) this.#cache.set(key, text, Promise.resolve(analysis));
+    if (keep && epoch === this.#epoch) {
+      this.#cache.set(key, text, Promise.resolve(analysis));
+      this.#shapes.set(key, text, analysis);
+    }
     return analysis;
+  }
+
+  /** By the analysis of a text that differs in literals alone. */
+  #alike(
+    key: string,
+    text: string,
+    settings: SqlSettings,
+    named: NamedThings,
+    options: AnalyseOptions,
+  ): Promise<Analysis> | undefined {
+    const whole = (): Promise<Analysis> =>
+      this.analyse(text, settings, named, { ...options, fresh: true });
+    const analysis = this.#shapes.get(key, text, whole);
+    return analysis && Promise.resolve(analysis);
   }
 
   async #judge(
@@ -182,6 +204,7 @@ class TargetAnalyser implements Analyser {
   #forget(): void {
     this.#epoch += 1;
     this.#cache.clear();
+    this.#shapes.clear();
   }
 
   async names(): Promise<CatalogNames> {

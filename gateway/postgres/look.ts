@@ -1,6 +1,7 @@
 import type { Policy, TargetFacts } from '#src/policy/policy.ts';
 import type { Obligations } from '#src/policy/verdict.ts';
 import type { Resource } from '#src/statement/effect.ts';
+import type { Given } from '#src/statement/sql/alike.ts';
 import type { Analysis, IsRuled, Masked } from '#src/statement/sql/analysis.ts';
 import type { Look } from '#src/statement/statement.ts';
 import { bind } from '../gate/binding.ts';
@@ -40,6 +41,8 @@ type Shown = {
   /** Digest of what it would do, and of the definitions that this was read from. */
   readonly meaning: Buffer;
   readonly mask: (params?: Params) => Masked;
+  /** Of texts that share this analysis. */
+  maskLike?: ((given: Given) => Masked) | undefined;
   /** Part by part: may the text of an error quote a value that some rule hides? */
   readonly withhold: readonly boolean[];
   /** Part by part, column by column: does some rule hide what it comes from? */
@@ -64,8 +67,9 @@ export class Looks {
   isRuled: IsRuled = (column: Resource) => this.#policy().isRuled(this.#around.target, column);
 
   at(analysis: Analysis, sent: Sent, moment: Moment): SqlLook {
-    const { effects, meaning, mask } = this.#show(analysis);
-    const { text, words, hidesWrite } = mask(sent.params);
+    const shown = this.#show(analysis);
+    const { effects, meaning } = shown;
+    const { text, words, hidesWrite } = this.#masked(analysis, shown, sent.params);
     return {
       effects,
       words,
@@ -77,6 +81,13 @@ export class Looks {
       sent,
       moment,
     };
+  }
+
+  #masked({ like }: Analysis, shown: Shown, params: Sent['params']): Masked {
+    if (!like) return shown.mask(params);
+    shown.maskLike ??= like.base.alike?.masker(like.literals, this.isRuled);
+    if (!shown.maskLike) throw new Error('this analysis stands for no other text');
+    return shown.maskLike(like.given);
   }
 
   isOwn(look: Look): look is SqlLook {
@@ -105,7 +116,8 @@ export class Looks {
     return this.#last.digest;
   }
 
-  #show(analysis: Analysis): Shown {
+  #show(given: Analysis): Shown {
+    const analysis = given.like?.base ?? given;
     const { version } = this.#policy();
     if (version !== this.#version) {
       this.#shown = new WeakMap();

@@ -1,4 +1,5 @@
 import type { Rows } from '#src/approval/request.ts';
+import type { Analysis } from '#src/statement/sql/analysis.ts';
 import type { Look } from '#src/statement/statement.ts';
 import type { Particulars, RowsAsked, Shape } from '../gate/asked.ts';
 import { bind } from '../gate/binding.ts';
@@ -27,7 +28,9 @@ export class SqlParticulars implements Particulars {
 
   alike(look: Look): string | undefined {
     const { facts } = this.#parts;
-    const text = this.#sql(look)?.analysis.closely?.withoutConstants();
+    const analysis = this.#sql(look)?.analysis;
+    // Of what shares an analysis, constants are what it differs in.
+    const text = (analysis?.like?.base ?? analysis)?.closely?.withoutConstants();
     return text === undefined
       ? undefined
       : JSON.stringify(['postgres', facts.target.name, facts.database, text]);
@@ -45,7 +48,8 @@ export class SqlParticulars implements Particulars {
   /** Person, place, every setting that changes meaning and every definition are the same, and the statement is but for its key. */
   async #shape(look: Look): Promise<Shape | undefined> {
     const { facts, config } = this.#parts;
-    const { analysis, sent, moment } = this.#sql(look) ?? {};
+    const { analysis: found, sent, moment } = this.#sql(look) ?? {};
+    const analysis = await wholeOf(found);
     const closely = analysis?.refused ? undefined : analysis?.closely;
     if (!analysis || !closely || !moment) return undefined;
     const tables = await this.#analyser.tables(closely.relations);
@@ -68,9 +72,9 @@ export class SqlParticulars implements Particulars {
   async rows(look: Look, asks: RowsAsked): Promise<Rows> {
     const seen = this.#sql(look);
     if (!seen) return { state: 'unknown', why: 'it could not be analysed' };
-    const { analysis, sent, moment } = seen;
+    const { sent, moment } = seen;
     const subject = {
-      analysis,
+      analysis: await wholeOf(seen.analysis),
       params: sent.params ?? [],
       masked: look.masked,
       settings: moment.settings,
@@ -83,3 +87,7 @@ export class SqlParticulars implements Particulars {
     return this.#looks.isOwn(look) ? look : undefined;
   }
 }
+
+/** What shares the analysis of another text has no tree of its own. */
+const wholeOf = async <T extends Analysis | undefined>(analysis: T): Promise<T | Analysis> =>
+  analysis?.like ? analysis.like.whole() : analysis;

@@ -75,7 +75,7 @@ async function main(): Promise<void> {
     await startStack({ portBase, pgbouncer, connections: IDLE, say }),
     (it) => it.stop(),
   );
-  stopAtSignal(stack, scratch);
+  opened.defer(stopAtSignal(stack, scratch));
   const bench = { programs, stack, pinning, scratch };
   const script = join(scratch, 'select.sql');
   await writeFile(script, SELECT_SCRIPT);
@@ -111,14 +111,21 @@ async function auditOnly(): Promise<void> {
   await write({ audit }, auditReport(audit), {});
 }
 
-/** The databases are of another process group, and would outlive us. */
-function stopAtSignal(stack: Stack, scratch: string): void {
+/**
+ * The databases are of another process group, and would outlive us. Returns what ends it: whoever listens for the end of
+ * the process that started this one keeps its own process going.
+ */
+function stopAtSignal(stack: Stack, scratch: string): () => void {
   const stop = async (): Promise<void> => {
     await stack.stop();
     await rm(scratch, { recursive: true, force: true });
   };
-  for (const event of ['SIGINT', 'SIGTERM', 'disconnect'] as const)
-    process.once(event, () => void stop().finally(() => process.exit(1)));
+  const listener = (): void => void stop().finally(() => process.exit(1));
+  const events = ['SIGINT', 'SIGTERM', 'disconnect'] as const;
+  for (const event of events) process.once(event, listener);
+  return () => {
+    for (const event of events) process.off(event, listener);
+  };
 }
 
 function loadCases(script: string, canPin: boolean): LoadCase[] {

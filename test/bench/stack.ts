@@ -39,6 +39,8 @@ export type StackOptions = {
   readonly pgbouncer: Pgbouncer | undefined;
   /** Connections that the target must take beside the bench's own. */
   readonly connections: number;
+  /** Without the rows of the large results. */
+  readonly small?: boolean;
   readonly say: (text: string) => void;
 };
 
@@ -68,7 +70,10 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   );
   const target = started.adopt(await startTarget(places, shop, options), (it) => it.stop());
   say('making the tables of the bench');
-  const postgres = await makeTables(target.url.replace(/\/postgres$/, '/shop'));
+  const postgres = await makeTables(
+    target.url.replace(/\/postgres$/, '/shop'),
+    options.small === true ? 1 : BULK_ROWS,
+  );
   const direct: Place = {
     host: '127.0.0.1',
     port: shop,
@@ -141,16 +146,16 @@ const MASK_RULES = MASKED.map(
 ).join('\n');
 
 /** `bench.accounts` is pgbench's table at scale 1; `bench.bulk` has rows of 100 bytes, `bench.masked` only masked columns. */
-async function makeTables(url: string): Promise<string> {
+async function makeTables(url: string, bulkRows: number): Promise<string> {
   return withClient(url, async (client) => {
     await client.query(`
       create schema bench;
       create unlogged table bench.accounts (aid int primary key, bid int, abalance int, filler char(84));
       insert into bench.accounts select i, 1, 0, '' from generate_series(1, ${SCALE_ROWS}) i;
       create unlogged table bench.bulk (line text not null);
-      insert into bench.bulk select rpad(i::text, ${BULK_BYTES - 1}, 'x') from generate_series(1, ${BULK_ROWS}) i;
+      insert into bench.bulk select rpad(i::text, ${BULK_BYTES - 1}, 'x') from generate_series(1, ${bulkRows}) i;
       create unlogged table bench.masked (${MASKED.map(([name, type]) => `${name} ${type}`).join(', ')});
-      insert into bench.masked select ${MASKED.map(([, , value]) => value).join(', ')} from generate_series(1, ${BULK_ROWS}) i;
+      insert into bench.masked select ${MASKED.map(([, , value]) => value).join(', ')} from generate_series(1, ${bulkRows}) i;
       grant usage on schema bench to gateway, analyser;
       grant select on all tables in schema bench to gateway;`);
     await client.query('vacuum (analyze, freeze) bench.accounts, bench.bulk, bench.masked');

@@ -1,6 +1,7 @@
 import type { Refused } from '../statement.ts';
 import type { Analysis, Masked, NamedThings, Part, PreparedText, SqlSettings } from './analysis.ts';
 import type { Catalog } from './catalog.ts';
+import { alikeOf } from './alike.ts';
 import { closelyOf } from './counting.ts';
 import { type SqlToken, fromBytes, toBytes, tokens } from './lexer.ts';
 import { maskerOf } from './masked.ts';
@@ -116,6 +117,7 @@ export function analysisOf(
   catalog: Catalog,
   types: readonly number[],
 ): Analysis {
+  const alike = alikeOf(unit, judged, catalog);
   return {
     parts: judged.map(({ part }) => part),
     definitions: definitions(judged, catalog),
@@ -123,6 +125,7 @@ export function analysisOf(
     parameterTypes: types,
     masker: (isRuled) => maskerOf(unit, judged, catalog, isRuled),
     closely: closelyOf(unit, judged, types),
+    ...(alike && { alike }),
   };
 }
 

@@ -1,6 +1,8 @@
+import type { Alike, Given } from './alike.ts';
 import type { OwnType } from '../../mask/column.ts';
 import type { Effect, Resource } from '../effect.ts';
 import type { CopyFormat } from './copy-format.ts';
+import type { Literal } from './fingerprint.ts';
 import type { Refused } from '../statement.ts';
 import type { Closely } from './closely.ts';
 
@@ -110,6 +112,20 @@ export type Analysis = {
    * worked out once, so keep what it returns for as long as the rules stay the same.
    */
   masker(isRuled: IsRuled): (params?: readonly (string | null | undefined)[]) => Masked;
-  /** Absent where nothing was analysed. */
+  /** Absent where nothing was analysed, and where `like` is there. */
   readonly closely?: Closely;
+  /** Present where other texts may share this analysis. */
+  readonly alike?: Alike;
+  /** Of a text that shares the analysis of another one. */
+  readonly like?: Likeness;
+};
+
+export type Likeness = {
+  /** What was analysed; the texts of its parts are those of the other text. */
+  readonly base: Analysis;
+  readonly given: Given;
+  /** Those of the other text. */
+  readonly literals: readonly Literal[];
+  /** Its own analysis, as if nothing were known. */
+  whole(): Promise<Analysis>;
 };
