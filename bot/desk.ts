@@ -54,9 +54,12 @@ export type Desk = {
   readonly commands?: Readonly<
     Record<string, (act: Act & { readonly text: string }) => Promise<Answer>>
   >;
-  /** A reaction on one of our messages, or its removal. The name has no colons and no skin tone. */
+  /**
+   * A reaction on one of our messages, or its removal. The name has no colons and no skin tone. `at`: when, by the
+   * platform's clock (ISO 8601); Slack's `event_ts`.
+   */
   readonly reacted?: (
-    act: Act & { readonly reaction: string; readonly added: boolean },
+    act: Act & { readonly reaction: string; readonly added: boolean; readonly at: string },
   ) => Promise<Answer>;
   /** What was written to the bot, without its name: in a channel (to everybody's eyes), or to it alone. Opens no form. */
   readonly mentioned?: (act: Act & { readonly text: string }) => Promise<Answer>;

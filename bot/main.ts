@@ -1,5 +1,6 @@
 import type { Requests } from '#src/approval/port.ts';
 import type { Queue } from '#src/approval/queue.ts';
+import type { Talk } from '#src/approval/talk.ts';
 import type { AuditLog } from '#src/audit/log.ts';
 import type { Address, Config } from '#src/config/config.ts';
 import { openChatAccounts } from '#src/identity/chat-accounts.ts';
@@ -24,6 +25,7 @@ import type { Office } from './office.ts';
 import { type CardParts, deliverCards } from './requests/cards.ts';
 import { requestsDesk } from './requests/desk.ts';
 import { startReviewingClock } from './reviewing/clock.ts';
+import { followTalk } from './requests/talk.ts';
 import { reviewingDesk } from './reviewing/desk.ts';
 import { type Say, startSay } from './say.ts';
 import { Problems } from './slack/problems.ts';
@@ -31,7 +33,7 @@ import { watchToken } from './slack/token.ts';
 
 export type BotParts = {
   readonly config: Pick<Config, 'chat' | 'publicUrl' | 'targets' | 'audit'>;
-  readonly requests: Pick<Requests, 'get' | 'decide'>;
+  readonly requests: Pick<Requests, 'get' | 'decide'> & Talk;
   readonly directory: Directory;
   readonly db: Database;
   /** Records who an account in chat is. */
@@ -90,11 +92,11 @@ export async function startBot(parts: BotParts): Promise<Bot> {
     publicUrl,
   };
   const desk: Desk = joinDesks(
-    requestsDesk({ ...parts, publicUrl }),
+    requestsDesk(talk),
+  const talk = talkOf(parts, { platforms, say, channelsOf: channels });
     reviewingDesk(parts),
     ...(access ? [accessDesk({ ...access, audit: () => desk.commands?.['audit'] })] : []),
   );
-  const app = await startSlackApp(slack, { ...parts, desk, people, publicUrl, problems });
   const token = watchToken(client, problems);
   const inbox = await startInbox({
     ...parts,
@@ -105,10 +107,13 @@ export async function startBot(parts: BotParts): Promise<Bot> {
     async deliver(request) {
       // People are told even where no channel takes the card.
       const [cards] = await Promise.allSettled([
-        deliverCards({ ...parts, platforms, channelsOf: channels, publicUrl }, request),
+        deliverCards(talk, request),
       ]);
-      const [told] = await Promise.allSettled([access && followAccess(access, request)]);
-      for (const one of [cards, told]) if (one.status === 'rejected') throw one.reason;
+      const told = await Promise.allSettled([
+        access && followAccess(access, request),
+        followTalk(talk, request),
+      ]);
+      for (const one of [cards, ...told]) if (one.status === 'rejected') throw one.reason;
     },
   });
   const clock = access && startAccessClock(access);
@@ -149,6 +154,26 @@ function anchorsOf({ config, db, log }: BotParts, say: Say | undefined) {
 
 /** The channels the holding rules name, else the target's own, as one platform knows them. */
 function channelsOf(config: BotParts['config'], log: BotLog): CardParts['channelsOf'] {
+const USUAL = { approve: ['white_check_mark'], deny: ['x'] };
+
+/** What cards of requests need, and what is said about them. */
+function talkOf(
+  parts: BotParts,
+  chat: Pick<CardParts, 'platforms' | 'channelsOf'> & { readonly say: Say },
+) {
+  const { config, office } = parts;
+  const meaning = () => config.chat.reactions ?? USUAL;
+  return {
+    ...parts,
+    ...chat,
+    publicUrl: config.publicUrl,
+    groups: () => office?.talk.groups() ?? [],
+    ...(office && { members: office.talk.members }),
+    meaning,
+    seeds: () => [meaning().approve, meaning().deny].flatMap(([first]) => first ?? []),
+  };
+}
+
   return (request, platform) => {
     const named = request.requirement.channels;
     const own = config.targets.get(request.card.target)?.channel;

@@ -1,10 +1,14 @@
-import type { Card, Decision, Outcome, Request } from '#src/approval/request.ts';
+import { createHash } from 'node:crypto';
+import type { Card, Decision, HandOver, Outcome, Request } from '#src/approval/request.ts';
+import { lengthOf } from '#src/approval/access.ts';
 import { duration, fit, oneLine, visible } from './text.ts';
 import { type Fact, toldFacts } from './told.ts';
 
 const FACT_MAX = 300;
 
 export type { Fact } from './told.ts';
+
+type Told = { readonly text: string; readonly at: string };
 
 /** What a card says, on any platform. Every text is literal: platforms escape it in their own way. */
 export type Message = {
@@ -17,13 +21,20 @@ export type Message = {
   /** Absent where a role is asked for. */
   readonly statement?: string;
   readonly warnings: readonly string[];
-  readonly history: readonly { readonly text: string; readonly at: string }[];
+  /** What was asked about it, and answered. */
+  readonly questions: readonly (Told & { readonly answers: boolean })[];
+  readonly history: readonly Told[];
   readonly outcome?: string;
-  /** Present while somebody can decide. `here`: with a button; `console`: only there, and `why`. */
+  /** Present while somebody can decide. */
   readonly asks?: {
     readonly expiresAt: string;
-    readonly approve: 'here' | 'console';
+    /** `here`: with a button; `form`: with a reason; `console`: only there, and `why`. */
+    readonly approve: 'here' | 'form' | 'console';
     readonly why: readonly string[];
+    /** What an approval lets happen; of a role, it may be for a shorter time. */
+    readonly allows: { readonly title: string; readonly text: string; readonly shorter: boolean };
+    /** Reactions vote on this card. */
+    readonly reactions: boolean;
     /** Approving may also let the same run again: what, and for how long. */
     readonly shape?: { readonly words: string; readonly time: string };
   };
@@ -58,7 +69,6 @@ export function messageOf(request: Request, publicUrl: string, statementMax: num
   const why = [
     ...(cut > 0 ? [`${cut} characters do not fit here`] : []),
     ...(card.hidesWrite ? ['part of what it writes is hidden here'] : []),
-    ...(requirement.reasonRequired ? ['the rule asks for a reason'] : []),
     ...(requirement.stepUpMs === undefined ? [] : ['the rule asks for a fresh sign-in']),
   ];
   const title = `${titleOf(request)}: ${oneLine(card.target)}`;
@@ -73,15 +83,18 @@ export function messageOf(request: Request, publicUrl: string, statementMax: num
     })),
     ...(card.access ? {} : { statement: statement.text }),
     warnings: warningsOf(card, statement.cut),
-    history: request.decisions.map((one) => ({ text: historyLine(one), at: one.at })),
+    questions: questionsOf(request),
+    history: historyOf(request),
     ...(request.outcome ? { outcome: outcomeText(request.outcome) } : {}),
     // What waits for the fresh sign-in of whoever asked is not for others to decide.
     ...(request.state === 'pending' && requirement.groups.length > 0
       ? {
           asks: {
             expiresAt: request.expiresAt,
-            approve: why.length > 0 ? ('console' as const) : ('here' as const),
+            approve: why.length > 0 ? ('console' as const) : approvesBy(requirement.reasonRequired),
             why,
+            allows: allowed(card),
+            reactions: why.length === 0 && requirement.reactionsVote,
             ...(card.shape && {
               shape: { words: oneLine(card.shape.words), time: duration(card.shape.ms) },
             }),
@@ -90,6 +103,36 @@ export function messageOf(request: Request, publicUrl: string, statementMax: num
       : {}),
     reviewUrl: `${publicUrl}/requests/${request.id}`,
     recordUrl: `${publicUrl}/records/${request.record}`,
+  };
+}
+
+const approvesBy = (reason: boolean): 'form' | 'here' => (reason ? 'form' : 'here');
+
+/** Digest of all that an approver reads before they vote; what others voted meanwhile is not in it. */
+export function readOf({ statement, facts, warnings, questions }: Message): string {
+  const read = [statement ?? null, facts, warnings, questions.filter(({ answers }) => answers)];
+  return createHash('sha256').update(JSON.stringify(read)).digest('hex');
+}
+
+/** What an approval lets happen, as the button asks once more. */
+function allowed({ access, person, target }: Card): NonNullable<Message['asks']>['allows'] {
+  if (!access)
+    return {
+      title: 'Let it run?',
+      text: 'It runs at once, on the connection that waits for it.',
+      shorter: false,
+    };
+  const starts = {
+    use: 'It begins with the first use.',
+    approval: 'It begins at once.',
+  }[access.start];
+  const who = fit(oneLine(person.name), 60).text;
+  const role = fit(oneLine(access.role), 60).text;
+  const where = fit(oneLine(target), 60).text;
+  return {
+    title: 'Grant the role?',
+    text: `${who} gets the role ${role} on ${where} for ${lengthOf(access.durationMs)}. ${starts ?? 'It begins at the time that was asked for.'}`,
+    shorter: true,
   };
 }
 
@@ -176,14 +219,39 @@ function warningsOf(card: Card, cut: number): readonly string[] {
   ];
 }
 
-function historyLine(decision: Decision): string {
-  const again = decision.shape ? ', and the same again' : '';
-  const verb = decision.decision === 'approve' ? `Approved${again}` : 'Denied';
-  const reason = decision.reason === '' ? '' : `: ${decision.reason}`;
-  const { text, cut } = fit(
-    oneLine(`${verb} by ${decision.person} (${decision.group}) via ${decision.via}${reason}`),
-    FACT_MAX,
+function questionsOf({ questions = [] }: Request): Message['questions'] {
+  return questions.flatMap(({ text, person, at, answer }) => [
+    { text: cutLine(`Question by ${person}: ${text}`), at, answers: false },
+    ...(answer ? [{ text: cutLine(`Answer: ${answer.text}`), at: answer.at, answers: true }] : []),
+  ]);
+}
+
+function historyOf({ decisions, handedOver = [] }: Request): readonly Told[] {
+  return [
+    ...decisions.map((one) => ({ text: decisionLine(one), at: one.at })),
+    ...handedOver.map((one) => ({ text: handOverLine(one), at: one.at })),
+  ].toSorted((a, b) => Date.parse(a.at) - Date.parse(b.at));
+}
+
+const handOverLine = ({ group, person, agrees }: HandOver): string =>
+  cutLine(
+    agrees
+      ? `Handed over by ${person}: ${group} has to agree as well`
+      : `${group} was told by ${person}`,
   );
+
+function decisionLine(decision: Decision): string {
+  const again = decision.shape ? ', and the same again' : '';
+  const shorter =
+    decision.durationMs === undefined ? '' : `, for at most ${lengthOf(decision.durationMs)}`;
+  const verb = decision.decision === 'approve' ? `Approved${again}${shorter}` : 'Denied';
+  const reason = decision.reason === '' ? '' : `: ${decision.reason}`;
+  const by = decision.reaction ? `${decision.via}, with a reaction` : decision.via;
+  return cutLine(`${verb} by ${decision.person} (${decision.group}) via ${by}${reason}`);
+}
+
+function cutLine(line: string): string {
+  const { text, cut } = fit(oneLine(line), FACT_MAX);
   return cut > 0 ? `${text}… (${cut} more characters in the console)` : text;
 }
 

@@ -10,8 +10,17 @@ import type { Access } from '#src/policy/verdict.ts';
 /** What the gateway lets somebody in chat do, with the same checks and records as through the API and the console. */
 export interface Office {
   readonly access: AccessOffice;
+  readonly talk: TalkOffice;
   /** Undefined: no tree is kept over the records, so they are neither searched nor summed up. */
   readonly reviewing?: ReviewingOffice;
+}
+
+/** Whom a request may be handed over to, and who is told of it. */
+export interface TalkOffice {
+  /** Every group of the configuration. */
+  groups(this: void): readonly string[];
+  /** E-mail addresses of people (no machines) who are in one of these groups now, without one. */
+  members(this: void, groups: readonly string[], but: string): Promise<readonly string[]>;
 }
 
 /**

@@ -14,6 +14,8 @@ export class Refused extends Error {
   }
 }
 
+export type Reacted = { readonly name: string; readonly users: readonly string[] };
+
 /** Slack, or Teams: what sends. Every method may throw `RetryAfter` (the platform says when) or `Refused`. */
 export interface Platform {
   readonly name: 'slack' | 'teams';
@@ -31,6 +33,13 @@ export interface Platform {
   find(channel: string, key: string, since: string): Promise<Ref | undefined>;
   /** The conversation with this user alone. */
   direct(workspace: string, user: string): Promise<string>;
+  /**
+   * Who reacted to a message with what, as it is now: names without colons and skin tone, users as in `Account`. Absent,
+   * or undefined: the platform cannot say, and reactions do not vote there.
+   */
+  reactions?(ref: Ref): Promise<readonly Reacted[] | undefined>;
+  /** Reacts to a message for the bot itself, where the platform can: it shows what people may do. */
+  react?(ref: Ref, name: string): Promise<void>;
   /** To one user, in a channel; nobody else sees it. Where the platform has no such thing, directly. */
   whisper(channel: string, workspace: string, user: string, line: Line): Promise<void>;
 }

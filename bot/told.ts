@@ -39,7 +39,7 @@ function rowsText({ state, estimated, counted, sample, why }: Rows): string {
   return parts.join('; ');
 }
 
-function sameText({ approved, denied, lastApproved, lastDenied }: Same): string {
+export function sameText({ approved, denied, lastApproved, lastDenied }: Same): string {
   return [
     ...(lastApproved
       ? [
@@ -66,7 +66,7 @@ function beforeText(before: readonly Ran[]): string {
   return [...(left > 0 ? [`${left} more in the console`] : []), ...shown].join(' → ');
 }
 
-function became({ verdict, ok, code }: Ran): string {
+export function became({ verdict, ok, code }: Ran): string {
   if (verdict === 'deny') return 'refused';
   if (verdict === 'hold') return 'not run';
   if (ok === undefined) return 'outcome not known yet';

@@ -120,7 +120,7 @@ function approversOn(
 }
 
 /** E-mail addresses of people (no machines) who are in one of these groups now; `but` is left out. */
-async function members(
+export async function members(
   { db, directory }: Pick<Core, 'db' | 'directory'>,
   groups: readonly string[],
   but: string,

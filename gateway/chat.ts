@@ -1,5 +1,5 @@
 import type { Core } from './core.ts';
-import { accessOffice, type Reached } from './chat-access.ts';
+import { accessOffice, members, type Reached } from './chat-access.ts';
 import { openReviewing } from './chat-reviewing.ts';
 
 /** What the gateway does for people in chat (`Office` of the bot). */

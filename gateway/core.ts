@@ -191,6 +191,7 @@ export async function openCore(
       directory,
       onError,
       refusesRole: (request) => roles.refusesRole(request),
+      groups: () => reload.config.groups,
       ...(tracing && { tracing }),
     }),
     (open) => open.close(),

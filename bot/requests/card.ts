@@ -1,4 +1,4 @@
-import type { Button, Part, Post } from '../model.ts';
+import type { Button, Line, Part, Post } from '../model.ts';
 import type { Message } from '../message.ts';
 
 /** `cuts` is the most of a statement that is tried in turn, until the platform takes the card. */
@@ -6,20 +6,24 @@ export const STATEMENT_SIZES: readonly number[] = [3_000, 1_500, 500, 0];
 
 const CONFIRM_MAX = 300;
 
-/** The card of a request: who, where, what, why it is held; with buttons as long as somebody can decide. */
-export function cardPost(message: Message): Post {
+/**
+ * The card of a request: who, where, what, why it is held; with buttons as long as somebody can decide. `votes`: so do
+ * reactions.
+ */
+export function cardPost(message: Message, votes: boolean): Post {
   const { asks } = message;
   const parts: readonly (Part | undefined)[] = [
     { kind: 'facts', facts: message.facts },
     message.statement === undefined ? undefined : { kind: 'code', text: message.statement },
     ...message.warnings.map((text): Part => said('Warning', text)),
-    ...message.history.map(({ text, at }): Part => ({
+    ...[...message.questions, ...message.history].map(({ text, at }): Part => ({
       kind: 'text',
       line: [`${text}, `, { text: at, at }],
     })),
     message.outcome === undefined ? undefined : said('Outcome', message.outcome),
-    asks && expiry(asks),
-    asks && { kind: 'buttons', buttons: buttons(message, asks) },
+    asks && expiry(asks, votes),
+    asks && { kind: 'buttons', buttons: deciding(message, asks) },
+    asks && { kind: 'buttons', buttons: talking(message) },
     {
       kind: 'note',
       line: [
@@ -36,56 +40,92 @@ export function cardPost(message: Message): Post {
   };
 }
 
-const said = (label: string, text: string): Part => ({
+export const said = (label: string, ...line: Line): Part => ({
   kind: 'text',
-  line: [{ text: `${label}: `, style: 'bold' }, text],
+  line: [{ text: `${label}: `, style: 'bold' }, ...line],
 });
 
 type Asks = NonNullable<Message['asks']>;
 
-const expiry = ({ expiresAt, why }: Asks): Part => ({
+const expiry = ({ expiresAt, why }: Asks, votes: boolean): Part => ({
   kind: 'note',
   line: [
     'Expires ',
     { text: expiresAt, at: expiresAt },
     ...(why.length === 0 ? [] : [`. Approval is in the console: ${why.join('; ')}.`]),
+    ...(votes ? ['. Reactions vote here.'] : []),
   ],
 });
 
-function buttons(message: Message, asks: Asks): readonly Button[] {
-  const value = `${message.request}.${message.version}`;
+const valueOf = ({ request, version }: Message): string => `${request}.${version}`;
+
+function deciding(message: Message, asks: Asks): readonly Button[] {
+  const value = valueOf(message);
+  const { title, text, shorter } = asks.allows;
+  const approve: Readonly<Record<Asks['approve'], readonly Button[]>> = {
+    console: [
+      { label: 'Review in console', action: 'review', style: 'primary', url: message.reviewUrl },
+    ],
+    form: [
+      { label: 'Approve…', action: 'approve-form', style: 'primary', value, opens: 'form' },
+      ...sameAgain(asks, value),
+    ],
+    here: [
+      {
+        label: 'Approve',
+        action: 'approve',
+        style: 'primary',
+        value,
+        confirm: { title, text, yes: 'Approve' },
+      },
+      ...(shorter
+        ? [{ label: 'Approve for…', action: 'approve-form', value, opens: 'form' as const }]
+        : []),
+      ...sameAgain(asks, value),
+    ],
+  };
   return [
-    asks.approve === 'console'
-      ? { label: 'Review in console', action: 'review', style: 'primary', url: message.reviewUrl }
-      : {
-          label: 'Approve',
-          action: 'approve',
-          style: 'primary',
-          value,
-          confirm: {
-            title: 'Let it run?',
-            text: 'It runs at once, on the connection that waits for it.',
-            yes: 'Approve',
-          },
-        },
-    ...(asks.approve === 'here' ? sameAgain(asks.shape, value) : []),
-    { label: 'Deny…', action: 'deny', style: 'danger', value },
-    { label: 'Details', action: 'record', url: message.reviewUrl },
+    ...approve[asks.approve],
+    { label: 'Deny…', action: 'deny', style: 'danger', value, opens: 'form' },
   ];
 }
 
 /** Says in words what may run again; what does not fit is approved in the console. */
-function sameAgain(shape: Asks['shape'], value: string): readonly Button[] {
+function sameAgain({ shape, approve }: Asks, value: string): readonly Button[] {
   if (!shape) return [];
   const { words, time } = shape;
   const text = `For ${time} the same person runs it again without asking: ${words}.`;
   if (text.length > CONFIRM_MAX) return [];
+  const ask = { title: 'Let it run, now and again?', text, yes: 'Approve both' };
   return [
     {
-      label: `Approve this and the same for ${time}`,
+      label: `Approve this and the same for ${time}${approve === 'form' ? '…' : ''}`,
       action: 'approve-shape',
       value,
-      confirm: { title: 'Let it run, now and again?', text, yes: 'Approve both' },
+      // A form asks by itself.
+      ...(approve === 'here' ? { confirm: ask } : { opens: 'form' as const }),
+    },
+  ];
+}
+
+/** What can be done about it without deciding. */
+function talking(message: Message): readonly Button[] {
+  const value = valueOf(message);
+  return [
+    {
+      label: 'Ask…',
+      hint: 'Ask who wants this a question',
+      action: 'request-ask',
+      value,
+      opens: 'form',
+    },
+    { label: 'Details', action: 'request-details', value },
+    { label: 'Hand over…', action: 'request-hand-over', value, opens: 'form' },
+    {
+      label: 'Remind',
+      hint: 'Remind the groups that have not agreed yet',
+      action: 'request-remind',
+      value,
     },
   ];
 }

@@ -2,9 +2,9 @@ import type { Request } from '#src/approval/request.ts';
 import type { Database } from '#src/store/database.ts';
 import { RetryAfter } from '../inbox.ts';
 import type { BotLog } from '../log.ts';
-import { messageOf } from '../message.ts';
+import { messageOf, readOf } from '../message.ts';
 import type { Post } from '../model.ts';
-import { Refused, type Platform } from '../platform.ts';
+import { Refused, type Platform, type Ref } from '../platform.ts';
 import { cardPost, STATEMENT_SIZES } from './card.ts';
 
 export type CardParts = {
@@ -13,6 +13,8 @@ export type CardParts = {
   /** The platform's channel ids that this request's cards go to. */
   readonly channelsOf: (request: Request, platform: Platform['name']) => readonly string[];
   readonly publicUrl: string;
+  /** Reactions that the bot puts on cards where they vote. */
+  readonly seeds: () => readonly string[];
   readonly log: BotLog;
 };
 
@@ -44,11 +46,12 @@ export async function deliverCards(parts: CardParts, request: Request): Promise<
   if (failures.length > 0) throw failures[0];
 }
 
-async function deliverCard({ db, publicUrl }: CardParts, where: Where): Promise<void> {
+async function deliverCard(parts: CardParts, where: Where): Promise<void> {
+  const { db, publicUrl } = parts;
   const { request, platform, channel } = where;
   const stored = await openPost(db, where);
   if (stored.message !== null && stored.version >= request.version) return;
-  const card = cardFor(request, publicUrl, platform);
+  const card = wholeCard(request, publicUrl, platform);
   // A row without a message is an attempt whose reply never came: the card may be there already.
   const ref =
     stored.message === null
@@ -57,23 +60,51 @@ async function deliverCard({ db, publicUrl }: CardParts, where: Where): Promise<
         : await platform.find(channel, request.id, request.createdAt)
       : { channel, message: stored.message };
   if (ref) {
-    if (await platform.update(ref, card)) return await storePost(db, where, ref.message);
+    if (await platform.update(ref, card.post))
+      return await storePost(db, where, ref.message, { ...card, fresh: false });
     // Somebody deleted the card; whoever still has to decide gets a new one.
     if (request.state !== 'pending') return;
   }
-  const { message } = await platform.post(channel, card, { key: request.id });
-  await storePost(db, where, message);
+  const posted = await platform.post(channel, card.post, { key: request.id });
+  await storePost(db, where, posted.message, { ...card, fresh: true });
+  if (card.votes) await seed(parts, platform, posted);
 }
 
+/** So that people need not look for them. Where the platform does not let us, they do. */
+async function seed({ seeds, log }: CardParts, platform: Platform, ref: Ref): Promise<void> {
+  for (const name of seeds())
+    // oxlint-disable-next-line no-await-in-loop -- they stand in this order
+    await platform.react?.(ref, name).catch((error: unknown) => {
+      const why = error instanceof Refused ? error.code : error;
+      log.info({ why, reaction: name }, 'a card was not given a reaction to start with');
+    });
+}
+
+export type CardFor = {
+  readonly post: Post;
+  /** Digest of what an approver reads on it. */
+  readonly shown: string;
+  /** Reactions on it may vote: it is whole, and nothing else is asked for. */
+  readonly votes: boolean;
+};
+
+type Takes = Pick<Platform, 'fits' | 'name' | 'reactions'>;
+
 /** The whole card, with as much of the statement as fits; the card itself says how much does not. */
-export function cardFor(
+export const cardFor = (request: Request, publicUrl: string, platform: Takes): Post =>
+  wholeCard(request, publicUrl, platform).post;
+
+/** The same, with what it says to whoever reacts on it. */
+export function wholeCard(
   request: Request,
   publicUrl: string,
-  { fits, name }: Pick<Platform, 'fits' | 'name'>,
-): Post {
+  { fits, name, reactions }: Takes,
+): CardFor {
   for (const max of STATEMENT_SIZES) {
-    const card = cardPost(messageOf(request, publicUrl, max));
-    if (fits(card)) return card;
+    const message = messageOf(request, publicUrl, max);
+    const votes = reactions !== undefined && message.asks?.reactions === true;
+    const post = cardPost(message, votes);
+    if (fits(post)) return { post, shown: readOf(message), votes };
   }
   throw new Error(
     `the card of request ${request.id} is too long for ${name} without its statement`,
@@ -120,11 +151,15 @@ async function storePost(
   db: Database,
   { request, platform, channel }: Where,
   message: string,
+  { shown, votes, fresh }: CardFor & { readonly fresh: boolean },
 ): Promise<void> {
   await db.pool.query(
-    `update countersign.post set ts = $4, version = greatest(version, $5)
+    // Whoever reacted before this moment may have read what stood there before.
+    `update countersign.post set ts = $4, version = greatest(version, $5), shown = $6, votes = $7,
+       shown_at = case when ts = $4 and shown is not distinct from $6 then shown_at
+         when $8 then null else clock_timestamp() end
        where request = $1 and platform = $2 and channel = $3`,
-    [request.id, platform.name, channel, message, request.version],
+    [request.id, platform.name, channel, message, request.version, shown, votes, fresh],
   );
 }
 

@@ -2,7 +2,15 @@ import type { Config } from './config.ts';
 import { pathText } from './node.ts';
 
 /** What takes effect while the gateway runs; everything else waits for the next start. */
-const LIVE = [/^people\b/, /^groups\b/, /^targets\b/, /^chat\.(channels|digests)\b/, /^retention\b/];
+const LIVE = [
+  /^people\b/,
+  /^groups\b/,
+  /^targets\b/,
+  /^chat\.(channels|digests|reactions)\b/,
+  /^retention\b/,
+  /^owners\b/,
+  /^oncall\b/,
+];
 /** Not keys of the file, but what was made of it. */
 const DERIVED: ReadonlySet<string> = new Set(['source', 'notices']);
 

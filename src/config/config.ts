@@ -1,3 +1,5 @@
+import type { Owners } from '../policy/owners.ts';
+import type { Beside, RotaConfig } from './beside.ts';
 import type { IdentityConfig } from './identity.ts';
 import type { Secret } from './secrets.ts';
 import type { Address } from './units.ts';
@@ -24,6 +26,10 @@ export type Config = {
   readonly people: ReadonlyMap<string, PersonConfig>;
   readonly identity: IdentityConfig;
   readonly chat: ChatConfig;
+  /** Who owns what, for `@hold("owner")`. */
+  readonly owners?: Owners;
+  /** Who is on call, by the names that rules use. */
+  readonly oncall?: ReadonlyMap<string, RotaConfig>;
   /** Absent only where there is no file: records are chained then, and no tree is kept. */
   readonly audit?: AuditConfig;
   /** Default: everything is kept. */
@@ -38,7 +44,12 @@ export type Config = {
   /** What the file asks for and this version does not have, one sentence each; printed at the start. */
   readonly notices: readonly string[];
   /** Where it was read from, absolute, and what stood there: it is read again when that changes. */
-  readonly source?: { readonly path: string; readonly text: string };
+  readonly source?: {
+    readonly path: string;
+    readonly text: string;
+    /** Further files that it names and that are read with it. */
+    readonly beside?: Beside['files'];
+  };
 };
 
 /** The tree over all records. */

@@ -1,8 +1,9 @@
 import { readFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
+import { readBeside } from './beside.ts';
 import { buildAudit } from './read-audit.ts';
 import { checkFile } from './checks.ts';
-import type { ChatConfig, Config, Secret, TargetConfig } from './config.ts';
+import type { ChatConfig, Config, Secret, SlackConfig, TargetConfig } from './config.ts';
 import { explain } from './explain.ts';
 import { buildIdentity } from './identity.ts';
 import type { ConfigProblem } from './node.ts';
@@ -47,13 +48,14 @@ export async function readConfig(
   if (raw === undefined) throw new ConfigError(full, problems);
   const parsed = fileSchema.safeParse(raw);
   const wrong = parsed.success ? [] : parsed.error.issues.flatMap(explain);
-  wrong.push(...problems, ...(await checkFile(raw, around)));
+  const { problems: besides, files, ...beside } = await readBeside(raw, around.base);
+  wrong.push(...problems, ...besides, ...(await checkFile(raw, around)));
   if (!parsed.success || wrong.length > 0) throw new ConfigError(full, sorted(wrong));
   // A secret that could not be looked up although it was there a moment ago, or whose command fails.
   const unresolved: ConfigProblem[] = [];
   const config = await build(parsed.data, around, (problem) => unresolved.push(problem));
   if (unresolved.length > 0) throw new ConfigError(full, sorted(unresolved));
-  return { ...config, source: { path: full, text } };
+  return { ...config, ...beside, source: { path: full, text, beside: files } };
 }
 
 const sorted = (problems: readonly ConfigProblem[]): ConfigProblem[] =>
@@ -236,14 +238,14 @@ async function buildChat(
   };
   if (slack.mode === 'socket') {
     const appToken = await secretAt('chat.slack.appToken', slack.appToken);
-    return { channels, digests, slack: { mode: 'socket', ...app, appToken } };
+    return { mode: 'socket', ...app, appToken };
   }
   const signingSecret = await secretAt('chat.slack.signingSecret', slack.signingSecret);
   const listen = toAddress(slack.listen);
-  return { channels, digests, slack: { mode: 'http', ...app, signingSecret, listen } };
+  return { mode: 'http', ...app, signingSecret, listen };
 }
 
-function noticesOf({ listen, chat }: File): string[] {
+function noticesOf({ listen }: File): string[] {
   const notices: string[] = [];
   if (listen.ssh !== undefined)
     notices.push(

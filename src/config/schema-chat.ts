@@ -74,3 +74,21 @@ export const channel = z
     (ids) => ids.slack !== undefined || ids.teams !== undefined,
     'name its slack or teams channel',
   );
+
+const names = (...usual: [string, ...string[]]) =>
+  z
+    .array(z.string().regex(/^[^\s:]{1,100}$/, 'a reaction is named without colons and skin tone'))
+    .default(usual);
+export const reactions = z
+  .strictObject({
+    approve: key(names('white_check_mark'), 'Reactions that approve, ✅ unless others are named.', [
+      'white_check_mark',
+      '+1',
+    ]),
+    deny: key(names('x'), 'Reactions that deny, ❌ unless others are named.', ['x', 'no_entry']),
+  })
+  .refine(
+    ({ approve, deny }) => !approve.some((name) => deny.includes(name)),
+    'one reaction cannot approve and deny',
+  )
+  .prefault({});

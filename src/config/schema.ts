@@ -6,6 +6,7 @@ import { digest } from './schema-digest.ts';
 import { identity } from './schema-identity.ts';
 import { queue } from './schema-queue.ts';
 import { recordings } from './schema-recordings.ts';
+import { oncall, owners } from './schema-who.ts';
 import { retention } from './schema-retention.ts';
 import { shop, target } from './schema-target.ts';
 
@@ -153,6 +154,8 @@ export const fileSchema = z
       ['oncall'],
     ),
     identity: key(identity, 'How people, machines and agents prove who they are.', {
+    owners,
+    oncall,
       providers: {
         acme: { protocol: 'oidc', issuer: 'https://id.example.com', clientId: 'countersign' },
       },
@@ -171,6 +174,11 @@ export const fileSchema = z
             [DIGEST],
           ),
           slack: key(slack.optional(), 'The Slack app.', {
+          reactions: key(
+            reactions,
+            'What a reaction on a card says, where rules let it vote with `@reactions("vote")`.',
+            { approve: ['white_check_mark'], deny: ['x'] },
+          ),
             mode: 'http',
             botToken: '${env:SLACK_BOT_TOKEN}',
             signingSecret: '${env:SLACK_SIGNING_SECRET}',

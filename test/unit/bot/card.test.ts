@@ -6,7 +6,7 @@ import type { Requirement } from '#src/policy/verdict.ts';
 import { messageOf } from '#bot/message.ts';
 import type { Post } from '#bot/model.ts';
 import { cardFor } from '#bot/requests/cards.ts';
-import { denyForm } from '#bot/requests/desk.ts';
+import { denyForm } from '#bot/requests/forms.ts';
 import { escapeMrkdwn, fits, modalOf, slackMessage } from '#bot/slack/render.ts';
 import { duration, fit, oneLine, visible } from '#bot/text.ts';
 import { DBA, STATEMENT, asked } from '../../fakes/approval.ts';
