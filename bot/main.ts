@@ -14,6 +14,7 @@ import { startInbox } from './inbox.ts';
 import type { BotLog } from './log.ts';
 import { startSlackApp } from './slack/app.ts';
 import { postingClient } from './slack/client.ts';
+import { openPictures } from './slack/pictures.ts';
 import { slackPlatform } from './slack/platform.ts';
 import { slackUsers } from './slack/people.ts';
 import { peopleOf } from './people.ts';
@@ -24,8 +25,8 @@ import { type Desk, joinDesks } from './desk.ts';
 import type { Office } from './office.ts';
 import { type CardParts, deliverCards } from './requests/cards.ts';
 import { requestsDesk } from './requests/desk.ts';
-import { startReviewingClock } from './reviewing/clock.ts';
 import { followTalk } from './requests/talk.ts';
+import { startReviewingClock } from './reviewing/clock.ts';
 import { reviewingDesk } from './reviewing/desk.ts';
 import { type Say, startSay } from './say.ts';
 import { Problems } from './slack/problems.ts';
@@ -80,7 +81,8 @@ export async function startBot(parts: BotParts): Promise<Bot> {
     links: openChatLinks(parts),
     publicUrl,
   });
-  const platforms = [slackPlatform(client)];
+  const pictures = openPictures(client, log);
+  const platforms = [slackPlatform(client, pictures)];
   const say = startSay({ ...parts, platforms, people, channels: () => config.chat.channels });
   const channels = channelsOf(config, log);
   const access = parts.office && {
@@ -91,13 +93,22 @@ export async function startBot(parts: BotParts): Promise<Bot> {
     channelsOf: channels,
     publicUrl,
   };
+  const talk = talkOf(parts, { platforms, say, channelsOf: channels });
   const desk: Desk = joinDesks(
     requestsDesk(talk),
-  const talk = talkOf(parts, { platforms, say, channelsOf: channels });
     reviewingDesk(parts),
     ...(access ? [accessDesk({ ...access, audit: () => desk.commands?.['audit'] })] : []),
   );
   const token = watchToken(client, problems);
+  const app = await startSlackApp(slack, {
+    ...parts,
+    desk,
+    people,
+    publicUrl,
+    problems,
+    pictures,
+    changes: { tokens: () => token.check(), channel: () => undefined },
+  });
   const inbox = await startInbox({
     ...parts,
     onError(error) {
@@ -125,7 +136,8 @@ export async function startBot(parts: BotParts): Promise<Bot> {
     onError: (err) => log.warn({ err }, err.message),
   });
   const reviewing = parts.office?.reviewing;
-  const reviewed = reviewing && startReviewingClock({ ...parts, office: reviewing, say, publicUrl });
+  const reviewed =
+    reviewing && startReviewingClock({ ...parts, office: reviewing, say, publicUrl });
   return {
     ...(app.address && { address: app.address }),
     problem: () => problems.text(),
@@ -142,18 +154,6 @@ export async function startBot(parts: BotParts): Promise<Bot> {
   };
 }
 
-function anchorsOf({ config, db, log }: BotParts, say: Say | undefined) {
-  return startChatAnchors({
-    db,
-    anchors: config.audit?.anchors ?? [],
-    publicUrl: config.publicUrl,
-    onError: (err) => log.warn({ err }, 'a checkpoint was not posted; it is tried again'),
-    say,
-  });
-}
-
-/** The channels the holding rules name, else the target's own, as one platform knows them. */
-function channelsOf(config: BotParts['config'], log: BotLog): CardParts['channelsOf'] {
 const USUAL = { approve: ['white_check_mark'], deny: ['x'] };
 
 /** What cards of requests need, and what is said about them. */
@@ -174,6 +174,18 @@ function talkOf(
   };
 }
 
+function anchorsOf({ config, db, log }: BotParts, say: Say | undefined) {
+  return startChatAnchors({
+    db,
+    anchors: config.audit?.anchors ?? [],
+    publicUrl: config.publicUrl,
+    onError: (err) => log.warn({ err }, 'a checkpoint was not posted; it is tried again'),
+    say,
+  });
+}
+
+/** The channels the holding rules name, else the target's own, as one platform knows them. */
+function channelsOf(config: BotParts['config'], log: BotLog): CardParts['channelsOf'] {
   return (request, platform) => {
     const named = request.requirement.channels;
     const own = config.targets.get(request.card.target)?.channel;

@@ -6,8 +6,8 @@ import { type AdapterParts, registerDesk } from './adapter.ts';
 import { boltLogger, clientOptions } from './client.ts';
 import { overHttp } from './http.ts';
 import { openSeen } from '../seen.ts';
+import type { Pictures } from './pictures.ts';
 import type { Problems } from './problems.ts';
-
 import { overSocket } from './socket.ts';
 
 const Sender = z.object({
@@ -16,17 +16,20 @@ const Sender = z.object({
   team_id: z.string().optional(),
 });
 
+type AppParts = Omit<AdapterParts, 'known'> & {
+  readonly db: Database;
+  readonly problems: Problems;
+  readonly pictures: Pictures;
+};
+
 export type SlackApp = { readonly address?: Address; close(): Promise<void> };
 
 /**
  * Bolt, over HTTP or Socket Mode. Whichever way a call comes: sender and repetition are checked here, and an answer
  * comes after its handler is through, so a process that dies has not claimed to have handled a click.
  */
-export async function startSlackApp(
-  config: SlackConfig,
-  parts: AdapterParts & { readonly db: Database; readonly problems: Problems },
-): Promise<SlackApp> {
-  const { db, log, problems } = parts;
+export async function startSlackApp(config: SlackConfig, parts: AppParts): Promise<SlackApp> {
+  const { db, log, problems, pictures } = parts;
   const transport =
     config.mode === 'http' ? overHttp(config, log) : overSocket(config, { log, problems });
   const app = new App({
@@ -51,7 +54,7 @@ export async function startSlackApp(
     } else if ((await seen.once(`slack ${String(context['seenKey'])}`, next)) === 'seen')
       await ack?.();
   });
-  registerDesk(app, parts);
+  registerDesk(app, { ...parts, known: async (post) => ({ files: await pictures.of(post) }) });
   const address = await transport.start();
   return {
     ...(address && { address }),

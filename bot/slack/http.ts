@@ -4,7 +4,7 @@ import { type IncomingMessage, type ServerResponse, createServer } from 'node:ht
 import type { App } from '@slack/bolt';
 import type { SlackHttpConfig } from '#src/config/config.ts';
 import type { BotLog } from '../log.ts';
-import { eventKey, type Transport } from './transport.ts';
+import { eventKey, give, type Transport } from './transport.ts';
 
 const PATH = '/slack/events';
 const FORM = 'application/x-www-form-urlencoded';
@@ -38,7 +38,7 @@ export function overHttp(config: SlackHttpConfig, log: BotLog): Transport {
     // Slack asks once whether this address is ours.
     if (call.payload['type'] === 'url_verification')
       return sendAnswer(response, { challenge: call.payload['challenge'] });
-    await app?.processEvent({
+    await give(app, {
       body: call.payload,
       customProperties: { seenKey: call.key },
       ack(answer: unknown) {

@@ -2,8 +2,10 @@ import { webApi } from '@slack/bolt';
 import { z } from 'zod';
 import { RetryAfter } from '../inbox.ts';
 import { Refused, type Platform, type Ref } from '../platform.ts';
+import type { Post } from '../model.ts';
 import { platformError } from './client.ts';
-import { fits, type Known, lineText, slackMessage } from './render.ts';
+import type { Pictures } from './pictures.ts';
+import { fits, lineText, slackMessage, type SlackMessage } from './render.ts';
 
 /** What each message of ours carries, so that one whose reply was lost is found again. */
 const EVENT = 'countersign_request';
@@ -17,17 +19,36 @@ const History = z.object({
   ),
 });
 
-/** Slack, with a client that never retries by itself. */
-export function slackPlatform(client: webApi.WebClient, known: () => Known = () => ({})): Platform {
+const Reactions = z.object({
+  message: z.object({
+    reactions: z.array(z.object({ name: z.string(), users: z.array(z.string()) })).default([]),
+  }),
+});
+
+const LOOK_AGAIN_MS = 1_000;
+
+/** `client` is one that never retries by itself. */
+export function slackPlatform(client: webApi.WebClient, pictures: Pictures): Platform {
+  /** Says it with its pictures, or without, when Slack does not take them. */
+  const say = async <T>(post: Post, send: (message: SlackMessage) => Promise<T>): Promise<T> => {
+    const files = await refusing(pictures.of(post));
+    try {
+      return await refusing(send(slackMessage(post, { files })));
+    } catch (error) {
+      if (!isOfPicture(error)) throw error;
+      pictures.refused(post);
+      throw new RetryAfter(LOOK_AGAIN_MS, error);
+    }
+  };
   return {
     name: 'slack',
-    fits: (post) => fits(slackMessage(post, known())),
+    fits: (post) => fits(slackMessage(post, { files: unsent(post) })),
     async post(channel, post, { key, thread }) {
-      const { ts } = await refusing(
+      const { ts } = await say(post, (message) =>
         // oxlint-disable-next-line unicorn/require-post-message-target-origin -- Slack's method, not a window's
         client.chat.postMessage({
           channel,
-          ...slackMessage(post, known()),
+          ...message,
           metadata: { event_type: EVENT, event_payload: { request: key } },
           ...(thread !== undefined && { thread_ts: thread }),
           unfurl_links: false,
@@ -38,10 +59,9 @@ export function slackPlatform(client: webApi.WebClient, known: () => Known = () 
       if (ts === undefined) throw new Error('Slack took the message and gave no ts for it');
       return { channel, message: ts };
     },
-    async update({ channel, message }, post) {
+    async update({ channel, message: ts }, post) {
       try {
-        const { text, blocks } = slackMessage(post, known());
-        await refusing(client.chat.update({ channel, ts: message, text, blocks }));
+        await say(post, ({ text, blocks }) => client.chat.update({ channel, ts, text, blocks }));
         return true;
       } catch (error) {
         if (error instanceof Refused && error.code === 'message_not_found') return false;
@@ -55,10 +75,23 @@ export function slackPlatform(client: webApi.WebClient, known: () => Known = () 
       return channel.id;
     },
     async whisper(channel, _workspace, user, line) {
-      await refusing(client.chat.postEphemeral({ channel, user, text: lineText(line, known()) }));
+      await refusing(client.chat.postEphemeral({ channel, user, text: lineText(line) }));
+    },
+    async reactions({ channel, message }) {
+      const got = await refusing(client.reactions.get({ channel, timestamp: message, full: true }));
+      return Reactions.parse(got).message.reactions.map(({ name, users }) => ({
+        name: plainReaction(name),
+        users,
+      }));
+    },
+    async react({ channel, message }, name) {
+      await refusing(client.reactions.add({ channel, timestamp: message, name }));
     },
   };
 }
+
+/** `+1::skin-tone-2` is the reaction +1. */
+export const plainReaction = (name: string): string => name.replace(/::skin-tone-\d$/u, '');
 
 /** Without the optional history scopes a copy is accepted: it does not act. */
 async function find(
@@ -101,4 +134,17 @@ export async function refusing<T>(work: Promise<T>): Promise<T> {
     if (said !== undefined) throw new Refused(said, error);
     throw error;
   }
+}
+
+/** For the size of a message before its pictures are there. */
+const unsent = ({ parts }: Post): ReadonlyMap<string, string> =>
+  new Map(parts.flatMap((part) => (part.kind === 'image' ? [[part.png, 'F0000000000']] : [])));
+
+const Details = z.object({ response_metadata: z.object({ messages: z.array(z.string()) }) });
+
+function isOfPicture(error: unknown): boolean {
+  if (!(error instanceof Refused) || error.code !== 'invalid_blocks') return false;
+  const { cause } = error;
+  const said = Details.safeParse(cause instanceof webApi.WebAPIPlatformError ? cause.data : {});
+  return said.data?.response_metadata.messages.some((text) => text.includes('slack file')) === true;
 }

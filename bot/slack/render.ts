@@ -1,5 +1,5 @@
 import type { types } from '@slack/bolt';
-import type { Button, Field, Form, Line, Part, Post, Span } from '../model.ts';
+import type { Button, Choice, Field, Form, Line, Part, Post, Span } from '../model.ts';
 
 type Block = types.KnownBlock;
 type RichSection = types.RichTextSection | types.RichTextPreformatted | types.RichTextList;
@@ -125,8 +125,12 @@ function blockOf(part: Part, at: number, known: Known): Block | undefined {
       };
     case 'image': {
       const id = known.files?.get(part.png);
+      // A picture that Slack does not have is told in words.
       return id === undefined
-        ? undefined
+        ? {
+            type: 'context',
+            elements: [{ type: 'mrkdwn', text: escapeMrkdwn(part.alt).slice(0, 2_000) || '-' }],
+          }
         : { type: 'image', slack_file: { id }, alt_text: part.alt.slice(0, 2_000) };
     }
     case 'buttons':
@@ -179,14 +183,15 @@ function input(field: Field): types.InputBlock {
   };
 }
 
-const optionOf = ({ value, label }: { readonly value: string; readonly label: string }) => ({
-  text: { type: 'plain_text' as const, text: label.slice(0, 75) },
+const optionOf = ({ value, label, about }: Choice) => ({
+  text: { type: 'plain_text' as const, text: label.slice(0, 75) || '-' },
+  ...(about !== undefined &&
+    about !== '' && { description: { type: 'plain_text' as const, text: about.slice(0, 75) } }),
   value,
 });
 
 /** As `block_suggestion` wants them. */
-export const optionsOf = (choices: readonly { readonly value: string; readonly label: string }[]) =>
-  choices.slice(0, 100).map(optionOf);
+export const optionsOf = (choices: readonly Choice[]) => choices.slice(0, 100).map(optionOf);
 
 /** `value` in each element's answer is read by `valuesOf`. */
 function inputElement(field: Field): types.InputBlock['element'] {

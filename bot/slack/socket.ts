@@ -5,7 +5,7 @@ import type { BotLog } from '../log.ts';
 import { appClient, platformError } from './client.ts';
 import { type Envelope, type Line, type LineTiming, openLine, TIMING } from './line.ts';
 import { type Problems, tokenProblem } from './problems.ts';
-import { eventKey, type Transport } from './transport.ts';
+import { eventKey, give, type Transport } from './transport.ts';
 
 /**
  * Slack sends each call on one of the lines, and does not send a click again that was lost: with two, one stays while
@@ -116,7 +116,7 @@ export function overSocket(config: SlackSocketConfig, parts: SocketParts): Trans
 
 async function handle(app: App | undefined, envelope: Envelope, log: BotLog): Promise<void> {
   try {
-    await app?.processEvent({
+    await give(app, {
       body: envelope.payload,
       ...(envelope.retry !== undefined && { retryNum: envelope.retry }),
       customProperties: { seenKey: eventKey(envelope.payload) ?? `envelope ${envelope.id}` },

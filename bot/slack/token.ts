@@ -8,12 +8,12 @@ const LAST_MS = 60_000;
 
 /**
  * Asks Slack now and then whether the bot token is good, so that a revoked one is known before the next card needs it.
- * `doubt` takes what a call to Slack failed with, and asks at once if that could be the token.
+ * `doubt` takes what a call to Slack failed with, and asks at once if that could be the token; `check` asks at once.
  */
 export function watchToken(
   client: webApi.WebClient,
   problems: Problems,
-): { doubt(error: unknown): void; close(): void } {
+): { doubt(error: unknown): void; check(): void; close(): void } {
   let closed = false;
   let failures = 0;
   let timer: NodeJS.Timeout | undefined;
@@ -37,6 +37,7 @@ export function watchToken(
   };
   void ask();
   return {
+    check: () => next(0),
     doubt(error) {
       if (failures === 0 && tokenProblem('bot', error) !== undefined) next(0);
     },

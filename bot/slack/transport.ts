@@ -1,4 +1,5 @@
-import type { Receiver } from '@slack/bolt';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { App, Receiver, ReceiverEvent } from '@slack/bolt';
 import type { Address } from '#src/config/config.ts';
 
 /**
@@ -17,4 +18,22 @@ export type Transport = {
 export function eventKey(payload: Readonly<Record<string, unknown>>): string | undefined {
   const { event_id: id } = payload;
   return payload['type'] === 'event_callback' && typeof id === 'string' ? `event ${id}` : undefined;
+}
+
+/** Slack sends an event again that was not acknowledged within three seconds. */
+const EVENT_MS = 2_500;
+
+/**
+ * Gives a call to Bolt. Bolt acknowledges an event before anything is done about it, and Slack would then not send again
+ * what fails: so an event is acknowledged here when it is through, or when Slack would wait no longer.
+ */
+export async function give(
+  app: App | undefined,
+  event: Pick<ReceiverEvent, 'body' | 'ack'> & Partial<ReceiverEvent>,
+): Promise<void> {
+  if (eventKey(event.body) === undefined) return await app?.processEvent(event);
+  const work = app?.processEvent({ ...event, ack: () => Promise.resolve() });
+  await Promise.race([work, sleep(EVENT_MS, undefined, { ref: false })]);
+  await event.ack();
+  await work;
 }

@@ -21,6 +21,8 @@ type Event = Options & {
   /** The same for a retry. */
   id?: string;
   retry?: number;
+  /** From a channel that other organisations read. */
+  extShared?: boolean;
 };
 /** 200 when the bot took it. `text` is its answer, as JSON. */
 export type Answer = { status: number; text: string; sent: Sent };
@@ -96,6 +98,7 @@ function eventOf(event: object, options: Event): Sent {
     team_id: options.team ?? TEAM,
     event_id: options.id ?? `Ev${randomUUID()}`,
     event_time: nowOf(options),
+    is_ext_shared_channel: options.extShared ?? false,
     authorizations: [{ team_id: TEAM, user_id: BOT_USER, is_bot: true }],
     event,
   });
@@ -205,7 +208,7 @@ export function slackActor(slack: FakeSlack, door: Door) {
     event(event: { type: string; [key: string]: unknown }, options: Event = {}) {
       const headers =
         options.retry === undefined ? {} : { 'x-slack-retry-num': `${options.retry}` };
-      return door(eventOf({ event_ts: slack.ts(), ...event }, options), {
+      return door(eventOf({ event_ts: (Date.now() / 1_000).toFixed(6), ...event }, options), {
         ...options,
         headers: { ...headers, ...options.headers },
       });
@@ -267,7 +270,7 @@ export function slackActor(slack: FakeSlack, door: Door) {
           source: 'conversations_history',
           links,
         },
-        options,
+        { extShared: slack.channel(channel).is_ext_shared, ...options },
       );
       return { ...answer, unfurls: () => link.unfurls };
     },

@@ -59,9 +59,8 @@ function heardEvents(): readonly string[] {
     options: nothing,
     command: nothing,
     shortcut: nothing,
-    event: (name: string) => void heard.push(name),
-    // Bolt's `message` hears every kind; the manifest asks for those to the bot alone.
-    message: () => void heard.push('message.im'),
+    // Bolt hears every kind of message; the manifest asks for those to the bot alone.
+    event: (name: string) => void heard.push(name === 'message' ? 'message.im' : name),
   };
   registerDesk(app as unknown as App, {} as Parameters<typeof registerDesk>[1]);
   return heard.toSorted();
