@@ -10,6 +10,7 @@ import { LOGIN } from './person-login.ts';
 import { readSecretFile, type Surroundings } from './secrets.ts';
 import { checkIdentity } from './check-identity.ts';
 import { at, keysOf, pathText, type ConfigProblem, type Path } from './node.ts';
+import { checkTeams } from './teams.ts';
 import { parseAddress } from './units.ts';
 
 /**
@@ -22,6 +23,7 @@ export async function checkFile(raw: unknown, around: Surroundings): Promise<Con
     ...checkConsole(raw),
     ...checkChannels(raw),
     ...checkMatching(raw),
+    ...checkTeams(raw),
     ...checkTargets(raw),
     ...checkCredentials(raw),
     ...checkPeople(raw),
@@ -39,6 +41,7 @@ function checkListeners(raw: unknown): ConfigProblem[] {
     ['listen.postgres', at(raw, 'listen', 'postgres') ?? '127.0.0.1:6432'],
     ['listen.ssh', at(raw, 'listen', 'ssh')],
     ['chat.slack.listen', at(slack, 'listen')],
+    ['chat.teams.listen', at(raw, 'chat', 'teams', 'listen')],
   ];
   const open = listeners.flatMap(([path, value]) => {
     const address = typeof value === 'string' ? parseAddress(value) : undefined;
@@ -166,6 +169,7 @@ const secretPaths = [
   /^audit\.export(\.[\w-]+|\["[^"]+"\])\.(token|headers(\.[\w-]+|\["[^"]+"\]))$/,
   /^queue\.(url|password|sentinelPassword)$/,
   /^chat\.slack\.(botToken|signingSecret|appToken)$/,
+  /^chat\.teams\.appPassword$/,
   /^identity\.providers(\.[\w-]+|\["[^"]+"\])\.(clientSecret|scim\.token)$/,
 ];
 

@@ -198,8 +198,29 @@ export type PersonConfig = { readonly name: string; readonly groups: readonly st
 export type ChatConfig = {
   readonly channels: ReadonlyMap<string, { readonly slack?: string; readonly teams?: string }>;
   readonly slack?: SlackConfig;
+  readonly teams?: TeamsConfig;
   readonly digests?: readonly DigestConfig[];
+  /** Names of reactions, without colons and skin tone; default: ✅ and ❌. */
+  readonly reactions?: { readonly approve: readonly string[]; readonly deny: readonly string[] };
 };
+
+type TeamsBot = {
+  /** Entra's tenants, in lower case. */
+  readonly tenants: readonly string[];
+  /** Where Teams reaches us. */
+  readonly listen: Address;
+  /** Addresses below which something may be sent. */
+  readonly serviceUrls: readonly string[];
+};
+
+/** With `localTest` whoever calls is believed. */
+export type TeamsConfig =
+  | (TeamsBot & {
+      readonly appId: string;
+      readonly appPassword: string;
+      readonly appType: 'SingleTenant' | 'MultiTenant';
+    })
+  | (TeamsBot & { readonly localTest: true });
 
 /** A summary that a channel gets by the clock. */
 export type DigestConfig = {

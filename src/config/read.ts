@@ -13,6 +13,7 @@ import { buildRedis } from './queue.ts';
 import { fileSchema, type File } from './schema.ts';
 import { resolveSecret, secretOf, type Surroundings } from './secrets.ts';
 import { sure, toAddress, toMs } from './sure.ts';
+import { buildTeams } from './teams.ts';
 import { parseDays, parseSize } from './units.ts';
 import { parseYaml } from './yaml.ts';
 
@@ -225,8 +226,16 @@ async function buildChat(
     ...digest,
     ...(covers !== undefined && { coversMs: toMs(covers) }),
   }));
-  const { slack } = chat;
-  if (!slack) return { channels, digests };
+  const slack = chat.slack && (await buildSlack(chat.slack, secretAt));
+  const teams = chat.teams && (await buildTeams(chat.teams, secretAt));
+  const { reactions } = chat;
+  return { channels, digests, reactions, ...(slack && { slack }), ...(teams && { teams }) };
+}
+
+async function buildSlack(
+  slack: NonNullable<File['chat']['slack']>,
+  secretAt: (path: string, text: string) => Promise<string>,
+): Promise<SlackConfig> {
   const { appId, apiUrl, teams, matchEmail } = slack;
   const botToken = await secretAt('chat.slack.botToken', slack.botToken);
   const app = {
@@ -251,7 +260,5 @@ function noticesOf({ listen }: File): string[] {
     notices.push(
       `listen.ssh: this version does not listen for SSH; nothing listens on ${listen.ssh}`,
     );
-  if (Object.values(chat.channels).some((channel) => channel.teams !== undefined))
-    notices.push('chat.channels: this version does not post to Teams');
   return notices;
 }

@@ -65,8 +65,11 @@ export const channel = z
       'C0123456',
     ),
     teams: key(
-      z.string().min(1).optional(),
-      'Accepted; this version does not post to Teams.',
+      z
+        .string()
+        .regex(/^19:[^\s/;]{1,200}$/, 'a Teams channel id looks like 19:0123…@thread.tacv2')
+        .optional(),
+      'The id of the Teams channel or group chat, as its link holds it (decoded).',
       '19:0123@thread.tacv2',
     ),
   })

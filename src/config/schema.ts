@@ -1,12 +1,13 @@
 import { z } from 'zod';
 import { address, email, file, key, name, urlOf } from './keys.ts';
 import { audit } from './schema-audit.ts';
-import { channel, slack } from './schema-chat.ts';
+import { channel, reactions, slack } from './schema-chat.ts';
+import { teams } from './schema-teams.ts';
 import { digest } from './schema-digest.ts';
 import { identity } from './schema-identity.ts';
 import { queue } from './schema-queue.ts';
-import { recordings } from './schema-recordings.ts';
 import { oncall, owners } from './schema-who.ts';
+import { recordings } from './schema-recordings.ts';
 import { retention } from './schema-retention.ts';
 import { shop, target } from './schema-target.ts';
 
@@ -153,9 +154,9 @@ export const fileSchema = z
       'Further groups that rules name, and that nobody is in yet.',
       ['oncall'],
     ),
-    identity: key(identity, 'How people, machines and agents prove who they are.', {
     owners,
     oncall,
+    identity: key(identity, 'How people, machines and agents prove who they are.', {
       providers: {
         acme: { protocol: 'oidc', issuer: 'https://id.example.com', clientId: 'countersign' },
       },
@@ -173,17 +174,23 @@ export const fileSchema = z
             'Summaries that channels get by the clock, `{ channel, at, timeZone, target, covers }`: `at` is `daily 08:30`, `Mon-Fri 09:00`, `weekly Mon 09:00` or `08:00,20:00`; `target` is what the channel may see, a target or a pattern with `*`.',
             [DIGEST],
           ),
-          slack: key(slack.optional(), 'The Slack app.', {
           reactions: key(
             reactions,
             'What a reaction on a card says, where rules let it vote with `@reactions("vote")`.',
             { approve: ['white_check_mark'], deny: ['x'] },
           ),
+          slack: key(slack.optional(), 'The Slack app.', {
             mode: 'http',
             botToken: '${env:SLACK_BOT_TOKEN}',
             signingSecret: '${env:SLACK_SIGNING_SECRET}',
             teams: ['T0123456'],
             listen: '127.0.0.1:8081',
+          }),
+          teams: key(teams.optional(), 'The bot in Microsoft Teams.', {
+            appId: '11111111-2222-3333-4444-555555555555',
+            appPassword: '${env:TEAMS_APP_PASSWORD}',
+            tenants: ['22222222-3333-4444-5555-666666666666'],
+            listen: '127.0.0.1:3978',
           }),
         })
         .prefault({}),

@@ -49,7 +49,7 @@ suite('a configuration that can be used', () => {
     assert.equal(read.chat.slack.appToken, 'app-token');
     assert.deepEqual(
       read.notices.map((notice) => notice.split(':')[0]),
-      ['listen.ssh', 'chat.channels'],
+      ['listen.ssh'],
     );
   });
 
