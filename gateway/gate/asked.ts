@@ -88,6 +88,8 @@ export type Asked = {
   readonly signal: AbortSignal;
   /** Tells the client at once that its statement waits. */
   readonly onHeld: (notice: HeldNotice) => void;
+  /** Tells the client at once what an approver asks about its statement while that waits. */
+  readonly onQuestion?: (notice: HeldNotice) => void;
   /** Tells the client that a fresh sign-in would show it more of a result that is about to come. */
   readonly onHidden?: (notice: HeldNotice) => void;
   /** Hears the id of the statement and its verdict, once that is recorded; of a hold, when it begins to wait. */

@@ -1,6 +1,7 @@
 import { NotClaimed } from '#src/approval/port.ts';
 import type { Card, Request } from '#src/approval/request.ts';
 import type { Person } from '#src/identity/person.ts';
+import { oneLine } from '#src/mask/visible.ts';
 import type { Admitted, Asked, GateDeps, GateRefusal, HeldNotice } from './asked.ts';
 import { bounded, judgeAgain, type Held } from './again.ts';
 import { endedBy, groupsOf } from './endings.ts';
@@ -96,6 +97,7 @@ async function settledUnderRules(
   request: Request,
 ): Promise<Request | GateRefusal> {
   const { signal } = held.asked;
+  const seen = questionsTold(deps, held, request);
   let { policy } = held;
   for (;;) {
     // Before the look at the policy, so that a change in between is not missed.
@@ -108,13 +110,33 @@ async function settledUnderRules(
     }
     try {
       // oxlint-disable-next-line eslint/no-await-in-loop
-      const settled = await deps.requests.settled(request.id, AbortSignal.any([signal, changed]));
+      const settled = await deps.requests.settled(
+        request.id,
+        AbortSignal.any([signal, changed]),
+        seen,
+      );
       signal.throwIfAborted();
       return settled;
     } catch (error) {
       if (signal.aborted || !changed.aborted) throw error;
     }
   }
+}
+
+/** Tells the client each question once, when it is first seen. */
+function questionsTold(deps: GateDeps, { asked }: Held, { id }: Request): (now: Request) => void {
+  const told = new Set<string>();
+  return ({ questions = [] }) => {
+    for (const { id: question, person, text, answer } of questions) {
+      if (answer !== undefined || told.has(question)) continue;
+      told.add(question);
+      asked.onQuestion?.({
+        message: `countersign: ${oneLine(person)} asks: ${oneLine(text)}`,
+        detail: 'Your statement waits on. Those who decide it read the answer.',
+        hint: `countersign requests answer ${id} "…", in chat, or at ${deps.publicUrl}/requests/${id}`,
+      });
+    }
+  };
 }
 
 async function withdraw(

@@ -161,6 +161,7 @@ export class Judge {
           return waiting.signal;
         },
         onHeld: (notice) => this.#held(notice),
+        onQuestion: (notice) => this.#responses.inject(heldMessage(notice)),
         onHidden: (notice) => this.#hidden(notice),
         onJudged: (statement, verdict) => transcript.judged(statement, asked.masked, verdict),
       });

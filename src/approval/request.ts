@@ -95,8 +95,6 @@ export type Rows = {
     readonly columns: readonly string[];
     readonly keys: readonly (readonly string[])[];
   };
-  /** The version of the request that came with it. */
-  readonly version?: number;
 };
 
 /** An approval that lets the same statement run again. It counts from the first run on. */

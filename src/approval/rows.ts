@@ -44,7 +44,6 @@ const RowsRow = z.object({
   sample: z
     .object({ columns: z.array(z.string()), keys: z.array(z.array(z.string())) })
     .exactOptional(),
-  version: z.number().exactOptional(),
 });
 
 const CardRow = z.object({

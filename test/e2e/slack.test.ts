@@ -226,11 +226,10 @@ function suite(mode: Mode): void {
     assert.deepEqual(kit.slack.views, []);
   });
 
-  test('a long statement, a hidden write and a demanded reason are reviewed in the console only', async () => {
+  test('a long statement, a hidden write and a demanded sign-in are reviewed in the console only', async () => {
     for (const [requirement, card] of [
       [{}, { masked: `select '${'x'.repeat(9_000)}'` }],
       [{}, { hidesWrite: true }],
-      [{ reasonRequired: true }, {}],
       [{ stepUpMs: 300_000 }, {}],
     ] as const) {
       const { request, message } = await kit.hold(requirement, card);

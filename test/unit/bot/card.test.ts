@@ -117,7 +117,6 @@ test('what does not fit is said, and Approve becomes Review in console', () => {
     [request({ masked: 'x'.repeat(9_000) }), '6000 more characters are in the console'],
     [request({ reason: 'y'.repeat(1_000) }), '700 more characters in the console'],
     [request({ hidesWrite: true }), 'part of what it writes is hidden here'],
-    [needs({ reasonRequired: true }), 'the rule asks for a reason'],
     [needs({ stepUpMs: 1 }), 'the rule asks for a fresh sign-in'],
   ] as const) {
     const text = cardJson(one);

@@ -90,7 +90,6 @@ test('the second button says what may run again, and is only where all of it can
     request({ shape, hidesWrite: true }),
     request({ shape: { ...shape, words: 'x'.repeat(300) } }),
     request({ shape }, { requirement: { ...DBA, stepUpMs: 60_000 } }),
-    request({ shape }, { requirement: { ...DBA, reasonRequired: true } }),
     request({ shape }, { state: 'denied' }),
     request(),
   ])
