@@ -38,6 +38,8 @@ export type Message = {
     /** Approving may also let the same run again: what, and for how long. */
     readonly shape?: { readonly words: string; readonly time: string };
   };
+  /** A role that was granted, and has not ended. */
+  readonly grant?: 'open';
   readonly reviewUrl: string;
   readonly recordUrl: string;
 };
@@ -101,6 +103,7 @@ export function messageOf(request: Request, publicUrl: string, statementMax: num
           },
         }
       : {}),
+    ...(request.grant && request.grant.state !== 'ended' ? { grant: 'open' as const } : {}),
     reviewUrl: `${publicUrl}/requests/${request.id}`,
     recordUrl: `${publicUrl}/records/${request.record}`,
   };

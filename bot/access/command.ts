@@ -127,6 +127,7 @@ export const askPart: Part = {
       label: 'Ask for access',
       action: 'access-ask',
       value: 'request',
+      opens: 'form',
       style: 'primary',
       hint: 'Opens the form in which you ask for access',
     },

@@ -80,6 +80,8 @@ async function mentioned(
   if (audit) return await audit({ ...act, text: rest });
   if (word === 'help') return { show: helpPost() };
   if (word === 'list') return { show: await overview(parts, act.actor) };
+  const said = word === 'access' ? await accessCommand(parts, { ...act, text: rest }) : undefined;
+  if (said && !('form' in said)) return said;
   return {
     show: {
       summary: 'Ask for access',

@@ -73,6 +73,7 @@ export const reviewButton = (grant: Grant): Button => ({
   label: 'File the review…',
   action: 'access-review',
   value: grant.id,
+  opens: 'form',
   hint: `Review what ${grant.person} did as ${roleOn(grant)}`.slice(0, 75),
 });
 

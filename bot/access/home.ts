@@ -67,13 +67,20 @@ const haveEntry = (grant: Grant): Entry => ({
 function ways(offers: readonly { readonly action: string }[]): readonly Button[] {
   const glass = offers.some(({ action }) => action === 'break-glass');
   return [
-    { label: 'Ask for access', action: 'access-ask', value: 'request', style: 'primary' },
+    {
+      label: 'Ask for access',
+      action: 'access-ask',
+      value: 'request',
+      opens: 'form',
+      style: 'primary',
+    },
     ...(glass
       ? [
           {
             label: 'Break the glass…',
             action: 'access-glass',
             value: 'break-glass',
+            opens: 'form',
             style: 'danger',
           } as const,
         ]

@@ -24,6 +24,7 @@ export function cardPost(message: Message, votes: boolean): Post {
     asks && expiry(asks, votes),
     asks && { kind: 'buttons', buttons: deciding(message, asks) },
     asks && { kind: 'buttons', buttons: talking(message) },
+    message.grant && { kind: 'buttons', buttons: [endButton(message)] },
     {
       kind: 'note',
       line: [
@@ -55,6 +56,16 @@ const expiry = ({ expiresAt, why }: Asks, votes: boolean): Part => ({
     ...(why.length === 0 ? [] : [`. Approval is in the console: ${why.join('; ')}.`]),
     ...(votes ? ['. Reactions vote here.'] : []),
   ],
+});
+
+/** For who could have approved it; the desk of access takes it. */
+const endButton = ({ request }: Message): Button => ({
+  label: 'End access…',
+  action: 'access-end',
+  value: request,
+  style: 'danger',
+  opens: 'form',
+  hint: 'End this access before its time',
 });
 
 const valueOf = ({ request, version }: Message): string => `${request}.${version}`;
