@@ -1,3 +1,4 @@
+import { channelsAsked } from '#src/approval/asked.ts';
 import type { Requests } from '#src/approval/port.ts';
 import type { Queue } from '#src/approval/queue.ts';
 import type { Talk } from '#src/approval/talk.ts';
@@ -12,12 +13,8 @@ import { startChatAnchors } from './anchors.ts';
 import { startAlerts } from './alerts.ts';
 import { startInbox } from './inbox.ts';
 import type { BotLog } from './log.ts';
-import { startSlackApp } from './slack/app.ts';
-import { postingClient } from './slack/client.ts';
-import { openPictures } from './slack/pictures.ts';
-import { slackPlatform } from './slack/platform.ts';
-import { slackUsers } from './slack/people.ts';
 import { peopleOf } from './people.ts';
+import type { Platform } from './platform.ts';
 import { accessDesk } from './access/desk.ts';
 import { startAccessClock } from './access/clock.ts';
 import { followAccess } from './access/follow.ts';
@@ -30,7 +27,10 @@ import { startReviewingClock } from './reviewing/clock.ts';
 import { reviewingDesk } from './reviewing/desk.ts';
 import { type Say, startSay } from './say.ts';
 import { Problems } from './slack/problems.ts';
-import { watchToken } from './slack/token.ts';
+import { openSlack } from './slack/side.ts';
+import type { Framework } from './teams/framework.ts';
+import { openTeams } from './teams/app.ts';
+import type { Listening, Side } from './side.ts';
 
 export type BotParts = {
   readonly config: Pick<Config, 'chat' | 'publicUrl' | 'targets' | 'audit'>;
@@ -44,11 +44,15 @@ export type BotParts = {
   /** What the gateway does for people in chat; without it chat only decides. */
   readonly office?: Office;
   readonly tracing?: Tracing;
+  /** For tests: other keys than Microsoft's. */
+  readonly teams?: Framework;
 };
 
 export type Bot = {
   /** Where Slack's calls are taken; absent without Slack, and in Socket Mode. */
   readonly address?: Address;
+  /** Where Teams' calls are taken; absent without Teams. */
+  readonly teamsAddress?: Address;
   /** What is wrong between us and chat, and what to do; undefined when nothing is. Requests are decided in the console. */
   problem(): string | undefined;
   close(): Promise<void>;
@@ -57,9 +61,10 @@ export type Bot = {
 /** Starts the chat side. Without chat the outbox is only ticked off: everything is decided in the console. */
 export async function startBot(parts: BotParts): Promise<Bot> {
   const { config, log } = parts;
-  const { slack } = config.chat;
+  const problems = new Problems(log);
+  const sides = await openSides(parts, problems);
   const onError = (err: Error) => log.warn({ err }, 'a card was not delivered; it is tried again');
-  if (!slack) {
+  if (sides.length === 0) {
     log.info({}, 'no chat is configured: requests are decided in the console');
     const inbox = await startInbox({ ...parts, onError, deliver: () => Promise.resolve() });
     const anchors = anchorsOf(parts, undefined);
@@ -72,17 +77,14 @@ export async function startBot(parts: BotParts): Promise<Bot> {
     };
   }
   const { publicUrl } = config;
-  const problems = new Problems(log);
-  const client = postingClient(slack, log);
   const people = peopleOf({
     ...parts,
-    platforms: [slackUsers(client, slack)],
+    platforms: sides.map(({ users }) => users),
     accounts: openChatAccounts(parts.db, parts.audit),
     links: openChatLinks(parts),
     publicUrl,
   });
-  const pictures = openPictures(client, log);
-  const platforms = [slackPlatform(client, pictures)];
+  const platforms = sides.map(({ platform }) => platform);
   const say = startSay({ ...parts, platforms, people, channels: () => config.chat.channels });
   const channels = channelsOf(config, log);
   const access = parts.office && {
@@ -93,33 +95,25 @@ export async function startBot(parts: BotParts): Promise<Bot> {
     channelsOf: channels,
     publicUrl,
   };
-  const talk = talkOf(parts, { platforms, say, channelsOf: channels });
+  const talk = talkOf(parts, { platforms, say, people, channelsOf: channels });
   const desk: Desk = joinDesks(
     requestsDesk(talk),
     reviewingDesk(parts),
     ...(access ? [accessDesk({ ...access, audit: () => desk.commands?.['audit'] })] : []),
   );
-  const token = watchToken(client, problems);
-  const app = await startSlackApp(slack, {
-    ...parts,
-    desk,
-    people,
-    publicUrl,
-    problems,
-    pictures,
-    changes: { tokens: () => token.check(), channel: () => undefined },
-  });
+  const listening = new Map<Platform['name'], Listening>();
+  for (const side of sides)
+    // oxlint-disable-next-line no-await-in-loop -- two at most
+    listening.set(side.platform.name, await side.listen(desk, people));
   const inbox = await startInbox({
     ...parts,
     onError(error) {
       onError(error);
-      token.doubt(error);
+      for (const side of sides) side.doubt?.(error);
     },
     async deliver(request) {
       // People are told even where no channel takes the card.
-      const [cards] = await Promise.allSettled([
-        deliverCards(talk, request),
-      ]);
+      const [cards] = await Promise.allSettled([deliverCards(talk, request)]);
       const told = await Promise.allSettled([
         access && followAccess(access, request),
         followTalk(talk, request),
@@ -139,19 +133,44 @@ export async function startBot(parts: BotParts): Promise<Bot> {
   const reviewed =
     reviewing && startReviewingClock({ ...parts, office: reviewing, say, publicUrl });
   return {
-    ...(app.address && { address: app.address }),
+    ...addressesOf(listening),
     problem: () => problems.text(),
     async close() {
-      token.close();
+      for (const side of sides) side.close?.();
       await clock?.close();
       await anchors.close();
       await alerts.close();
       await reviewed?.close();
-      await app.close();
+      for (const one of listening.values())
+        // oxlint-disable-next-line no-await-in-loop -- two at most
+        await one.close();
       await inbox.close();
       await say.close();
     },
   };
+}
+
+/** The platforms that are configured; botbuilder is loaded only with Teams. */
+async function openSides(parts: BotParts, problems: Problems): Promise<readonly Side[]> {
+  const { config, teams: framework, ...rest } = parts;
+  const { publicUrl } = config;
+  const { slack, teams } = config.chat;
+  return [
+    ...(slack
+      ? [openSlack(slack, { ...rest, publicUrl, problems, channels: () => config.chat.channels })]
+      : []),
+    ...(teams
+      ? [await openTeams(teams, { ...rest, publicUrl, ...(framework && { framework }) })]
+      : []),
+  ];
+}
+
+function addressesOf(
+  listening: ReadonlyMap<Platform['name'], Listening>,
+): Pick<Bot, 'address' | 'teamsAddress'> {
+  const address = listening.get('slack')?.address;
+  const teamsAddress = listening.get('teams')?.address;
+  return { ...(address && { address }), ...(teamsAddress && { teamsAddress }) };
 }
 
 const USUAL = { approve: ['white_check_mark'], deny: ['x'] };
@@ -159,7 +178,7 @@ const USUAL = { approve: ['white_check_mark'], deny: ['x'] };
 /** What cards of requests need, and what is said about them. */
 function talkOf(
   parts: BotParts,
-  chat: Pick<CardParts, 'platforms' | 'channelsOf'> & { readonly say: Say },
+  chat: Pick<CardParts, 'platforms' | 'channelsOf' | 'people'> & { readonly say: Say },
 ) {
   const { config, office } = parts;
   const meaning = () => config.chat.reactions ?? USUAL;
@@ -187,15 +206,15 @@ function anchorsOf({ config, db, log }: BotParts, say: Say | undefined) {
 /** The channels the holding rules name, else the target's own, as one platform knows them. */
 function channelsOf(config: BotParts['config'], log: BotLog): CardParts['channelsOf'] {
   return (request, platform) => {
-    const named = request.requirement.channels;
-    const own = config.targets.get(request.card.target)?.channel;
-    const names = named.length > 0 ? named : own === undefined ? [] : [own];
-    const ids = names.flatMap((name) => config.chat.channels.get(name)?.[platform] ?? []);
-    if (ids.length === 0)
+    const names = channelsAsked(request, config.targets.get(request.card.target)?.channel);
+    const idsOn = (one: Platform['name']) =>
+      names.flatMap((name) => config.chat.channels.get(name)?.[one] ?? []);
+    const { slack, teams } = config.chat;
+    if ([...(slack ? idsOn('slack') : []), ...(teams ? idsOn('teams') : [])].length === 0)
       log.warn(
         { request: request.id, channels: names },
-        'a request has no Slack channel: name one with @channel or at its target; the console has it',
+        'a request has no channel in chat: name one with @channel or at its target; the console has it',
       );
-    return [...new Set(ids)];
+    return [...new Set(idsOn(platform))];
   };
 }
