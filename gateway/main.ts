@@ -7,6 +7,8 @@ import type { Config } from '#src/config/config.ts';
 import { rolesOf } from '#src/identity/grants.ts';
 import { openAuthority } from '#src/identity/ca.ts';
 import { openCertificates } from '#src/identity/certificates.ts';
+import { openChatAccounts } from '#src/identity/chat-accounts.ts';
+import { openChatLinks } from '#src/identity/chat-links.ts';
 import { openDevices } from '#src/identity/devices.ts';
 import { recordsFailures } from '#src/identity/failed.ts';
 import { openPeople } from '#src/identity/people-store.ts';
@@ -272,6 +274,7 @@ async function openGateway(
         grants: arrivals.grants,
       },
       confirmations: arrivals.confirmations,
+      chat: { accounts: openChatAccounts(db, audit), links: openChatLinks(core) },
       changes: {
         on: (listener) => requests.watch((id) => id !== undefined && listener(id)),
       },

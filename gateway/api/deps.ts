@@ -10,6 +10,8 @@ import type { SessionsList } from '#src/audit/sessions.ts';
 import type { Timeline } from '#src/audit/timeline.ts';
 import type { IdentityConfig } from '#src/config/identity.ts';
 import type { Oidc } from '#src/identity/oidc/oidc.ts';
+import type { ChatAccounts } from '#src/identity/chat-accounts.ts';
+import type { ChatLinks } from '#src/identity/chat-links.ts';
 import type { Confirmations } from '#src/identity/confirmations.ts';
 import type { Directory, Person } from '#src/identity/person.ts';
 import type { SamlStore } from '#src/identity/saml/store.ts';
@@ -85,6 +87,8 @@ export type HttpDeps = {
   readonly secret: Buffer;
   /** The authorization server of terminals and machines; without it they come with tokens of the operator. */
   readonly oauth?: OauthDeps;
+  /** Whose accounts in chat are whose; undefined where nobody chats. */
+  readonly chat?: { readonly accounts: ChatAccounts; readonly links: ChatLinks };
   /** PostgreSQL connections that wait for their person's word. */
   readonly confirmations?: Confirmations;
   /** What fails elsewhere counts here too; without it only what fails here. */

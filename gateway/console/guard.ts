@@ -90,7 +90,7 @@ export class Guard {
 }
 
 const OWN_PAGE =
-  /^\/(?:access|records|views|sessions|verify|account|device|connect\/[A-Z-]{14}|people(?:\/[\w.%+-]{3,300})?|(?:requests|grants|records|sessions|views)\/[0-9a-f-]{36}|sessions\/[0-9a-f-]{36}\/(?:sign-in|terminal))?$/u;
+  /^\/(?:access|records|views|sessions|verify|account|device|connect\/[A-Z-]{14}|chat\/link\/[\w-]{43}|people(?:\/[\w.%+-]{3,300})?|(?:requests|grants|records|sessions|views)\/[0-9a-f-]{36}|sessions\/[0-9a-f-]{36}\/(?:sign-in|terminal))?$/u;
 
 /** Where to go after the sign-in: one of our own pages, or the inbox. Never another site. */
 export function nextPage(next: string): string {

@@ -116,7 +116,7 @@ async function finishFlow(
       await deps.signIns.revoke(signIn.id, 'signed out at the provider');
       throw refused('signed-out', `You have signed out at ${provider.config.label} meanwhile.`);
     }
-    await rememberStepUp(oidc, provider, flow, signIn);
+    await rememberStepUp({ ...oidc, chat: deps.chat }, provider, flow, signIn);
     return await reply.redirect(nextPage(flow.next), 303);
   } catch (error) {
     if (error instanceof SignInRefused) {
@@ -132,17 +132,19 @@ const refused = (code: string, message: string): SignInRefused => new SignInRefu
 /** Without whose it is: that goes into the record by itself. */
 function purposeOf({ stepUp }: Flow): StepUpFor | undefined {
   if (!stepUp) return undefined;
+  if ('chatLink' in stepUp) return { chatLink: stepUp.chatLink };
   return 'request' in stepUp ? { request: stepUp.request } : { session: stepUp.session };
 }
 
 async function rememberStepUp(
-  { store, sessions }: Oidc,
+  { store, sessions, chat }: Oidc & { readonly chat: ConsoleParts['deps']['chat'] },
   { config }: OidcProvider,
   { stepUp }: Flow,
   signIn: SignIn,
 ): Promise<void> {
   if (!stepUp) return;
   if ('session' in stepUp) await sessions.remember(stepUp.session, signIn);
+  else if ('chatLink' in stepUp) await chat?.links.signedIn(stepUp.chatLink, signIn);
   else
     await store.rememberStepUp(signIn.id, {
       request: stepUp.request,

@@ -19,6 +19,7 @@ import { parse } from '../api/route.ts';
 import { idParams, reasonText } from '../api/schemas.ts';
 import { accountRoutes } from './account.ts';
 import { assetRoutes } from './assets.ts';
+import { chatLinkRoutes } from './chat-link.ts';
 import { connectRoutes } from './connect.ts';
 import { deviceRoutes } from './device.ts';
 import {
@@ -84,6 +85,7 @@ export async function registerConsole(app: FastifyInstance, parts: ConsoleParts)
   deviceRoutes(app, parts);
   accountRoutes(app, parts);
   connectRoutes(app, parts);
+  chatLinkRoutes(app, parts);
 
   /** A page for who is signed in; everybody else is led to the sign-in and back. */
   const page = (

@@ -3,6 +3,7 @@ import type { AuditLog, JsonObject } from '../audit/log.ts';
 import type { IdentityConfig } from '../config/identity.ts';
 import type { Database, Sql } from '../store/database.ts';
 import { personKey } from './people.ts';
+import type { StepUpFor } from './oidc/flow.ts';
 import { NotWelcome } from './sign-in.ts';
 import type { Scope } from './token.ts';
 import { LIVE } from './tokens.ts';
@@ -35,7 +36,7 @@ export type NewSignIn = Omit<SignIn, 'id' | 'startedAt' | 'lastUsedAt' | 'endsAt
   /** The latest that it may end, in milliseconds since the epoch. */
   readonly until?: number;
   /** What it was made anew for; the record names it. */
-  readonly stepUp?: { readonly request: string } | { readonly session: string };
+  readonly stepUp?: StepUpFor;
 };
 
 /** Who may be asked about at a provider. */
@@ -123,7 +124,13 @@ export function openSignIns({
       const seal = (text: string | undefined, use: string): Buffer | null =>
         text === undefined ? null : vault.seal(text, useOf(use, id));
       let row: Row | undefined;
-      const entry = { kind: 'sign-in', person, ...stepUp, body: told(id, signIn) } as const;
+      const isForLink = stepUp !== undefined && 'chatLink' in stepUp;
+      const entry = {
+        kind: 'sign-in',
+        person,
+        ...(!isForLink && stepUp),
+        body: { ...told(id, signIn), ...(isForLink && stepUp) },
+      } as const;
       await audit.append(entry, async (sql) => {
         // Locked: else one that was begun before the end of everything could come to life when they are let in again.
         const known = await sql.query<{ state: string }>(

@@ -13,8 +13,11 @@ export type Flow = {
   readonly stepUp?: StepUpFor & { readonly person: string };
 };
 
-/** To decide this request, or to be shown columns in this database session. */
-export type StepUpFor = { readonly request: string } | { readonly session: string };
+/** To decide this request, to be shown columns in this database session, or to link the account in chat of this link. */
+export type StepUpFor =
+  | { readonly request: string }
+  | { readonly session: string }
+  | { readonly chatLink: string };
 
 const LIFETIME_MS = 10 * 60_000;
 /** Another gateway of the installation may have begun it, by its own clock. */
@@ -28,6 +31,7 @@ const Content = z.strictObject({
     .union([
       z.strictObject({ request: z.string(), person: z.string() }),
       z.strictObject({ session: z.string(), person: z.string() }),
+      z.strictObject({ chatLink: z.string(), person: z.string() }),
     ])
     .exactOptional(),
   salt: z.string(),
@@ -81,5 +85,6 @@ function derived(secret: Buffer, flow: Flow, salt: string): Omit<FlowSecrets, 's
 
 function purposeOf(stepUp: StepUpFor | undefined): string {
   if (!stepUp) return '';
+  if ('chatLink' in stepUp) return `chat link ${stepUp.chatLink}`;
   return 'request' in stepUp ? `request ${stepUp.request}` : `session ${stepUp.session}`;
 }
