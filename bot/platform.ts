@@ -14,6 +14,11 @@ export class Refused extends Error {
   }
 }
 
+/** A channel that takes nothing at this moment: archived, without the bot, or read by others than it should be. */
+export class Closed extends Refused {
+  override name = 'Closed';
+}
+
 export type Reacted = { readonly name: string; readonly users: readonly string[] };
 
 /** Slack, or Teams: what sends. Every method may throw `RetryAfter` (the platform says when) or `Refused`. */
@@ -30,7 +35,7 @@ export interface Platform {
   /** False when there is no such message any more. */
   update(ref: Ref, post: Post): Promise<boolean>;
   /** A message with that key which was posted since (ISO 8601); undefined also where the platform cannot say. */
-  find(channel: string, key: string, since: string): Promise<Ref | undefined>;
+  find(channel: string, key: string, since: string, thread?: string): Promise<Ref | undefined>;
   /** The conversation with this user alone. */
   direct(workspace: string, user: string): Promise<string>;
   /**

@@ -3,7 +3,7 @@ import type { Database, Sql } from '#src/store/database.ts';
 import { RetryAfter } from './inbox.ts';
 import type { BotLog } from './log.ts';
 import type { Post } from './model.ts';
-import { type Platform, type Ref, Refused } from './platform.ts';
+import { Closed, type Platform, type Ref, Refused } from './platform.ts';
 import type { ChatPeople } from './people.ts';
 
 /** A channel by its name in the configuration, one by its id on a platform, or a person, wherever chat reaches them. */
@@ -47,6 +47,7 @@ const EVERY_MS = 1_000;
 const BATCH = 20;
 const FIRST_MS = 500;
 const LONGEST_MS = 300_000;
+const CLOSED_MS = 86_400_000;
 
 type Row = {
   readonly id: string;
@@ -148,7 +149,7 @@ async function round({ db, platforms, log }: SayParts): Promise<boolean> {
   for (const row of rows.toSorted((a, b) => Number(a.createdAt) - Number(b.createdAt)))
     // oxlint-disable-next-line no-await-in-loop -- platforms take about one message a second for a channel
     await deliver(db, platforms, row).catch(async (error: unknown) => {
-      const refused = error instanceof Refused ? error.code : undefined;
+      const refused = isFinal(error, row) ? error.code : undefined;
       log.warn(
         { err: error, key: row.key, place: row.place },
         refused === undefined
@@ -167,6 +168,11 @@ async function round({ db, platforms, log }: SayParts): Promise<boolean> {
   return rows.length === BATCH;
 }
 
+/** A closed channel may be open again tomorrow; what waited a day is no news. */
+const isFinal = (error: unknown, { createdAt }: Row): error is Refused =>
+  error instanceof Refused &&
+  (!(error instanceof Closed) || Date.now() - Number(createdAt) > CLOSED_MS);
+
 async function deliver(db: Database, platforms: readonly Platform[], row: Row): Promise<void> {
   const platform = platforms.find(({ name }) => name === row.platform);
   if (!platform) return;
@@ -184,14 +190,14 @@ async function show(db: Database, platform: Platform, row: Row): Promise<Ref> {
       ? undefined
       : { channel: row.channel, message: row.message };
   const channel = row.channel ?? (await channelOf(platform, row.place));
+  const thread = row.thread === null ? undefined : await threadOf(db, row, channel, row.thread);
   // An attempt whose reply never came may have posted it.
   const found =
     stands ??
     (row.attempts > 1
-      ? await platform.find(channel, row.key, row.createdAt.toISOString())
+      ? await platform.find(channel, row.key, row.createdAt.toISOString(), thread)
       : undefined);
   if (found && (await platform.update(found, row.post))) return found;
-  const thread = row.thread === null ? undefined : await threadOf(db, row, channel, row.thread);
   return await platform.post(channel, row.post, {
     key: row.key,
     ...(thread !== undefined && { thread }),

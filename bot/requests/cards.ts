@@ -4,10 +4,11 @@ import { RetryAfter } from '../inbox.ts';
 import type { BotLog } from '../log.ts';
 import { messageOf, readOf } from '../message.ts';
 import type { Post } from '../model.ts';
-import { Refused, type Platform, type Ref } from '../platform.ts';
+import { Closed, Refused, type Platform, type Ref } from '../platform.ts';
 import { cardPost, STATEMENT_SIZES } from './card.ts';
+import { insteadOf, type InsteadParts } from './instead.ts';
 
-export type CardParts = {
+export type CardParts = InsteadParts & {
   readonly db: Database;
   readonly platforms: readonly Platform[];
   /** The platform's channel ids that this request's cards go to. */
@@ -31,19 +32,43 @@ type Where = { readonly request: Request; readonly platform: Platform; readonly 
  */
 export async function deliverCards(parts: CardParts, request: Request): Promise<void> {
   const failures: unknown[] = [];
-  const places = parts.platforms.flatMap((platform) =>
-    parts.channelsOf(request, platform.name).map((channel) => ({ request, platform, channel })),
-  );
-  await Promise.all(
-    places.map((where) =>
-      deliverCard(parts, where).catch((error: unknown) => {
-        if (!isHopeless(parts.log, where, error)) failures.push(error);
+  const deliver = (places: readonly Where[]) =>
+    Promise.all(
+      places.map(async (where): Promise<Platform | undefined> => {
+        try {
+          await deliverCard(parts, where);
+        } catch (error) {
+          if (!isHopeless(parts.log, where, error)) failures.push(error);
+          return error instanceof Closed ? where.platform : undefined;
+        }
+        return undefined;
       }),
-    ),
-  );
+    );
+  const closed = await deliver(await placesOf(parts, request));
+  // Who decides sees it all the same; the channel gets its card when it is open again.
+  if (request.state === 'pending')
+    for (const platform of new Set(closed.filter((one) => one !== undefined))) {
+      // oxlint-disable-next-line no-await-in-loop -- two platforms at most
+      const channels = await insteadOf(parts, request, platform);
+      // oxlint-disable-next-line no-await-in-loop -- as above
+      await deliver(channels.map((channel) => ({ request, platform, channel })));
+    }
   const late = failures.find((error) => error instanceof RetryAfter);
   if (late) throw late;
   if (failures.length > 0) throw failures[0];
+}
+
+/** The channels of its rule, and wherever else its card stands already. */
+async function placesOf(parts: CardParts, request: Request): Promise<readonly Where[]> {
+  const { rows } = await parts.db.pool.query<{ platform: string; channel: string }>(
+    'select platform, channel from countersign.post where request = $1 and ts is not null',
+    [request.id],
+  );
+  return parts.platforms.flatMap((platform) => {
+    const own = rows.filter((row) => row.platform === platform.name).map((row) => row.channel);
+    const channels = new Set([...parts.channelsOf(request, platform.name), ...own]);
+    return [...channels].map((channel) => ({ request, platform, channel }));
+  });
 }
 
 async function deliverCard(parts: CardParts, where: Where): Promise<void> {

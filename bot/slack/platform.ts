@@ -1,10 +1,11 @@
 import { webApi } from '@slack/bolt';
 import { z } from 'zod';
 import { RetryAfter } from '../inbox.ts';
-import { Refused, type Platform, type Ref } from '../platform.ts';
 import type { Post } from '../model.ts';
-import { platformError } from './client.ts';
+import { Refused, type Platform, type Ref } from '../platform.ts';
+import type { Channels } from './channels.ts';
 import type { Pictures } from './pictures.ts';
+import { refusing } from './refusing.ts';
 import { fits, lineText, slackMessage, type SlackMessage } from './render.ts';
 
 /** What each message of ours carries, so that one whose reply was lost is found again. */
@@ -28,7 +29,11 @@ const Reactions = z.object({
 const LOOK_AGAIN_MS = 1_000;
 
 /** `client` is one that never retries by itself. */
-export function slackPlatform(client: webApi.WebClient, pictures: Pictures): Platform {
+export function slackPlatform(
+  client: webApi.WebClient,
+  pictures: Pictures,
+  channels?: Pick<Channels, 'check' | 'saw'>,
+): Platform {
   /** Says it with its pictures, or without, when Slack does not take them. */
   const say = async <T>(post: Post, send: (message: SlackMessage) => Promise<T>): Promise<T> => {
     const files = await refusing(pictures.of(post));
@@ -44,7 +49,8 @@ export function slackPlatform(client: webApi.WebClient, pictures: Pictures): Pla
     name: 'slack',
     fits: (post) => fits(slackMessage(post, { files: unsent(post) })),
     async post(channel, post, { key, thread }) {
-      const { ts } = await say(post, (message) =>
+      await channels?.check(channel);
+      const posting = say(post, (message) =>
         // oxlint-disable-next-line unicorn/require-post-message-target-origin -- Slack's method, not a window's
         client.chat.postMessage({
           channel,
@@ -56,6 +62,10 @@ export function slackPlatform(client: webApi.WebClient, pictures: Pictures): Pla
           // oxlint-disable-next-line unicorn/require-post-message-target-origin -- Slack's method, not a window's
         }),
       );
+      const { ts } = await posting.catch((error: unknown) => {
+        channels?.saw(channel, error);
+        throw error;
+      });
       if (ts === undefined) throw new Error('Slack took the message and gave no ts for it');
       return { channel, message: ts };
     },
@@ -68,7 +78,7 @@ export function slackPlatform(client: webApi.WebClient, pictures: Pictures): Pla
         throw error;
       }
     },
-    find: (channel, key, since) => find(client, channel, key, since),
+    find: (channel, key, since, thread) => find(client, { channel, key, since, thread }),
     async direct(_workspace, user) {
       const { channel } = await refusing(client.conversations.open({ users: user }));
       if (channel?.id === undefined) throw new Error('Slack gave no id for a direct message');
@@ -93,22 +103,30 @@ export function slackPlatform(client: webApi.WebClient, pictures: Pictures): Pla
 /** `+1::skin-tone-2` is the reaction +1. */
 export const plainReaction = (name: string): string => name.replace(/::skin-tone-\d$/u, '');
 
+type Wanted = {
+  readonly channel: string;
+  readonly key: string;
+  readonly since: string;
+  readonly thread: string | undefined;
+};
+
 /** Without the optional history scopes a copy is accepted: it does not act. */
 async function find(
   client: webApi.WebClient,
-  channel: string,
-  key: string,
-  since: string,
+  { channel, key, since, thread }: Wanted,
 ): Promise<Ref | undefined> {
   try {
+    const window = {
+      channel,
+      oldest: String(Math.floor(Date.parse(since) / 1_000) - 60),
+      include_all_metadata: true,
+      limit: 200,
+    };
     const history = History.parse(
       await refusing(
-        client.conversations.history({
-          channel,
-          oldest: String(Math.floor(Date.parse(since) / 1_000) - 60),
-          include_all_metadata: true,
-          limit: 200,
-        }),
+        thread === undefined
+          ? client.conversations.history(window)
+          : client.conversations.replies({ ...window, ts: thread }),
       ),
     );
     const ours = z.object({ request: z.literal(key) });
@@ -119,19 +137,6 @@ async function find(
     return found && { channel, message: found.ts };
   } catch (error) {
     if (error instanceof Refused && error.code === 'missing_scope') return undefined;
-    throw error;
-  }
-}
-
-/** Slack's errors in the words that every platform has. */
-export async function refusing<T>(work: Promise<T>): Promise<T> {
-  try {
-    return await work;
-  } catch (error) {
-    if (error instanceof webApi.WebAPIRateLimitedError)
-      throw new RetryAfter(error.retryAfter * 1_000, error);
-    const said = platformError(error);
-    if (said !== undefined) throw new Refused(said, error);
     throw error;
   }
 }

@@ -195,8 +195,15 @@ export type TargetTlsConfig = {
 
 export type PersonConfig = { readonly name: string; readonly groups: readonly string[] };
 
+/** A channel by its ids. `private`: its Slack channel must be. */
+export type ChannelConfig = {
+  readonly slack?: string;
+  readonly teams?: string;
+  readonly private?: true;
+};
+
 export type ChatConfig = {
-  readonly channels: ReadonlyMap<string, { readonly slack?: string; readonly teams?: string }>;
+  readonly channels: ReadonlyMap<string, ChannelConfig>;
   readonly slack?: SlackConfig;
   readonly teams?: TeamsConfig;
   readonly digests?: readonly DigestConfig[];

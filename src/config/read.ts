@@ -217,9 +217,13 @@ async function buildChat(
   secretAt: (path: string, text: string) => Promise<string>,
 ): Promise<ChatConfig> {
   const channels = new Map(
-    Object.entries(chat.channels).map(([name, { slack, teams }]) => [
+    Object.entries(chat.channels).map(([name, { slack, teams, private: isPrivate }]) => [
       name,
-      { ...(slack !== undefined && { slack }), ...(teams !== undefined && { teams }) },
+      {
+        ...(slack !== undefined && { slack }),
+        ...(teams !== undefined && { teams }),
+        ...(isPrivate && { private: true as const }),
+      },
     ]),
   );
   const digests = chat.digests.map(({ covers, ...digest }) => ({

@@ -72,6 +72,11 @@ export const channel = z
       'The id of the Teams channel or group chat, as its link holds it (decoded).',
       '19:0123@thread.tacv2',
     ),
+    private: key(
+      z.boolean().default(false),
+      'The Slack channel must be private: while it is public, its cards go to those who decide directly, and `/readyz` says so.',
+      true,
+    ),
   })
   .refine(
     (ids) => ids.slack !== undefined || ids.teams !== undefined,
