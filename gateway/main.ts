@@ -243,6 +243,7 @@ async function openGateway(
       tls: config.tls?.console ? tls.use : undefined,
       log,
       requests,
+      talk: requests,
       access: { ...requests, rules: core.roles },
       records: openRecords(db),
       legalHolds: retention.legalHolds,

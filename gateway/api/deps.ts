@@ -1,6 +1,7 @@
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify';
 import type { Requests } from '#src/approval/port.ts';
 import type { AuditLog } from '#src/audit/log.ts';
+import type { Talk } from '#src/approval/talk.ts';
 import type { Tree } from '#src/audit/tree/reader.ts';
 import type { Holds } from '#src/audit/erasure/holds.ts';
 import type { Records } from '#src/audit/reader.ts';
@@ -41,6 +42,8 @@ export type Review =
 export type HttpDeps = {
   readonly requests: Requests;
   /** Undefined: nobody asks for roles here. */
+  /** Undefined: requests are only decided here. */
+  readonly talk?: Talk;
   readonly access?: RoleAccess;
   readonly records: Records;
   readonly sessions: SessionsList;
@@ -61,6 +64,7 @@ export type HttpDeps = {
   readonly servesLog?: boolean;
   readonly tokens: Tokens;
   readonly directory: Directory;
+  /** With what people may decide for beside their groups. */
   readonly people: People;
   readonly signIns: SignInStore;
   readonly identity: IdentityConfig;

@@ -25,6 +25,8 @@ import { registerScim } from '../scim/routes.ts';
 import { requestRoutes } from './requests.ts';
 import { sessionRoutes } from './sessions.ts';
 import { summaryRoute } from './summaries.ts';
+import { talkRoutes } from './talk.ts';
+import { chatAccountRoutes } from './chat-accounts.ts';
 import { tokenRoutes } from './tokens.ts';
 
 const BODY_BYTES = 16_384;
@@ -97,12 +99,14 @@ export async function buildHttp(options: HttpOptions, tls?: UsePem): Promise<Fas
 
   const routes = [
     ...requestRoutes(deps),
+    ...(deps.talk ? talkRoutes(deps) : []),
     ...(deps.access ? grantRoutes(deps) : []),
     ...recordRoutes(deps),
     ...sessionRoutes(deps),
     recordingRoute(deps),
     summaryRoute(deps),
     ...tokenRoutes(deps),
+    ...(deps.chat ? chatAccountRoutes(deps) : []),
     ...(deps.legalHolds ? holdRoutes({ ...deps, legalHolds: deps.legalHolds }) : []),
   ];
   const description = openApi(routes, deps.publicUrl);

@@ -19,8 +19,26 @@ export const requestState = z.enum([
   'refused',
 ]);
 
+const escalation = z.object({
+  afterMs: z.number(),
+  group: z.string(),
+  channel: z.string().optional(),
+});
+
+const escalated = escalation.extend({ of: z.string(), stage: z.int(), at: z.string() });
+
+const askedGroup = z.object({
+  group: z.string(),
+  quorum: z.int(),
+  stage: z.int().optional(),
+  hours: z.object({ text: z.string(), timeZone: z.string(), outside: z.string() }).optional(),
+  escalate: z.array(escalation).readonly().optional(),
+  owns: texts.optional(),
+  channels: texts.optional(),
+});
+
 const requirement = z.object({
-  groups: z.array(z.object({ group: z.string(), quorum: z.int() })).readonly(),
+  groups: z.array(askedGroup).readonly(),
   expiresMs: z.number(),
   reasonRequired: z.boolean(),
   stepUpMs: z.number().optional(),
@@ -105,6 +123,34 @@ const decision = z.object({
   at: z.string(),
   shape: z.literal(true).optional(),
   durationMs: z.number().optional(),
+  stage: z.int().optional(),
+  /** Who is away, and whose authority this was. */
+  standsFor: z.string().optional(),
+  /** They reacted on the card. */
+  reaction: z.object({ platform: z.enum(['slack', 'teams']) }).optional(),
+});
+
+const via = z.enum(['api', 'console', 'slack', 'teams']);
+const question = z.object({
+  id: z.string(),
+  text: z.string(),
+  person: z.string(),
+  via,
+  at: z.string(),
+  answer: z.object({ text: z.string(), via, at: z.string() }).optional(),
+});
+const handOver = z.object({
+  group: z.string(),
+  person: z.string(),
+  via,
+  at: z.string(),
+  agrees: z.boolean(),
+});
+const reminder = z.object({
+  id: z.string(),
+  person: z.string(),
+  groups: texts,
+  at: z.string(),
 });
 
 const outcome = z.object({
@@ -150,8 +196,14 @@ export const requestReply = z
     requirement,
     card,
     decisions: z.array(decision).readonly(),
+    /** The stage that is asked. */
+    stage: z.int().optional(),
+    escalated: z.array(escalated).readonly().optional(),
     rows: rows.optional(),
     shape: shape.optional(),
+    questions: z.array(question).readonly().optional(),
+    handedOver: z.array(handOver).readonly().optional(),
+    reminded: reminder.optional(),
     grant: grantReply.optional(),
     outcome: outcome.optional(),
     record: z.string(),
