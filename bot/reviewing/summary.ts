@@ -27,6 +27,8 @@ export function summaryPost(summed: Summed, view: SummaryView): Post {
   throw new Error('the last of these is always taken');
 }
 
+/** The look itself is among those that are not counted yet. */
+const USUALLY_BEHIND = 100;
 /** Longer ones are refused on a button. */
 const LONGEST_LINK = 2_900;
 
@@ -64,7 +66,9 @@ function postOf({ summary, charted }: Summed, view: SummaryView, most: number): 
           { text: minute(from), at: from },
           ' to ',
           { text: minute(to), at: to },
-          ...(behind > 0 ? [` · up to ${number(behind)} records are not counted yet`] : []),
+          ...(behind > USUALLY_BEHIND
+            ? [` · up to ${number(behind)} records are not counted yet`]
+            : []),
         ],
       },
       {

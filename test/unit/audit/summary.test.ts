@@ -3,6 +3,7 @@ import { after, before, test } from 'node:test';
 import { openSummaries, type Summaries, SummarySlow } from '#src/audit/summary/summary.ts';
 import { parseQuery } from '#src/audit/search/query.ts';
 import { startStore, type TestStore } from '../store/store.ts';
+import { type Act, actedIn } from './acted.ts';
 
 const DAY = 86_400_000;
 /** A Wednesday. */
@@ -24,39 +25,7 @@ after(async () => {
   await store.close();
 });
 
-type Act = {
-  readonly at: number;
-  readonly person: string;
-  readonly target?: string;
-  readonly verdicts?: readonly string[];
-  readonly decision?: string;
-  readonly by?: readonly string[];
-  readonly tables?: readonly string[];
-  readonly rows?: number;
-  readonly waited?: number;
-  /** So many of them, a minute apart. */
-  readonly times?: number;
-};
-
-async function acted(...acts: readonly Act[]): Promise<void> {
-  for (const act of acts) {
-    const { target = 'shop', verdicts = ['allow'], by = [], tables = [], times = 1 } = act;
-    const decision = act.decision ?? null;
-    const facts = [act.person, target, verdicts, decision, tables, by] as const;
-    const { rows } = await store.db.pool.query<{ id: number }>(
-      `insert into countersign.search_facet (key, kind, person, target, verdicts, decision, tables, decided_by)
-       values (md5($1), 'statement', $2, $3, $4, $5, $6, $7)
-       on conflict (key) do update set key = excluded.key returning id`,
-      [JSON.stringify(facts), ...facts],
-    );
-    await store.db.pool.query(
-      `insert into countersign.search_record (at, id, index, facet, rows, waited_ms)
-       select to_timestamp($1 / 1000.0) + n * interval '1 minute', gen_random_uuid(), n, $2, $3, $4
-       from generate_series(0, $5 - 1) n`,
-      [act.at, rows[0]?.id, act.rows ?? null, act.waited ?? null, times],
-    );
-  }
-}
+const acted = (...acts: readonly Act[]) => actedIn(store.db, ...acts);
 
 const clear = () =>
   store.db.pool.query(
