@@ -22,6 +22,7 @@ import { type Desk, joinDesks } from './desk.ts';
 import type { Office } from './office.ts';
 import { type CardParts, deliverCards } from './requests/cards.ts';
 import { requestsDesk } from './requests/desk.ts';
+import { followTurns } from './requests/turns.ts';
 import { followTalk } from './requests/talk.ts';
 import { startReviewingClock } from './reviewing/clock.ts';
 import { reviewingDesk } from './reviewing/desk.ts';
@@ -117,6 +118,7 @@ export async function startBot(parts: BotParts): Promise<Bot> {
       const told = await Promise.allSettled([
         access && followAccess(access, request),
         followTalk(talk, request),
+        followTurns(talk, request),
       ]);
       for (const one of [cards, ...told]) if (one.status === 'rejected') throw one.reason;
     },

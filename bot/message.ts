@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Card, Decision, HandOver, Outcome, Request } from '#src/approval/request.ts';
 import { lengthOf } from '#src/approval/access.ts';
+import { inTurns, timeText } from '#src/policy/words.ts';
 import { duration, fit, oneLine, visible } from './text.ts';
 import { type Fact, toldFacts } from './told.ts';
 
@@ -181,7 +182,7 @@ function roleFacts(request: Request): readonly Fact[] {
 function factsOf(request: Request): readonly Fact[] {
   const { card, requirement } = request;
   const { person } = card;
-  const approvers = requirement.groups.map(({ group, quorum }) =>
+  const approvers = inTurns(requirement.groups, ({ group, quorum }) =>
     quorum > 1 ? `${quorum} of ${group}` : group,
   );
   return [
@@ -205,7 +206,7 @@ function factsOf(request: Request): readonly Fact[] {
       text: [card.rules.join(', '), card.message].filter((text) => text !== '').join(': '),
     },
     { label: 'Reason given', text: card.reason ?? 'none' },
-    ...(approvers.length > 0 ? [{ label: 'Decided by', text: approvers.join(' and ') }] : []),
+    ...(approvers === '' ? [] : [{ label: 'Decided by', text: approvers }]),
     ...(card.access ? [] : [{ label: 'Digest', text: card.digest }]),
   ];
 }
@@ -229,8 +230,14 @@ function questionsOf({ questions = [] }: Request): Message['questions'] {
   ]);
 }
 
-function historyOf({ decisions, handedOver = [] }: Request): readonly Told[] {
+function historyOf({ decisions, handedOver = [], escalated = [] }: Request): readonly Told[] {
   return [
+    ...escalated.map(({ of, group, afterMs, at }) => ({
+      text: cutLine(
+        `Escalated: ${of} has not agreed in ${timeText(afterMs)}, so ${group} may decide as well`,
+      ),
+      at,
+    })),
     ...decisions.map((one) => ({ text: decisionLine(one), at: one.at })),
     ...handedOver.map((one) => ({ text: handOverLine(one), at: one.at })),
   ].toSorted((a, b) => Date.parse(a.at) - Date.parse(b.at));
@@ -250,7 +257,8 @@ function decisionLine(decision: Decision): string {
   const verb = decision.decision === 'approve' ? `Approved${again}${shorter}` : 'Denied';
   const reason = decision.reason === '' ? '' : `: ${decision.reason}`;
   const by = decision.reaction ? `${decision.via}, with a reaction` : decision.via;
-  return cutLine(`${verb} by ${decision.person} (${decision.group}) via ${by}${reason}`);
+  const stands = decision.standsFor === undefined ? '' : `, for ${decision.standsFor} who is away`;
+  return cutLine(`${verb} by ${decision.person} (${decision.group}${stands}) via ${by}${reason}`);
 }
 
 function cutLine(line: string): string {

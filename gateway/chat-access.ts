@@ -17,6 +17,7 @@ import {
 import type { Caller } from './api/authenticate.ts';
 import { Problem } from './api/problem.ts';
 import { reasonText } from './api/schemas.ts';
+import { ON_CALL as ROTA } from '#src/policy/who.ts';
 import type { Core } from './core.ts';
 import { reached } from './oauth/metadata.ts';
 import type { Offer } from './roles.ts';
@@ -121,7 +122,7 @@ function approversOn(
 
 /** E-mail addresses of people (no machines) who are in one of these groups now; `but` is left out. */
 export async function members(
-  { db, directory }: Pick<Core, 'db' | 'directory'>,
+  { db, directory, onCall }: Pick<Core, 'db' | 'directory' | 'onCall'>,
   groups: readonly string[],
   but: string,
 ): Promise<readonly string[]> {
@@ -129,12 +130,19 @@ export async function members(
     `select email from countersign.person where state = 'active' and groups && $1::text[]`,
     [groups],
   );
-  const known = new Set([...directory.configured(), ...rows.map(({ email }) => email)]);
+  const rotas = groups.filter((group) => group.startsWith(ROTA));
+  const duty = await Promise.all(rotas.map((name) => onCall.members(name.slice(ROTA.length))));
+  const onDuty = new Set(duty.flat());
+  const known = new Set([...directory.configured(), ...rows.map(({ email }) => email), ...onDuty]);
   const people = await Promise.all([...known].map((email) => directory.find(email)));
   return people
     .filter((person) => person !== undefined)
     .filter(({ email, machine }) => !machine && personKey(email) !== personKey(but))
-    .filter((person) => person.groups.some((group) => groups.includes(group)))
+    .filter(
+      (person) =>
+        onDuty.has(personKey(person.email)) ||
+        person.groups.some((group) => groups.includes(group)),
+    )
     .map(({ email }) => email)
     .toSorted();
 }

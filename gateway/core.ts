@@ -1,8 +1,11 @@
 import type { Logger } from 'pino';
+import { openAbsences, type Absences } from '#src/approval/away.ts';
 import { openQueue } from '#src/approval/bullmq.ts';
 import type { Queue } from '#src/approval/queue.ts';
 import { CHANGED } from '#src/approval/grants.ts';
+import { openOnCall, type OpenOnCall } from '#src/approval/on-call.ts';
 import { openRequests, type OpenRequests } from '#src/approval/requests.ts';
+import { openStanding } from '#src/approval/standing.ts';
 import { CHANNEL } from '#src/approval/wake.ts';
 import type { Failpoint } from '#src/audit/lane.ts';
 import { startHeartbeat, type Heartbeat } from '#src/audit/heartbeat.ts';
@@ -12,6 +15,7 @@ import { openKeys } from '#src/audit/tree/keys.ts';
 import { openAuditLog, type OpenAuditLog } from '#src/audit/writer.ts';
 import { writerKey } from '#src/config/audit.ts';
 import type { Config } from '#src/config/config.ts';
+import type { Directory } from '#src/identity/person.ts';
 import { CONFIRMATION } from '#src/identity/confirmations.ts';
 import { ENDED } from '#src/identity/end.ts';
 import { openDirectory, PERSON, type OpenDirectory } from '#src/identity/directory.ts';
@@ -69,6 +73,10 @@ export type Core = {
   readonly roles: RoleRules;
   readonly reload: Reload;
   readonly directory: OpenDirectory;
+  /** The same people, with what they may decide for beside their groups. */
+  readonly deciders: Directory;
+  readonly onCall: OpenOnCall;
+  readonly absences: Absences;
   readonly onError: (error: unknown, ids?: FailureIds) => void;
   /** Called after each swap of rules or configuration. */
   onReload(listener: () => void): void;
@@ -181,6 +189,12 @@ export async function openCore(
     policy: () => reload.policy,
     targets: () => reload.config.targets,
   });
+  const onCall = openOnCall({
+    rotas: () => reload.config.oncall ?? new Map(),
+    failed: (rota, why) =>
+      log.error({ rota, why }, 'the command of a rota failed: nobody is on call by it'),
+  });
+  const deciders = openStanding({ db, directory, onCall });
   const requests = opened.adopt(
     openRequests({
       db,
@@ -188,7 +202,7 @@ export async function openCore(
       audit,
       queue,
       lease,
-      directory,
+      directory: deciders,
       onError,
       refusesRole: (request) => roles.refusesRole(request),
       groups: () => reload.config.groups,
@@ -216,6 +230,9 @@ export async function openCore(
     roles,
     reload,
     directory,
+    deciders,
+    onCall,
+    absences: openAbsences({ db, audit, directory }),
     onError,
     onReload: (listener) => void swapped.add(listener),
     watch() {

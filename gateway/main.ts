@@ -115,7 +115,7 @@ function partOf({ lost, reload }: Core, parts: AsyncDisposableStack): RunningPar
 }
 
 function openBot(whole: Core, opened: AsyncDisposableStack): Promise<Bot> {
-  const { config, reload, directory, telemetry, ...core } = whole;
+  const { config, reload, deciders, telemetry, ...core } = whole;
   return startBot({
     ...core,
     office: chatOffice(whole, config.listen.postgres, opened),
@@ -129,7 +129,7 @@ function openBot(whole: Core, opened: AsyncDisposableStack): Promise<Bot> {
         return reload.config.targets;
       },
     },
-    directory,
+    directory: deciders,
     ...(telemetry.tracing && { tracing: telemetry.tracing }),
   });
 }
@@ -253,7 +253,8 @@ async function openGateway(
       ...openLog(core, opened),
       ...(config.audit && openSearching(core, recordings, opened)),
       tokens,
-      directory,
+      directory: core.deciders,
+      absences: core.absences,
       people,
       signIns,
       identity,

@@ -36,6 +36,8 @@ export function namesOf(config: Config): KnownNames {
     targets: config.targets.keys(),
     environments: Array.from(config.targets.values(), ({ environment }) => environment),
     stepUp: canStepUp(config.identity),
+    owners: config.owners,
+    ...(config.oncall && { onCall: config.oncall.keys() }),
   };
 }
 

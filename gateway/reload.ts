@@ -56,7 +56,12 @@ export type ReloadParts = {
 const SETTLED_MS = 150;
 
 /** Files as they were read at one look. */
-type Seen = { readonly text: string | undefined; readonly files: readonly PolicyFile[] | Problem };
+type Seen = {
+  readonly text: string | undefined;
+  /** Of the files that the configuration names. */
+  readonly beside: readonly (string | undefined)[];
+  readonly files: readonly PolicyFile[] | Problem;
+};
 
 /**
  * The rules and the configuration that are in force, and the only way to others: read whole, checked whole together,
@@ -85,7 +90,11 @@ export class Reload {
     this.#config = parts.config;
     this.#policy = parts.policy;
     this.#people = peopleOf(parts.config);
-    this.#seen = JSON.stringify([parts.config.source?.text, parts.policy.version]);
+    this.#seen = JSON.stringify([
+      parts.config.source?.text,
+      (parts.config.source?.beside ?? []).map(({ text }) => text),
+      parts.policy.version,
+    ]);
   }
 
   get config(): Config {
@@ -167,11 +176,14 @@ export class Reload {
   async #read(): Promise<Seen> {
     const { source, policies } = this.#config;
     const text = source && (await readFile(source.path, 'utf8').catch(() => undefined));
+    const beside = await Promise.all(
+      (source?.beside ?? []).map(({ path }) => readFile(path, 'utf8').catch(() => undefined)),
+    );
     try {
-      return { text, files: await readPolicyFiles(policies) };
+      return { text, beside, files: await readPolicyFiles(policies) };
     } catch (error) {
       const message = error instanceof Error ? error.message : 'the folder cannot be read';
-      return { text, files: { file: policies, message, hint: 'put it back' } };
+      return { text, beside, files: { file: policies, message, hint: 'put it back' } };
     }
   }
 
@@ -234,11 +246,15 @@ export class Reload {
   }
 
   #swap(next: Config, policy: CedarPolicy): void {
-    const { people, groups, targets, chat } = next;
+    const { people, groups, targets, chat, owners, oncall, source } = next;
+    const { owners: _, ...before } = this.#config;
     // All the rest stays as it was at the start.
     const channels = chat.channels;
     this.#config = {
-      ...this.#config,
+      ...before,
+      ...(owners && { owners }),
+      ...(oncall && { oncall }),
+      ...(source && { source }),
       people,
       groups,
       targets: kept(this.#config.targets, targets),
@@ -264,8 +280,8 @@ export class Reload {
   }
 }
 
-function keyOf({ text, files }: Seen): string {
-  return JSON.stringify([text, 'hint' in files ? files.message : rulesVersion(files)]);
+function keyOf({ text, beside, files }: Seen): string {
+  return JSON.stringify([text, beside, 'hint' in files ? files.message : rulesVersion(files)]);
 }
 
 function hasKey(people: Config['people'], email: string): boolean {

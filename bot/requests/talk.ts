@@ -142,7 +142,7 @@ type News = {
 };
 
 /** Under the card, and to each of the groups who has not voted yet. */
-async function tell(
+export async function tell(
   parts: TalkParts,
   request: Request,
   { key, groups, at, post }: News,

@@ -1,3 +1,4 @@
+import { inTurns } from '#src/policy/words.ts';
 import type { Mask, Requirement, Verdict } from '#src/policy/verdict.ts';
 
 /** A mask as `@mask("…")` spells it. */
@@ -31,9 +32,8 @@ export function durationText(ms: number): string {
 
 /** `2 of dba and 1 of security, within 15m, with a reason`. */
 export function requirementText(requirement: Requirement): string {
-  const groups = requirement.groups.map(({ group, quorum }) => `${quorum} of ${group}`);
   return [
-    groups.join(' and '),
+    inTurns(requirement.groups, ({ group, quorum }) => `${quorum} of ${group}`),
     `within ${durationText(requirement.expiresMs)}`,
     ...(requirement.reasonRequired ? ['with a reason'] : []),
     ...(requirement.stepUpMs === undefined

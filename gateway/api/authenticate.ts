@@ -52,7 +52,9 @@ export async function personOf(deps: HttpDeps, email: string): Promise<Person> {
 function lesser(person: Person, agent: Agent | undefined): Person {
   if (!agent)
     throw new Problem(401, 'nobody', 'The agent of this token is not known here any more.');
-  return { ...person, groups: person.groups.filter((group) => agent.groups.includes(group)) };
+  // What the person decides for others, no agent does.
+  const { stands: _, ...own } = person;
+  return { ...own, groups: person.groups.filter((group) => agent.groups.includes(group)) };
 }
 
 /** Throws the 403 of a sign-in that lacks a scope. */

@@ -1,7 +1,8 @@
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify';
+import type { Absences } from '#src/approval/away.ts';
 import type { Requests } from '#src/approval/port.ts';
-import type { AuditLog } from '#src/audit/log.ts';
 import type { Talk } from '#src/approval/talk.ts';
+import type { AuditLog } from '#src/audit/log.ts';
 import type { Tree } from '#src/audit/tree/reader.ts';
 import type { Holds } from '#src/audit/erasure/holds.ts';
 import type { Records } from '#src/audit/reader.ts';
@@ -41,9 +42,9 @@ export type Review =
 /** Everything that the API and the console ask of the rest of the gateway. */
 export type HttpDeps = {
   readonly requests: Requests;
-  /** Undefined: nobody asks for roles here. */
   /** Undefined: requests are only decided here. */
   readonly talk?: Talk;
+  /** Undefined: nobody asks for roles here. */
   readonly access?: RoleAccess;
   readonly records: Records;
   readonly sessions: SessionsList;
@@ -63,8 +64,9 @@ export type HttpDeps = {
   /** The tree’s files are served to everybody. */
   readonly servesLog?: boolean;
   readonly tokens: Tokens;
-  readonly directory: Directory;
   /** With what people may decide for beside their groups. */
+  readonly directory: Directory;
+  readonly absences?: Absences;
   readonly people: People;
   readonly signIns: SignInStore;
   readonly identity: IdentityConfig;

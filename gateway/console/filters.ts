@@ -3,6 +3,7 @@ import type { RequestFilter } from '#src/approval/list.ts';
 import type { RequestState } from '#src/approval/request.ts';
 import type { RecordsPart } from '#src/audit/reader.ts';
 import type { Person } from '#src/identity/person.ts';
+import { readerOf } from '../api/rights.ts';
 
 /** A filter that cannot be read counts as not given: a link from elsewhere still opens the page. */
 const word = z.string().trim().min(1).max(200).optional().catch(undefined);
@@ -67,7 +68,7 @@ const times = ({ from, to }: Days): Pick<RecordsPart, 'from' | 'to'> => ({
 export function requestFilter(person: Person, query: InboxQuery): RequestFilter {
   const { state, target, person: who, before } = query;
   const views: Readonly<Record<View, RequestFilter>> = {
-    mine: { decidableBy: person },
+    mine: { decidableBy: readerOf(person) },
     open: { states: OPEN },
     decided: { decidedBy: person.email },
     ended: { states: ENDED },

@@ -1,5 +1,6 @@
 import type { Request, RequestState } from '#src/approval/request.ts';
 import type { Requirement } from '#src/policy/verdict.ts';
+import { inTurns } from '#src/policy/words.ts';
 import { html, type Html } from './html.ts';
 
 type Tone = 'wait' | 'good' | 'bad' | 'still';
@@ -91,11 +92,12 @@ export const timeLeft = (request: Request): Html =>
     >${duration(Date.parse(request.expiresAt) - Date.now())} left</time
   >`;
 
-/** `one person of dba and 2 people of security` */
+/** `one person of dba and 2 people of security, then one person of platform` */
 export const approvers = (requirement: Requirement): string =>
-  requirement.groups
-    .map(({ group, quorum }) => `${quorum === 1 ? 'one person' : `${quorum} people`} of ${group}`)
-    .join(' and ');
+  inTurns(
+    requirement.groups,
+    ({ group, quorum }) => `${quorum === 1 ? 'one person' : `${quorum} people`} of ${group}`,
+  );
 
 /** A line of a statement for lists. What is left out is said. */
 export function shortened(text: string, most = 160): string {

@@ -1,5 +1,6 @@
 import type { Request, RequestState } from '#src/approval/request.ts';
 import type { Requirement } from '#src/policy/verdict.ts';
+import { inTurns } from '#src/policy/words.ts';
 import type { GateRefusal } from './asked.ts';
 
 type Ending = Omit<GateRefusal, 'detail'>;
@@ -49,8 +50,6 @@ const ENDINGS: { readonly [state in RequestState]?: (request: Request) => Ending
 };
 
 export const groupsOf = (requirement: Requirement): string =>
-  requirement.groups
-    .map(({ group, quorum }) =>
-      quorum > 1 ? `${quorum} of group ${group}` : `one of group ${group}`,
-    )
-    .join(' and ');
+  inTurns(requirement.groups, ({ group, quorum }) =>
+    quorum > 1 ? `${quorum} of group ${group}` : `one of group ${group}`,
+  );

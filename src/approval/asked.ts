@@ -71,23 +71,23 @@ export function groupsNamed({
   return [...new Set([...named, ...escalated.map(({ group }) => group)])];
 }
 
-/** Channels that rules name for what is asked by now, and for what it was escalated to. */
-export function channelsAsked({
-  requirement,
-  stage = 1,
-  escalated = [],
-}: Pick<Request, 'requirement' | 'stage' | 'escalated'>): readonly string[] {
+/** Channels for what is asked by now, and for what it was escalated to; `own` is the target's, for rules that name none. */
+export function channelsAsked(
+  { requirement, stage = 1, escalated = [] }: Pick<Request, 'requirement' | 'stage' | 'escalated'>,
+  own: string | undefined,
+): readonly string[] {
+  const first = requirement.channels.length > 0 || own === undefined ? requirement.channels : [own];
   const turns = requirement.groups.filter((asked) => stageOf(asked) <= stage);
   return [
     ...new Set([
-      ...requirement.channels,
+      ...first,
       ...turns.flatMap(({ channels = [] }) => channels),
       ...escalated.flatMap(({ channel }) => channel ?? []),
     ]),
   ];
 }
 
-/** `after 10 min` needs: the next time at which something of this stage may be escalated, in milliseconds since its turn. */
+/** When the first of this stage is escalated, in milliseconds since its turn; undefined: nothing of it is. */
 export function firstEscalation(groups: Requirement['groups'], stage: number): number | undefined {
   const times = groups
     .filter((asked) => stageOf(asked) === stage)

@@ -3,7 +3,9 @@ import type { Sql } from '../store/database.ts';
 import type { Request, RequestState } from './request.ts';
 import { readRow, SELECT } from './rows.ts';
 
-type Reader = Pick<Person, 'email' | 'groups'>;
+/** `groups` are all that they may decide for. */
+export type RequestReader = Pick<Person, 'email' | 'groups'>;
+type Reader = RequestReader;
 
 /** Every field narrows the list; one that is absent does not. */
 export type RequestFilter = {
@@ -40,11 +42,17 @@ export async function listRequests(
   return rows.map((row) => readRow(row).request);
 }
 
+const TURN = ` and coalesce((g->>'stage')::int, 1) <= r.stage`;
+
 /** `put` takes a value and returns its place in the query. */
 function conditions(filter: RequestFilter, put: (value: unknown) => string): readonly string[] {
   const { states, visibleTo, decidableBy, decidedBy, target, person, from, to, before } = filter;
-  const released = (groups: readonly string[]): string =>
-    `exists (select from jsonb_array_elements(r.requirement->'groups') g where g->>'group' = any(${put(groups)}))`;
+  const released = (groups: readonly string[], turn = ''): string => {
+    const any = `any(${put(groups)})`;
+    return `(exists (select from jsonb_array_elements(r.requirement->'groups') g
+          where (g->>'group' = ${any} or g->'hours'->>'outside' = ${any})${turn})
+        or exists (select from jsonb_array_elements(r.escalated) e where e->>'group' = ${any}))`;
+  };
   const voted = (email: string): string =>
     `exists (select from countersign.decision d where d.request = r.id and d.person = lower(${put(email)}))`;
   return [
@@ -52,7 +60,7 @@ function conditions(filter: RequestFilter, put: (value: unknown) => string): rea
     visibleTo && `(r.person = ${put(visibleTo.email)} or ${released(visibleTo.groups)})`,
     decidableBy &&
       `r.state = 'pending' and lower(r.person) <> lower(${put(decidableBy.email)})
-        and ${released(decidableBy.groups)} and not ${voted(decidableBy.email)}`,
+        and ${released(decidableBy.groups, TURN)} and not ${voted(decidableBy.email)}`,
     decidedBy && voted(decidedBy),
     target && `r.card->>'target' = ${put(target)}`,
     person &&

@@ -1,13 +1,15 @@
 import type { Person } from '../identity/person.ts';
 import type { Request } from './request.ts';
+import { authority } from './tally.ts';
 
 /** Their members see every request. */
 export const WATCH_REQUESTS: readonly string[] = ['security', 'oncall'];
 
 /** A request is seen by who asked, by the groups that can release it, and by `security` and `oncall`. */
-export function maySeeRequest(person: Person, { card, requirement }: Request): boolean {
-  const groups = [...requirement.groups.map(({ group }) => group), ...WATCH_REQUESTS];
+export function maySeeRequest(person: Person, request: Request): boolean {
   return (
-    card.person.email === person.email || person.groups.some((group) => groups.includes(group))
+    request.card.person.email === person.email ||
+    authority(request, person).length > 0 ||
+    person.groups.some((group) => WATCH_REQUESTS.includes(group))
   );
 }

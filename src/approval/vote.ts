@@ -70,7 +70,12 @@ export async function takeVote(
       parts.audit.later(refused(request, asked, vote, why));
       return { decided: { ok: false, refusal: why, request } };
     }
-    const plan = await grants(parts, request, vote, await weigh(directory, found, tally, person, vote));
+    const plan = await grants(
+      parts,
+      request,
+      vote,
+      await weigh(directory, found, tally, person, vote),
+    );
     const hint = await commit(parts.audit, request, person, vote, plan).catch((error: unknown) => {
       if (!(error instanceof Gone)) throw error;
       for (const email of error.people) gone.add(email);
@@ -87,7 +92,9 @@ export async function takeVote(
 /** The same person without what they have through somebody who is gone, or back. */
 function without(gone: ReadonlySet<string>, person: Person | undefined): Person | undefined {
   if (!person?.stands || gone.size === 0) return person;
-  const stands = person.stands.filter((one) => one.for === undefined || !gone.has(sameKey(one.for)));
+  const stands = person.stands.filter(
+    (one) => one.for === undefined || !gone.has(sameKey(one.for)),
+  );
   return { ...person, stands };
 }
 
@@ -171,11 +178,7 @@ async function commit(
   let hint: Hint | undefined;
   try {
     await audit.append(entry, async (sql, record) => {
-      await demandActive(sql, [
-        key,
-        ...plan.tally.counted.keys(),
-        ...plan.tally.standing.values(),
-      ]);
+      await demandActive(sql, [key, ...plan.tally.counted.keys(), ...plan.tally.standing.values()]);
       await demandAway(sql, plan.tally.standing);
       hint = await move(sql, {
         id: request.id,

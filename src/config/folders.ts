@@ -20,6 +20,9 @@ export function watchConfig(config: Config, look: () => void, pollMs = POLL_MS):
     ...watching(policies, soon),
     // The folder, because editors put another file in the place of the old one.
     ...(source ? watching(dirname(source.path), (name) => name === own && soon()) : []),
+    ...(source?.beside ?? []).flatMap(({ path }) =>
+      watching(dirname(path), (name) => name === basename(path) && soon()),
+    ),
   ];
   const poll = setInterval(look, pollMs).unref();
   return {

@@ -1,7 +1,7 @@
 import type { Request } from '#src/approval/request.ts';
 import type { Person } from '#src/identity/person.ts';
 import type { RulesState } from '../../reload.ts';
-import { mayDecide } from '../../api/rights.ts';
+import { isTheirTurn, mayDecide } from '../../api/rights.ts';
 import { href, VIEWS, type InboxQuery } from '../filters.ts';
 import { html, type Html } from '../html.ts';
 import type { Page } from '../layout.ts';
@@ -67,9 +67,12 @@ export type Inbox = Lists & {
   readonly query: InboxQuery;
 };
 
+const isForMe = (person: Person, request: Request): boolean =>
+  mayDecide(person, request) && isTheirTurn(person, request);
+
 function overview(person: Person, inbox: Overview): Html {
   const soonest = inbox.pending.toSorted((a, b) => a.expiresAt.localeCompare(b.expiresAt));
-  const forMe = soonest.filter((request) => mayDecide(person, request));
+  const forMe = soonest.filter((request) => isForMe(person, request));
   const mine = soonest.filter((request) => request.card.person.email === person.email);
   const others = soonest.filter((request) => !forMe.includes(request) && !mine.includes(request));
   return html`${list('for-me', 'For you to decide', {
@@ -132,7 +135,7 @@ const waitsForYou = (count: number): string =>
 export function inboxPage(person: Person, inbox: Inbox): Page {
   const { canDecide, rules, query } = inbox;
   const shown = 'found' in inbox ? inbox.found : inbox.pending;
-  const forMe = shown.filter((request) => mayDecide(person, request));
+  const forMe = shown.filter((request) => isForMe(person, request));
   const count = forMe.length > 0 ? `(${forMe.length}) ` : '';
   return {
     title: `${count}Inbox${query.state === undefined ? '' : `: ${VIEWS[query.state]}`}`,

@@ -2,7 +2,8 @@ import type { Request, RequestState } from '#src/approval/request.ts';
 import type { Caller } from '../../api/authenticate.ts';
 import type { Review } from '../../api/deps.ts';
 import type { RulesState } from '../../reload.ts';
-import { mayDecide, mayEndShape } from '../../api/rights.ts';
+import { timeText } from '#src/policy/words.ts';
+import { isTheirTurn, mayDecide, mayEndShape } from '../../api/rights.ts';
 import { html, lookalikes, type Html } from '../html.ts';
 import { alert, type Page } from '../layout.ts';
 import type { StepUpView } from '../step-up.ts';
@@ -103,12 +104,27 @@ function decisions({ request }: RequestView): Html {
         (each) =>
           html`<li>
             <strong>${each.decision === 'approve' ? 'Approved' : 'Denied'}</strong> by
-            ${each.person} for ${each.group}, ${when(each.at)}, in
+            ${each.person} for
+            ${each.group}${each.standsFor === undefined ? undefined : `, in the place of ${each.standsFor} who is away`},
+            ${when(each.at)}, in
             ${each.via}${each.shape ? ', and the same again' : undefined}${each.durationMs === undefined ? undefined : `, for at most ${wholeDuration(each.durationMs)}`}
             ${each.reason === '' ? undefined : html`<q>${each.reason}</q>`}
           </li>`,
       )}
     </ul>`;
+}
+
+function escalations({ request: { escalated = [] } }: RequestView): Html | undefined {
+  if (escalated.length === 0) return undefined;
+  return html`<ul class="decisions">
+    ${escalated.map(
+      ({ of, group, afterMs, at }) =>
+        html`<li>
+          <strong>Escalated</strong> to ${group}, ${when(at)}: ${of} has not agreed in
+          ${timeText(afterMs)}
+        </li>`,
+    )}
+  </ul>`;
 }
 
 function outcome({ request }: RequestView): Html {
@@ -215,8 +231,11 @@ function waiting(view: RequestView): Html {
       ${view.role ? 'You asked for this.' : 'You asked for this, so somebody else decides. Ctrl-C withdraws it.'}
     </p>`;
   if (!mayDecide(caller.person, request)) return html``;
+  const turn = isTheirTurn(caller.person, request)
+    ? undefined
+    : html`<p class="note">It is not your turn now, so you can only deny it.</p>`;
   return caller.scopes.includes('decide')
-    ? form(view)
+    ? html`${turn}${form(view)}`
     : html`<p class="note">
         You are signed in to read. To decide, sign in with a token that has the scope
         <code>decide</code>.
@@ -259,8 +278,9 @@ function panel(view: RequestView): Html {
           </p>`
         : undefined
     }
-    ${outcome(view)} ${decisions(view)} ${shapeTold(request, revoking(view))} ${alert(view.problem)}
-    ${waiting(view)} ${view.role && roleForms(request, view.role, view.formToken)}
+    ${outcome(view)} ${decisions(view)} ${escalations(view)} ${shapeTold(request, revoking(view))}
+    ${alert(view.problem)} ${waiting(view)}
+    ${view.role && roleForms(request, view.role, view.formToken)}
   </aside>`;
 }
 
