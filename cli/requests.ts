@@ -6,6 +6,7 @@ import { parse, type Command, type Options } from './command.ts';
 import { IDENTITY_OPTIONS } from './connection.ts';
 import { EXIT, Failure, usageFailure } from './failure.ts';
 import { renderTable } from './table.ts';
+import { isTalk, say, TALK, type TalkAction } from './talk.ts';
 import { printable, type Terminal } from './terminal.ts';
 
 const OPTIONS = {
@@ -18,6 +19,11 @@ const OPTIONS = {
     about: 'list: pending (default), done, denied, expired, … or all',
   },
   reason: { type: 'string', value: 'TEXT', about: 'approve, deny: why; a denial needs one' },
+  question: {
+    type: 'string',
+    value: 'ID',
+    about: 'answer: which question, where several are open',
+  },
   yes: { type: 'boolean', about: 'approve, deny: do not ask again' },
   json: { type: 'boolean', about: 'print JSON' },
 } as const satisfies Options;
@@ -28,12 +34,21 @@ export const requestsCommand: Command = {
     'requests show ID',
     'requests approve ID [--reason TEXT] [--yes]',
     'requests deny ID --reason TEXT [--yes]',
+    'requests ask ID "QUESTION"',
+    'requests answer ID "ANSWER" [--question ID]',
+    'requests hand-over ID GROUP',
+    'requests remind ID',
   ],
   about:
-    'Lists what waits for approval, and decides it. Reading needs a token with scope read, deciding one with scope decide.\n' +
+    'Lists what waits for approval, decides it, and says something about it. Reading and reminding need a token with scope read,\n' +
+    'answering about your own request one with scope connect, the rest one with scope decide.\n' +
     'ID may be shortened as long as it is unique among the pending requests.',
   options: OPTIONS,
-  examples: ['countersign requests', 'countersign requests approve 0199c0de --as approver2'],
+  examples: [
+    'countersign requests',
+    'countersign requests approve 0199c0de --as approver2',
+    'countersign requests answer 0199c0de "the customer called, ticket 4711"',
+  ],
   run: requests,
 };
 
@@ -55,24 +70,66 @@ const requestReply = z.object({
     reason: z.string().optional(),
   }),
   decisions: z.array(z.object({ person: z.string(), decision: z.string(), reason: z.string() })),
+  questions: z
+    .array(
+      z.object({
+        id: z.string(),
+        person: z.string(),
+        text: z.string(),
+        answer: z.object({ text: z.string() }).optional(),
+      }),
+    )
+    .optional(),
   expiresAt: z.string(),
 });
 type Reply = z.infer<typeof requestReply>;
 const listReply = z.object({ requests: z.array(requestReply) });
 
+const ACTIONS = ['list', 'show', 'approve', 'deny', ...Object.keys(TALK)];
+
 async function requests(argv: readonly string[], terminal: Terminal): Promise<number> {
   const { values, positionals } = parse(argv, OPTIONS);
-  const [action = 'list', id, ...more] = positionals;
-  if (more.length > 0) throw usageFailure(`one request at a time, not also ${more.join(' ')}`);
-  const { reader, decider } = await apisFor(values, 'approver');
+  const { action, id, text } = asked(positionals);
+  // Of the demo's people, who asked for it answers.
+  const { reader, decider } = await apisFor(values, action === 'answer' ? 'engineer' : 'approver');
   if (action === 'list') return list(reader, values.state ?? 'pending', values.json, terminal);
-  if (action !== 'show' && action !== 'approve' && action !== 'deny')
-    throw usageFailure(`unknown action ${action}`, 'it is list, show, approve or deny');
   if (id === undefined) throw usageFailure('which request?', `countersign requests ${action} ID`);
   const request = await find(reader, id);
-  if (action !== 'show') return decide(decider, action, request, values, terminal);
+  if (isTalk(action)) {
+    const api = action === 'ask' || action === 'hand-over' ? decider : reader;
+    return saying(api, action, request, { ...values, text }, terminal);
+  }
+  if (action === 'approve' || action === 'deny')
+    return decide(decider, action, request, values, terminal);
   if (values.json) terminal.out(JSON.stringify(request, undefined, 2));
   else for (const line of describe(request)) terminal.out(line);
+  return EXIT.done;
+}
+
+function asked([action = 'list', id, ...rest]: readonly string[]) {
+  if (!ACTIONS.includes(action))
+    throw usageFailure(`unknown action ${action}`, `it is one of ${ACTIONS.join(', ')}`);
+  const says = isTalk(action) && TALK[action].wants !== undefined;
+  const [text, ...more] = says ? rest : [undefined, ...rest];
+  if (more.length > 0) throw usageFailure(`one request at a time, not also ${more.join(' ')}`);
+  return { action, id, text };
+}
+
+type Saying = {
+  readonly text: string | undefined;
+  readonly question?: string | undefined;
+  readonly json?: boolean | undefined;
+};
+
+async function saying(
+  api: Api,
+  action: TalkAction,
+  { id }: Reply,
+  { text, question, json }: Saying,
+  terminal: Terminal,
+): Promise<number> {
+  const request = await say(api, action, id, { text, question }, requestReply);
+  terminal.out(json ? JSON.stringify(request, undefined, 2) : `${id}: ${TALK[action].done}`);
   return EXIT.done;
 }
 
@@ -165,6 +222,10 @@ export function describe(request: Reply): string[] {
     ...request.decisions.map((d): [string, string] => [
       d.decision,
       `${d.person}${d.reason ? `: ${d.reason}` : ''}`,
+    ]),
+    ...(request.questions ?? []).flatMap((q): [string, string | undefined][] => [
+      ['question', `${q.person}: ${q.text}${q.answer ? '' : ` (open, ${q.id})`}`],
+      ['answer', q.answer?.text],
     ]),
     [
       'note',

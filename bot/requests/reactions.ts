@@ -3,7 +3,8 @@ import type { Reaction, Request } from '#src/approval/request.ts';
 import type { Talk } from '#src/approval/talk.ts';
 import type { Database } from '#src/store/database.ts';
 import type { Act, Answer } from '../desk.ts';
-import type { Platform, Reacted } from '../platform.ts';
+import type { BotLog } from '../log.ts';
+import type { Platform, Reacted, Ref } from '../platform.ts';
 import { wholeCard } from './cards.ts';
 
 export type ReactionParts = {
@@ -11,6 +12,7 @@ export type ReactionParts = {
   readonly requests: Pick<Requests, 'get' | 'decide'> & Talk;
   readonly platforms: readonly Platform[];
   readonly publicUrl: string;
+  readonly log: BotLog;
   /** Names of reactions, as the configuration has them now. */
   readonly meaning: () => { readonly approve: readonly string[]; readonly deny: readonly string[] };
 };
@@ -50,7 +52,7 @@ export function reactionVotes(parts: ReactionParts) {
     }
     const why = unfit(event, request, on);
     if (why !== undefined) return answer(why);
-    const given = await on.platform.reactions?.(on.reaction);
+    const given = await reactionsOn(parts, on.platform, on.reaction);
     if (!given)
       return answer('Reactions cannot be read here just now: use the buttons of the card.');
     const { user } = event.actor.account;
@@ -145,6 +147,20 @@ function changed(
     : `The request changed since the card was posted, so the reaction does not count: read the card, then ${AGAIN}.`;
 }
 
+/** Undefined: they cannot be read, so none counts. */
+async function reactionsOn(
+  { log }: ReactionParts,
+  platform: Platform | undefined,
+  ref: Ref,
+): Promise<readonly Reacted[] | undefined> {
+  try {
+    return await platform?.reactions?.(ref);
+  } catch (error) {
+    log.warn({ err: error, ...ref }, 'the reactions on a card could not be read, so none counts');
+    return undefined;
+  }
+}
+
 /** What this account's reactions on a card say together: whoever denies does not approve. Undefined: nothing. */
 function standing(
   parts: ReactionParts,
@@ -168,7 +184,7 @@ async function settle(parts: ReactionParts, request: Request): Promise<boolean> 
     const platform = parts.platforms.find(({ name }) => name === reaction.platform);
     const { channel, message, user } = reaction;
     // oxlint-disable-next-line no-await-in-loop -- a few people at most
-    const given = await platform?.reactions?.({ channel, message });
+    const given = await reactionsOn(parts, platform, { channel, message });
     if (!given) return false;
     if (standing(parts, given, user) === 'approve') continue;
     // oxlint-disable-next-line no-await-in-loop
