@@ -96,7 +96,15 @@ async function standing(
     }
     if (rows.length > 0 && rows.every(({ message }) => message !== null))
       return rows.map((row) => `${row.channel}/${row.message}`).join(' ');
-    if (performance.now() > until) throw new Error('chat has not taken the checkpoint yet');
+    if (performance.now() > until) {
+      // The next try has a newer one: a channel that opens again is not flooded with those that it missed.
+      await pool.query('delete from countersign.chat_message where key = $1 and message is null', [
+        key,
+      ]);
+      throw new Error(
+        `chat has not taken the checkpoint in ${patienceMs / 1_000} s: see that the bot is in the channel ${channel}, and that it is not archived`,
+      );
+    }
     await sleep(LOOK_MS, undefined, { signal });
     // oxlint-enable no-await-in-loop
   }

@@ -149,7 +149,7 @@ describe('an incident', () => {
 });
 
 /** What stands under a link, when it is in a message beside one that is good. */
-async function shown(url: string): Promise<string> {
+async function under(url: string): Promise<string> {
   const good = `${world.gateway.config.publicUrl}/records/${record.id}`;
   const shared = await world.actor.share(userOf('engineer'), CHANNEL, [url, good]);
   const unfurls = await world.slack.until(() => shared.unfurls());
@@ -179,12 +179,12 @@ describe('a link', () => {
       `${publicUrl}/records/00000000-0000-4000-8000-000000000000`,
       `${publicUrl}/requests/${id}`,
     ])
-      assert.equal(await shown(url), 'null', url);
+      assert.equal(await under(url), 'null', url);
   });
 
   test('leads where it shows, however its path is written', async () => {
     const { publicUrl } = world.gateway.config;
-    const said = await shown(`${publicUrl}/requests/../records/./${record.id}`);
+    const said = await under(`${publicUrl}/requests/../records/./${record.id}`);
     assert.match(said, new RegExp(`Record ${record.id}`));
   });
 
@@ -196,7 +196,7 @@ describe('a link', () => {
       `sessions/${record.session}`,
     ])
       assert.doesNotMatch(
-        await shown(`${publicUrl}/${path}`),
+        await under(`${publicUrl}/${path}`),
         /engineer|approver|shop|orders|refunded|update/,
         path,
       );

@@ -119,7 +119,7 @@ test('a running gateway lays its checkpoints down in git and in chat, where they
 test('what Slack refuses is said with what to do, tried again, and each checkpoint is posted once', async () => {
   const texts = posted().map(({ text }) => text);
   assert.equal(new Set(texts).size, texts.length);
-  slack.fault('chat.postMessage', { kind: 'error', error: 'not_in_channel' });
+  slack.fault('chat.postMessage', { kind: 'error', error: 'msg_too_long' });
   const earlier = posted().length;
   const client = await gateway.open();
   await client.query('select 1');
@@ -131,7 +131,7 @@ test('what Slack refuses is said with what to do, tried again, and each checkpoi
   });
   assert.equal(
     problem,
-    'chat refused the checkpoint (not_in_channel): see that the bot is in the channel db-approvals',
+    'chat refused the checkpoint (msg_too_long): see that the bot is in the channel db-approvals',
   );
   await eventually('the next post', () => posted().length > earlier || undefined, 20);
 });
