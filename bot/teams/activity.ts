@@ -28,7 +28,7 @@ export const Activity = z.object({
   channelData: z.object({ tenant: tenant.optional() }).optional(),
   replyToId: id.optional(),
   text: z.string().max(20_000).optional(),
-  value: z.unknown(),
+  value: z.unknown().optional(),
   entities: z
     .array(
       z.object({

@@ -41,10 +41,11 @@ const asUser = ({ name, userPrincipalName }: Member, account: Account): ChatUser
   workspaceName: account.workspace,
 });
 
+const same = (a: string | null | undefined, b: string): boolean => a?.toLowerCase() === b;
+
 /** Guests have an object id of the tenant they are guests of; people of shared channels have their own tenant. */
 function unfit(member: Member, { workspace, user }: Account): string | undefined {
   const { tenantId, userRole, userPrincipalName } = member;
-  const same = (a: string | null | undefined, b: string): boolean => a?.toLowerCase() === b;
   if (!same(member.aadObjectId ?? member.objectId, user))
     return 'Teams gives no object id for you, so Countersign cannot tell who you are.';
   if (!same(tenantId, workspace) || /#EXT#/iu.test(userPrincipalName ?? ''))

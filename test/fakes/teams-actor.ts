@@ -11,6 +11,8 @@ export type Otherwise = {
 };
 export type Reply = { readonly status: number; readonly body: unknown };
 
+const from = ({ id, aadObjectId, name }: FakeMember) => ({ id, aadObjectId, name });
+
 /** What people do in Teams, as it reaches the bot at that address: signed, and with Teams' own ids. */
 export function teamsActor(teams: FakeTeams, address: () => string) {
   const post = async (activity: object, { token, headers }: Otherwise = {}): Promise<Reply> => {
@@ -26,7 +28,6 @@ export function teamsActor(teams: FakeTeams, address: () => string) {
     const text = await response.text();
     return { status: response.status, body: text === '' ? undefined : JSON.parse(text) };
   };
-  const from = ({ id, aadObjectId, name }: FakeMember) => ({ id, aadObjectId, name });
   const activityOf = (who: FakeMember, channel: string, message?: string) => ({
     id: teams.newId(),
     channelId: 'msteams',

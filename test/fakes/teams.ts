@@ -33,6 +33,17 @@ export type Fault =
   | { readonly kind: 'lost' }
   | { readonly kind: 'moved'; readonly to: string };
 
+type Body = {
+  readonly attachments?: readonly { readonly content: unknown }[];
+  readonly summary?: string;
+  readonly isGroup?: boolean;
+  readonly members?: readonly { readonly id: string }[];
+  readonly channelData?: { readonly channel?: { readonly id: string } };
+  readonly activity?: Body;
+  readonly tenantId?: string;
+};
+type Made = { readonly status: number; readonly code?: string; readonly [key: string]: unknown };
+
 type Claims = { iss?: string; aud?: string; serviceurl?: string | null; exp?: number };
 
 /**
@@ -72,47 +83,30 @@ export async function startFakeTeams() {
   const bound = server.address();
   const url = `http://127.0.0.1:${bound !== null && typeof bound !== 'string' ? bound.port : 0}/`;
 
-  const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
-    const chunks: Buffer[] = [];
-    for await (const chunk of request) chunks.push(chunk as Buffer);
-    const reply = (status: number, body: object, headers = {}) =>
-      response
-        .writeHead(status, { 'content-type': 'application/json', ...headers })
-        .end(JSON.stringify(body));
-    const refuse = (status: number, code: string, headers = {}) =>
-      reply(status, { error: { code, message: code } }, headers);
-    const path = request.url ?? '';
-    if (path === '/meta') return void reply(200, { issuer: ISSUER, jwks_uri: `${url}jwks` });
-    if (path === '/jwks') return void reply(200, { keys: [jwk] });
-    const method = request.method ?? '';
-    calls.push({ method, path, token: request.headers.authorization });
-    if (request.headers.authorization !== `Bearer ${OUR_TOKEN}`)
-      return void refuse(401, 'Unauthorized');
+  const planned = (method: string): Fault | undefined => {
     const at = faults.findIndex((one) => one.method === method);
-    const [planned] = at < 0 ? [] : faults.splice(at, 1);
-    const fault = planned?.fault;
-    if (fault?.kind === 'status') return void refuse(fault.status, fault.code);
-    if (fault?.kind === '429')
-      return void refuse(429, 'Throttled', { 'retry-after': String(fault.seconds) });
-    if (fault?.kind === 'moved') return void response.writeHead(307, { location: fault.to }).end();
-    const body: unknown = chunks.length === 0 ? {} : JSON.parse(Buffer.concat(chunks).toString());
-    const { status, ...made } = act(method, path, body as Body);
+    return at < 0 ? undefined : faults.splice(at, 1)[0]?.fault;
+  };
+  /** Keys are for everybody; all else needs the bot's token, and may go wrong as planned. */
+  const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+    const { url: path = '', method = '', headers } = request;
+    const chunks: Buffer[] = [];
+    for await (const chunk of request) if (Buffer.isBuffer(chunk)) chunks.push(chunk);
+    const open = { '/meta': { issuer: ISSUER, jwks_uri: `${url}jwks` }, '/jwks': { keys: [jwk] } }[
+      path
+    ];
+    if (open) return send(response, 200, open);
+    calls.push({ method, path, token: headers.authorization });
+    if (headers.authorization !== `Bearer ${OUR_TOKEN}`)
+      return refuse(response, 401, 'Unauthorized');
+    const fault = planned(method);
+    if (fault && fault.kind !== 'lost') return goWrong(response, fault);
+    const { status, code, ...made } = act(method, path, bodyOf(chunks));
     for (const watcher of watchers) watcher();
-    if (fault?.kind === 'lost') return void response.destroy();
-    if (typeof made['code'] === 'string') refuse(status, made['code']);
-    else reply(status, made);
+    if (fault) response.destroy();
+    else if (code === undefined) send(response, status, made);
+    else refuse(response, status, code);
   };
-
-  type Body = {
-    readonly attachments?: readonly { readonly content: unknown }[];
-    readonly summary?: string;
-    readonly isGroup?: boolean;
-    readonly members?: readonly { readonly id: string }[];
-    readonly channelData?: { readonly channel?: { readonly id: string } };
-    readonly activity?: Body;
-    readonly tenantId?: string;
-  };
-  type Made = { readonly status: number; readonly [key: string]: unknown };
 
   const act = (method: string, path: string, body: Body): Made => {
     const [, , ...parts] = path.split('/').map(decodeURIComponent);
@@ -251,6 +245,24 @@ export async function startFakeTeams() {
       await once(server, 'close').catch(() => undefined);
     },
   };
+}
+
+const send = (response: ServerResponse, status: number, body: object, headers = {}): void =>
+  void response
+    .writeHead(status, { 'content-type': 'application/json', ...headers })
+    .end(JSON.stringify(body));
+const refuse = (response: ServerResponse, status: number, code: string, headers = {}): void =>
+  send(response, status, { error: { code, message: code } }, headers);
+
+function goWrong(response: ServerResponse, fault: Exclude<Fault, { kind: 'lost' }>): void {
+  if (fault.kind === '429') refuse(response, 429, 'Throttled', { 'retry-after': fault.seconds });
+  else if (fault.kind === 'moved') response.writeHead(307, { location: fault.to }).end();
+  else refuse(response, fault.status, fault.code);
+}
+
+function bodyOf(chunks: readonly Buffer[]): Body {
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what of it is used is looked at where it is used
+  return (chunks.length === 0 ? {} : JSON.parse(Buffer.concat(chunks).toString())) as Body;
 }
 
 export type FakeTeams = Awaited<ReturnType<typeof startFakeTeams>>;

@@ -24,13 +24,14 @@ void test('a local test listens on this machine alone, and has no id', () => {
   assert.deepEqual(found({ localTest: true, appId: TENANTS[0] }), ['chat.teams.localTest']);
 });
 
+const read = (serviceUrls?: string[]) =>
+  teams.safeParse({
+    tenants: TENANTS,
+    listen: '127.0.0.1:1',
+    ...(serviceUrls && { serviceUrls }),
+  });
+
 void test('service URLs are HTTPS, or of this machine, and Microsoft’s unless others are named', () => {
-  const read = (serviceUrls?: string[]) =>
-    teams.safeParse({
-      tenants: TENANTS,
-      listen: '127.0.0.1:1',
-      ...(serviceUrls && { serviceUrls }),
-    });
   assert.equal(read(['http://smba.trafficmanager.net/']).success, false);
   assert.equal(read(['https://user@smba.trafficmanager.net/']).success, false);
   assert.equal(read(['https://smba.trafficmanager.net/?a=b']).success, false);
