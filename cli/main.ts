@@ -52,6 +52,10 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
     summary: 'ask for a role for a time; give it back',
     load: async () => (await import('./access.ts')).accessCommand,
   },
+  chat: {
+    summary: 'list accounts in chat that act for you; unlink one',
+    load: async () => (await import('./chat.ts')).chatCommand,
+  },
   sessions: {
     summary: 'list sessions; end a running one',
     load: async () => (await import('./sessions.ts')).sessionsCommand,

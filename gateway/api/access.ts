@@ -1,3 +1,4 @@
+import { type LinkedAccount, parseAccountId } from '#src/identity/chat-accounts.ts';
 import type { Person } from '#src/identity/person.ts';
 import { personKey } from '#src/identity/people.ts';
 import type { PersonState } from '#src/identity/sign-in.ts';
@@ -17,6 +18,8 @@ export type Access = {
   readonly state?: PersonState;
   readonly signIns: readonly SignIn[];
   readonly tokens: readonly TokenInfo[];
+  /** Accounts in chat that act for them, oldest first. */
+  readonly chatAccounts: readonly LinkedAccount[];
 };
 
 const isOwn = (caller: Caller, email: string): boolean =>
@@ -38,11 +41,12 @@ export async function readAccess(
       { looked: 'sign-ins and tokens', of: key },
     );
   }
-  const [person, state, signIns, tokens] = await Promise.all([
+  const [person, state, signIns, tokens, chatAccounts] = await Promise.all([
     deps.directory.find(key),
     deps.people.state(key),
     deps.signIns.list(key),
     deps.tokens.list(key),
+    deps.chat?.accounts.of(key) ?? [],
   ]);
   const now = Date.now();
   return {
@@ -50,6 +54,7 @@ export async function readAccess(
     ...(person && { person }),
     ...(state && { state }),
     signIns,
+    chatAccounts,
     tokens: tokens.filter(
       ({ revokedAt, expiresAt }) => revokedAt === undefined && Date.parse(expiresAt) > now,
     ),
@@ -79,6 +84,14 @@ export async function revokeSignIn(deps: HttpDeps, caller: Caller, id: string): 
   if (!found) return;
   const by = byOf(caller, found.person);
   await deps.signIns.revoke(id, by === undefined ? 'ended by its person' : 'ended', by);
+}
+
+/** What the account does in chat from now on is nobody's. */
+export async function unlinkChat(deps: HttpDeps, caller: Caller, id: string): Promise<void> {
+  const account = parseAccountId(id);
+  const found = account && (await deps.chat?.accounts.find(account));
+  demandMayEnd(caller, found?.person, 'chat account');
+  if (found) await deps.chat?.accounts.unlink(found, found.person, byOf(caller, found.person));
 }
 
 /** Every sign-in of the console; tokens and what they have opened go on. */

@@ -9,6 +9,7 @@ import {
   revokeToken,
   setState,
   signOutEverywhere,
+  unlinkChat,
 } from '../api/access.ts';
 import { demandScope, type Caller } from '../api/authenticate.ts';
 import { notFound, Problem } from '../api/problem.ts';
@@ -28,8 +29,15 @@ const MOST_TOKENS = 50;
 const csrf = z.string();
 const accountForm = z.strictObject({
   csrf,
-  act: z.enum(['revoke-token', 'end-sign-in', 'sign-out-everywhere', 'end-everything']),
+  act: z.enum([
+    'revoke-token',
+    'end-sign-in',
+    'unlink-chat',
+    'sign-out-everywhere',
+    'end-everything',
+  ]),
   id: z.uuid().optional(),
+  account: z.string().max(220).optional(),
 });
 const personForm = z.strictObject({
   ...accountForm.shape,
@@ -49,6 +57,7 @@ const personParams = z.strictObject({ email: z.string().min(3).max(254) });
 const peopleQuery = z.object({ email: z.string().trim().max(254).catch('') });
 
 type Act = z.output<typeof personForm>['act'];
+type Asked = Pick<z.output<typeof personForm>, 'act' | 'id' | 'account'>;
 type Exchange = { readonly request: FastifyRequest; readonly reply: FastifyReply };
 type Said = { readonly problem?: string; readonly status?: number; readonly made?: NewToken };
 
@@ -135,11 +144,12 @@ async function act(
   { deps }: ConsoleParts,
   caller: Caller,
   email: string,
-  { act: asked, id = '' }: { readonly act: Act; readonly id?: string | undefined },
+  { act: asked, id = '', account = '' }: Asked,
 ): Promise<void> {
   const acts: Readonly<Record<Act, () => Promise<void>>> = {
     'revoke-token': () => revokeToken(deps, caller, id),
     'end-sign-in': () => revokeSignIn(deps, caller, id),
+    'unlink-chat': () => unlinkChat(deps, caller, account),
     'sign-out-everywhere': () => signOutEverywhere(deps, caller, email),
     'end-everything': () => endAccess(deps, caller, email, ''),
     activate: () => setState(deps, caller, email, 'active'),

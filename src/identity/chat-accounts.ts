@@ -43,6 +43,19 @@ const LONGEST_NAME = 80;
 export const cleanName = (name: string): string =>
   Array.from(name.replaceAll(UNSEEN, ' ').trim()).slice(0, LONGEST_NAME).join('');
 
+const ID = /^(slack|teams)\.([\w-]{1,100})\.([\w-]{1,100})$/;
+
+/** An account as one word, for addresses and commands. */
+export const accountId = ({ platform, workspace, user }: ChatAccount): string =>
+  `${platform}.${workspace}.${user}`;
+
+/** The account of such a word; undefined for what is none. */
+export function parseAccountId(id: string): ChatAccount | undefined {
+  const [, platform, workspace, user] = ID.exec(id) ?? [];
+  if (workspace === undefined || user === undefined) return undefined;
+  return { platform: platform === 'slack' ? platform : 'teams', workspace, user };
+}
+
 /** What a record says of an account. */
 export const toldAccount = ({
   platform,

@@ -1,8 +1,10 @@
+import { accountId, type LinkedAccount } from '#src/identity/chat-accounts.ts';
 import type { SignIn } from '#src/identity/sign-ins.ts';
 import type { TokenInfo } from '#src/identity/token.ts';
 import type { Access } from '../../api/access.ts';
 import { html, type Html } from '../html.ts';
 import { badge, when } from '../words.ts';
+import { PLATFORMS } from './chat-link.ts';
 
 /** Where the forms of this page go, and what every one of them must hold. */
 export type Forms = { readonly action: string; readonly formToken: string };
@@ -11,11 +13,22 @@ export type Forms = { readonly action: string; readonly formToken: string };
 export function button(
   { action, formToken }: Forms,
   act: string,
-  { id, label, name }: { readonly id?: string; readonly label: string; readonly name?: string },
+  {
+    id,
+    account,
+    label,
+    name,
+  }: {
+    readonly id?: string;
+    readonly account?: string;
+    readonly label: string;
+    readonly name?: string;
+  },
 ): Html {
   return html`<form method="post" action="${action}">
     <input type="hidden" name="csrf" value="${formToken}" />
     ${id === undefined ? undefined : html`<input type="hidden" name="id" value="${id}" />`}
+    ${account === undefined ? undefined : html`<input type="hidden" name="account" value="${account}" />`}
     <button class="danger" name="act" value="${act}">
       ${label}${name === undefined ? undefined : html`<span class="unseen"> ${name}</span>`}
     </button>
@@ -58,9 +71,34 @@ function tokenRow(token: TokenInfo, forms: Forms): Html {
   </li>`;
 }
 
+function chatRow(account: LinkedAccount, forms: Forms): Html {
+  const { platform, name, workspaceName, how, linkedAt } = account;
+  return html`<li class="card held">
+    <div class="what">
+      <h3>${PLATFORMS[platform]}: ${name}</h3>
+      <p class="meta">
+        <span>${workspaceName}</span><span>${accountId(account)}</span
+        ><span>${how === 'email' ? 'Has this address since' : 'Linked'} ${when(linkedAt)}</span>
+      </p>
+    </div>
+    ${button(forms, 'unlink-chat', { account: accountId(account), label: 'Unlink', name: `${name} of ${workspaceName}` })}
+  </li>`;
+}
+
+/** Absent where there is none: chat says by itself how one is linked. */
+const chatAccounts = (accounts: readonly LinkedAccount[], forms: Forms): Html | undefined =>
+  accounts.length === 0
+    ? undefined
+    : html`<section aria-labelledby="chat">
+        <h2 id="chat">Accounts in chat <span class="count">${accounts.length}</span></h2>
+        <ul class="cards">
+          ${accounts.map((each) => chatRow(each, forms))}
+        </ul>
+      </section>`;
+
 /** What a person holds, each with the button that ends it. `here` is the sign-in of this very page. */
 export function accessLists(
-  { signIns, tokens }: Access,
+  { signIns, tokens, chatAccounts: accounts }: Access,
   forms: Forms,
   here: string | undefined,
 ): Html {
@@ -90,5 +128,6 @@ export function accessLists(
               ${tokens.map((each) => tokenRow(each, forms))}
             </ul>`
       }
-    </section>`;
+    </section>
+    ${chatAccounts(accounts, forms)}`;
 }
