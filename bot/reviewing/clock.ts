@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { BotLog } from '../log.ts';
 import { type DigestParts, postDigests } from './digests.ts';
+import { forgetSearches } from './found.ts';
 import { type IncidentParts, tellIncidents } from './incidents.ts';
 
 const INCIDENTS_MS = 3_000;
@@ -19,7 +20,7 @@ export function startReviewingClock(
     while (!signal.aborted) {
       // oxlint-disable no-await-in-loop -- one round after the other
       await work().catch((error: unknown) =>
-        parts.log.warn({ err: error }, `${what} could not be told; it is tried again`),
+        parts.log.warn({ err: error }, `${what} was not looked after; it is tried again`),
       );
       await sleep(ms, undefined, { signal }).catch(() => undefined);
       // oxlint-enable no-await-in-loop
@@ -28,6 +29,7 @@ export function startReviewingClock(
   const running = [
     every(incidentsMs, 'an incident', () => tellIncidents(parts)),
     every(digestsMs, 'a digest', () => postDigests(parts)),
+    every(digestsMs, 'what was searched for', () => forgetSearches(parts.db)),
   ];
   return {
     async close() {

@@ -52,13 +52,17 @@ async function pagePost(
   return foundPost(page, { q, publicUrl: parts.publicUrl, next });
 }
 
+/** What somebody searched for may be secret itself, so it is kept no longer than it serves. */
+export async function forgetSearches({ pool }: Pick<Database, 'pool'>): Promise<void> {
+  await pool.query(`delete from countersign.chat_search where at < clock_timestamp() - ${KEPT}`);
+}
+
 async function keep(
   { pool }: Pick<Database, 'pool'>,
   person: string,
   q: string,
   cursor: string,
 ): Promise<string | undefined> {
-  await pool.query(`delete from countersign.chat_search where at < clock_timestamp() - ${KEPT}`);
   const { rows } = await pool.query<{ id: string }>(
     'insert into countersign.chat_search (person, query, cursor) values ($1, $2, $3) returning id',
     [person, q, cursor],

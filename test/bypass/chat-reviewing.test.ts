@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { outcome } from '../fakes/gateway.ts';
+import { eventually, outcome } from '../fakes/gateway.ts';
 import {
   CHANNEL,
   recordsIn,
@@ -96,6 +96,15 @@ describe('whoever may read only their own records', () => {
       assert.match(answer.text, /This list is over/, forged);
     }
     assert.equal(recordsIn(await world.click('oncall', 'audit-next', shown)).length > 0, true);
+    const { storeSql } = world.gateway;
+    await storeSql.query(`update countersign.chat_search set at = at - interval '61 minutes'`);
+    const late = await world.click('oncall', 'audit-next', shown);
+    assert.match(late.text, /This list is over/);
+    await eventually(
+      'that it is forgotten',
+      async () => (await storeSql.query('select from countersign.chat_search')).rowCount === 0,
+      20,
+    );
   });
 
   test('starts and stops no incident, and sees none', async () => {
