@@ -44,10 +44,12 @@ export async function deliverCards(parts: CardParts, request: Request): Promise<
         return undefined;
       }),
     );
-  const closed = await deliver(await placesOf(parts, request));
+  const places = await placesOf(parts, request);
+  const closed = await deliver(places);
   // Who decides sees it all the same; the channel gets its card when it is open again.
   if (request.state === 'pending')
     for (const platform of new Set(closed.filter((one) => one !== undefined))) {
+      if (places.some((one) => one.platform === platform && one.instead)) continue;
       // oxlint-disable-next-line no-await-in-loop -- two platforms at most
       const channels = await insteadOf(parts, request, platform);
       // oxlint-disable-next-line no-await-in-loop -- as above
@@ -59,15 +61,24 @@ export async function deliverCards(parts: CardParts, request: Request): Promise<
 }
 
 /** The channels of its rule, and wherever else its card stands already. */
-async function placesOf(parts: CardParts, request: Request): Promise<readonly Where[]> {
+async function placesOf(
+  parts: CardParts,
+  request: Request,
+): Promise<readonly (Where & { readonly instead: boolean })[]> {
   const { rows } = await parts.db.pool.query<{ platform: string; channel: string }>(
     'select platform, channel from countersign.post where request = $1 and ts is not null',
     [request.id],
   );
   return parts.platforms.flatMap((platform) => {
     const own = rows.filter((row) => row.platform === platform.name).map((row) => row.channel);
-    const channels = new Set([...parts.channelsOf(request, platform.name), ...own]);
-    return [...channels].map((channel) => ({ request, platform, channel }));
+    const named = new Set(parts.channelsOf(request, platform.name));
+    const channels = new Set([...named, ...own]);
+    return [...channels].map((channel) => ({
+      request,
+      platform,
+      channel,
+      instead: !named.has(channel),
+    }));
   });
 }
 
