@@ -52,6 +52,10 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
     summary: 'ask for a role for a time; give it back',
     load: async () => (await import('./access.ts')).accessCommand,
   },
+  away: {
+    summary: 'say that you are away, and who decides in your place',
+    load: async () => (await import('./away.ts')).awayCommand,
+  },
   chat: {
     summary: 'list accounts in chat that act for you; unlink one',
     load: async () => (await import('./chat.ts')).chatCommand,

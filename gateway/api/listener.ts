@@ -8,6 +8,7 @@ import { makeRender } from '../console/render.ts';
 import { registerConsole } from '../console/routes.ts';
 import { SignIns } from '../console/sign-ins.ts';
 import { registerOauth } from '../oauth/routes.ts';
+import { absenceRoutes } from './absences.ts';
 import { makeAuthenticate } from './authenticate.ts';
 import type { HttpOptions } from './deps.ts';
 import { Failures } from './failures.ts';
@@ -107,6 +108,7 @@ export async function buildHttp(options: HttpOptions, tls?: UsePem): Promise<Fas
     summaryRoute(deps),
     ...tokenRoutes(deps),
     ...(deps.chat ? chatAccountRoutes(deps) : []),
+    ...absenceRoutes(deps.absences),
     ...(deps.legalHolds ? holdRoutes({ ...deps, legalHolds: deps.legalHolds }) : []),
   ];
   const description = openApi(routes, deps.publicUrl);

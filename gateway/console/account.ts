@@ -16,6 +16,7 @@ import { notFound, Problem } from '../api/problem.ts';
 import { recordLook } from '../api/reading.ts';
 import { mayAdminister } from '../api/rights.ts';
 import { parse } from '../api/route.ts';
+import { absencesOf, awayForm, backForm, sayAway, sayBack } from './absences.ts';
 import { notWelcome } from './complete.ts';
 import { accountPage, type NewToken } from './pages/account.ts';
 import { peoplePage, personPage } from './pages/people.ts';
@@ -101,6 +102,27 @@ export function accountRoutes(app: FastifyInstance, parts: ConsoleParts): void {
     }, '/account'),
   );
 
+  app.post(
+    '/account/away',
+    signedIn(async (caller, exchange) => {
+      const form = parse(awayForm, exchange.request.body, 'form');
+      guard.demandOwnForm(exchange.request, form.csrf);
+      const failed = await problemOf(() => sayAway(deps, caller, form));
+      if (failed) return showAccount(parts, caller, exchange, failed);
+      return exchange.reply.redirect('/account#away', 303);
+    }, '/account'),
+  );
+  app.post(
+    '/account/back',
+    signedIn(async (caller, exchange) => {
+      const { csrf: given, id } = parse(backForm, exchange.request.body, 'form');
+      guard.demandOwnForm(exchange.request, given);
+      const failed = await problemOf(() => sayBack(deps, caller, id));
+      if (failed) return showAccount(parts, caller, exchange, failed);
+      return exchange.reply.redirect('/account#away', 303);
+    }, '/account'),
+  );
+
   app.get(
     '/people',
     signedIn(async (caller, { request, reply }) => {
@@ -165,9 +187,11 @@ async function showAccount(
   { request, reply }: Exchange,
   { status = 200, made, problem }: Said = {},
 ): Promise<FastifyReply> {
+  const formToken = render.formToken(request, reply);
   const page = accountPage({
     access: await readAccess(deps, caller, 'console'),
-    formToken: render.formToken(request, reply),
+    absences: await absencesOf(deps, caller, formToken),
+    formToken,
     here: caller.signIn?.id,
     lifetimes: handOn(caller) && lifetimes(deps.identity.tokens),
     made,

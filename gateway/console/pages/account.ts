@@ -1,6 +1,7 @@
 import type { Access } from '../../api/access.ts';
 import { html, type Html } from '../html.ts';
 import { alert, type Page } from '../layout.ts';
+import { absencesPart, type AbsencesView } from './absences.ts';
 import { when, wholeDuration } from '../words.ts';
 import { accessLists, button, type Forms } from './access.ts';
 
@@ -19,6 +20,7 @@ export type AccountView = {
   readonly lifetimes: readonly number[] | undefined;
   readonly made?: NewToken | undefined;
   readonly problem?: string | undefined;
+  readonly absences?: AbsencesView | undefined;
 };
 
 function makeToken({ formToken, lifetimes }: AccountView): Html {
@@ -84,6 +86,7 @@ export function accountPage(view: AccountView): Page {
         <h2 id="make">Make a token</h2>
         ${makeToken(view)}
       </section>
+      ${view.absences && absencesPart(view.absences)}
       <section aria-labelledby="all">
         <h2 id="all">End everything</h2>
         <p>
