@@ -1,8 +1,9 @@
 import type { Sql } from '../../store/database.ts';
+import { CHAT_OF_PERSON, chatOfRequests } from './chat.ts';
 import { mentionOf } from './filter.ts';
 
 /** Beside the records: rows of other tables that repeat what they say. Each step may be done again. */
-type Step = {
+export type Step = {
   /** What the report calls it. */
   readonly what: string;
   readonly sql: string;
@@ -38,6 +39,7 @@ const ofRecords = (records: string): readonly Step[] => {
   const recorded = sessions(`'session-start', 'statement', 'outcome', 'recording'`);
   const whole = sessions(`'session-start'`);
   return [
+    ...chatOfRequests(requests),
     {
       what: 'reasons',
       sql: counted(
@@ -84,6 +86,7 @@ const ofRecords = (records: string): readonly Step[] => {
 /** Parameters: $1 the person's key, $2 what stands in for it, $3 what finds a mention. */
 const TOKENS = `select id from countersign.token where lower(person) = $1`;
 const OF_PERSON: readonly Step[] = [
+  ...CHAT_OF_PERSON,
   { what: 'cards', sql: eraseRequests('lower(r.person) = $1') },
   {
     what: 'cards that named the person',
