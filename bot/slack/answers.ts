@@ -5,7 +5,8 @@ import type { BotLog } from '../log.ts';
 import type { Form, Post } from '../model.ts';
 import type { ChatPeople } from '../people.ts';
 import { platformError } from './client.ts';
-import { blocksOf, escapeMrkdwn, type Known, modalOf, slackMessage } from './render.ts';
+import { fallback } from './escape.ts';
+import { blocksOf, type Known, modalOf, slackMessage } from './render.ts';
 
 export type AnswerParts = {
   readonly desk: Desk;
@@ -78,7 +79,7 @@ export function answering(parts: AnswerParts) {
   const messageOf = async (answer: Exclude<Answer, undefined | { form: unknown }>) => {
     const post = 'show' in answer ? answer.show : tellPost(answer);
     return post.parts.length === 0
-      ? { text: escapeMrkdwn(post.summary) }
+      ? { text: fallback(post.summary) }
       : slackMessage(post, await known(post));
   };
 

@@ -1,4 +1,6 @@
 import type { types } from '@slack/bolt';
+import { visible } from '../text.ts';
+import { escapeMrkdwn, fallback, label, words } from './escape.ts';
 import type { Button, Choice, Field, Form, Line, Part, Post, Span } from '../model.ts';
 
 type Block = types.KnownBlock;
@@ -16,18 +18,6 @@ const BUTTONS_MAX = 25;
 export const fits = ({ blocks }: SlackMessage): boolean =>
   blocks.length <= 50 && JSON.stringify(blocks).length <= BLOCKS_MAX;
 
-/**
- * For the few places that Slack reads as mrkdwn: `& < >` by its own rule (which disarms mentions and links), and
- * back-ticks, which would open code.
- */
-export function escapeMrkdwn(text: string): string {
-  return text
-    .replaceAll('&', '&amp;')
-    .replaceAll('<', '&lt;')
-    .replaceAll('>', '&gt;')
-    .replaceAll('`', 'ˋ');
-}
-
 /** Ids of uploaded pictures by their base64, and Slack's user groups by the directory's group. */
 export type Known = {
   readonly files?: ReadonlyMap<string, string>;
@@ -35,7 +25,7 @@ export type Known = {
 };
 
 export function slackMessage(post: Post, known: Known = {}): SlackMessage {
-  return { text: escapeMrkdwn(post.summary).slice(0, 4_000), blocks: blocksOf(post, known) };
+  return { text: fallback(post.summary), blocks: blocksOf(post, known) };
 }
 
 /** A modal with the form, or with `post` alone once there is nothing to fill in. */
@@ -44,9 +34,9 @@ export function modalOf(form: Form, metadata: string, known: Known = {}): types.
     type: 'modal',
     callback_id: form.id,
     private_metadata: metadata,
-    title: { type: 'plain_text', text: form.title.slice(0, 24) },
-    submit: { type: 'plain_text', text: form.submit.slice(0, 24) },
-    close: { type: 'plain_text', text: 'Back' },
+    title: words(form.title, 24),
+    submit: words(form.submit, 24),
+    close: words('Back', 24),
     blocks: [
       ...blocksOf({ summary: '', parts: form.parts ?? [] }, known),
       ...form.fields.map(input),
@@ -57,19 +47,15 @@ export function modalOf(form: Form, metadata: string, known: Known = {}): types.
 export function closingModal(title: string, post: Post, known: Known = {}): types.ModalView {
   return {
     type: 'modal',
-    title: { type: 'plain_text', text: title.slice(0, 24) },
-    close: { type: 'plain_text', text: 'Close' },
+    title: words(title, 24),
+    close: words('Close', 24),
     blocks: blocksOf(post, known),
   };
 }
 
 export function blocksOf({ title, parts }: Post, known: Known): Block[] {
   const blocks: Block[] = [];
-  if (title !== undefined)
-    blocks.push({
-      type: 'header',
-      text: { type: 'plain_text', text: title.slice(0, 150), emoji: false },
-    });
+  if (title !== undefined) blocks.push({ type: 'header', text: words(title, 150) });
   let rich: RichSection[] | undefined;
   for (const [i, part] of parts.entries()) {
     const text = richOf(part, known);
@@ -91,7 +77,7 @@ function richOf(part: Part, known: Known): readonly RichSection[] | undefined {
     case 'text':
       return [section(part.line.map((span) => element(span, known)))];
     case 'facts':
-      return part.facts.map(({ label, text }) => section([bold(`${label}: `), plain(text)]));
+      return part.facts.map((fact) => section([bold(`${fact.label}: `), plain(fact.text)]));
     case 'code':
       return [{ type: 'rich_text_preformatted', elements: [plain(part.text || ' ')] }];
     case 'list':
@@ -103,7 +89,7 @@ function richOf(part: Part, known: Known): readonly RichSection[] | undefined {
               style: 'bullet',
               elements: part.items.map((line) => ({
                 type: 'rich_text_section',
-                elements: line.map((span) => element(span, known)),
+                elements: filled(line.map((span) => element(span, known))),
               })),
             },
           ];
@@ -121,7 +107,7 @@ function blockOf(part: Part, at: number, known: Known): Block | undefined {
     case 'note':
       return {
         type: 'context',
-        elements: [{ type: 'mrkdwn', text: part.line.map((span) => mrkdwn(span, known)).join('') }],
+        elements: [small(lineText(part.line, known))],
       };
     case 'image': {
       const id = known.files?.get(part.png);
@@ -129,9 +115,9 @@ function blockOf(part: Part, at: number, known: Known): Block | undefined {
       return id === undefined
         ? {
             type: 'context',
-            elements: [{ type: 'mrkdwn', text: escapeMrkdwn(part.alt).slice(0, 2_000) || '-' }],
+            elements: [small(escapeMrkdwn(label(part.alt, 1_000)))],
           }
-        : { type: 'image', slack_file: { id }, alt_text: part.alt.slice(0, 2_000) };
+        : { type: 'image', slack_file: { id }, alt_text: label(part.alt, 2_000) };
     }
     case 'buttons':
       return {
@@ -153,9 +139,9 @@ function button(one: Button): types.Button {
   const shown = {
     type: 'button' as const,
     action_id: one.action,
-    text: { type: 'plain_text' as const, text: one.label.slice(0, 75) },
+    text: words(one.label, 75),
     ...(one.style && { style: one.style }),
-    ...(one.hint !== undefined && { accessibility_label: one.hint.slice(0, 75) }),
+    ...(one.hint !== undefined && { accessibility_label: label(one.hint, 75) }),
   };
   if ('url' in one) return { ...shown, url: one.url };
   return {
@@ -163,10 +149,10 @@ function button(one: Button): types.Button {
     value: one.value,
     ...(one.confirm && {
       confirm: {
-        title: { type: 'plain_text', text: one.confirm.title.slice(0, 100) },
-        text: { type: 'plain_text', text: one.confirm.text.slice(0, 300) },
-        confirm: { type: 'plain_text', text: one.confirm.yes.slice(0, 30) },
-        deny: { type: 'plain_text', text: 'Back' },
+        title: words(one.confirm.title, 100),
+        text: words(one.confirm.text, 300),
+        confirm: words(one.confirm.yes, 30),
+        deny: words('Back', 30),
       },
     }),
   };
@@ -176,17 +162,16 @@ function input(field: Field): types.InputBlock {
   return {
     type: 'input',
     block_id: field.id,
-    label: { type: 'plain_text', text: field.label },
-    ...(field.hint !== undefined && { hint: { type: 'plain_text', text: field.hint } }),
+    label: words(field.label, 2_000),
+    ...(field.hint !== undefined && { hint: words(field.hint, 2_000) }),
     ...(field.optional && { optional: true }),
     element: inputElement(field),
   };
 }
 
-const optionOf = ({ value, label, about }: Choice) => ({
-  text: { type: 'plain_text' as const, text: label.slice(0, 75) || '-' },
-  ...(about !== undefined &&
-    about !== '' && { description: { type: 'plain_text' as const, text: about.slice(0, 75) } }),
+const optionOf = ({ value, label: text, about }: Choice) => ({
+  text: words(text, 75),
+  ...(about !== undefined && about !== '' && { description: words(about, 75) }),
   value,
 });
 
@@ -247,10 +232,10 @@ function element(span: Span | string, known: Known): RichElement {
       type: 'date',
       timestamp: Math.floor(Date.parse(at) / 1_000),
       format: WHEN,
-      fallback: text,
+      fallback: label(text, 200),
     };
-  if (link !== undefined) return { type: 'link', url: link, text };
-  return style === undefined ? plain(text) : { type: 'text', text, style: { [style]: true } };
+  if (link !== undefined) return { type: 'link', url: link, text: label(text, 2_000) };
+  return style === undefined ? plain(text) : { ...plain(text), style: { [style]: true } };
 }
 
 function mrkdwn(span: Span | string, known: Known): string {
@@ -262,21 +247,32 @@ function mrkdwn(span: Span | string, known: Known): string {
   if (at !== undefined)
     return `<!date^${Math.floor(Date.parse(at) / 1_000)}^${WHEN} ({ago})|${shown}>`;
   if (link !== undefined) return `<${link}|${shown.replaceAll('|', '¦')}>`;
-  return style === 'bold' ? `*${shown.replaceAll('*', '∗')}*` : shown;
+  return style === 'bold' && shown.trim() !== '' ? `*${shown}*` : shown;
 }
 
 /** A line where Slack reads mrkdwn. */
 export const lineText = (line: Line, known: Known = {}): string =>
   line.map((span) => mrkdwn(span, known)).join('');
 
-function section(elements: RichElement[]): types.RichTextSection {
-  return { type: 'rich_text_section', elements: [...elements, plain('\n')] };
+/** An item with nothing in it is refused. */
+const filled = (elements: readonly RichElement[]): RichElement[] => {
+  const said = elements.filter(isSaid);
+  return said.length > 0 ? said : [plain('-')];
+};
+
+/** `verbatim`: Slack itself looks for no links, channels and names in it. */
+const small = (text: string) => ({ type: 'mrkdwn' as const, text: text || '-', verbatim: true });
+
+const isSaid = (one: RichElement): boolean => one.type !== 'text' || one.text !== '';
+
+function section(elements: readonly RichElement[]): types.RichTextSection {
+  return { type: 'rich_text_section', elements: [...elements.filter(isSaid), plain('\n')] };
 }
 
 function plain(text: string): types.RichTextText {
-  return { type: 'text', text };
+  return { type: 'text', text: visible(text) };
 }
 
 function bold(text: string): types.RichTextText {
-  return { type: 'text', text, style: { bold: true } };
+  return { type: 'text', text: visible(text), style: { bold: true } };
 }

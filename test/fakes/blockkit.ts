@@ -1,7 +1,11 @@
 import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv';
 import schema from './blockkit.schema.json' with { type: 'json' };
 
-type Definition = { properties?: { type?: { const?: string } } };
+type Definition = {
+  properties?: { type?: { const?: string } };
+  /** Of a picture: by its address, or of a file. */
+  anyOf?: readonly Definition[];
+};
 const definitions = schema.definitions as Record<string, Definition>;
 const ajv = new Ajv({ allErrors: true, strict: false });
 const compile = (name: string): ValidateFunction =>
@@ -10,7 +14,7 @@ const compile = (name: string): ValidateFunction =>
 // Validated block by block through its `type`, so that an error names the block and not a union of all.
 const blocks = new Map<string, ValidateFunction>();
 for (const [name, definition] of Object.entries(definitions)) {
-  const type = definition.properties?.type?.const;
+  const type = (definition.properties ?? definition.anyOf?.[0]?.properties)?.type?.const;
   if (type !== undefined && name.endsWith('Block')) blocks.set(type, compile(name));
 }
 const views = { modal: compile('SlackView'), home: compile('SlackHome') };
