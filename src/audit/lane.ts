@@ -1,9 +1,10 @@
 import pg from 'pg';
 import type { Database } from '../store/database.ts';
+import { Prepared } from './append.ts';
 import { insertValues, seal, type Draft, type Tail } from './draft.ts';
 import type { RecordKind, Within } from './log.ts';
 import type { Signature, Signatures } from './signatures.ts';
-import { Stored } from './stored.ts';
+import { Stored, type Insert } from './stored.ts';
 
 /** Another process owns this writer; nothing can be appended any more. */
 export class Fenced extends Error {
@@ -49,6 +50,7 @@ export class Lane {
   readonly #options: LaneOptions;
   readonly #signatures: Signatures | undefined;
   #client: pg.Client | undefined;
+  #prepared: Prepared | undefined;
   #tail: Tail | undefined;
   /** Where the tail is if the write of unknown fate did happen. */
   #unknown: Tail | undefined;
@@ -88,6 +90,7 @@ export class Lane {
       };
       client.once('error', gone).once('end', gone);
       [this.#client, this.#pid, this.#tail, this.#unknown] = [client, pid, stored, undefined];
+      this.#prepared = new Prepared(client);
       if (happened) this.#signatures?.written(stored);
       return happened;
     } catch (error) {
@@ -115,15 +118,15 @@ export class Lane {
    * Refused and WithinFailed: nothing was written. Any other rejection leaves the fate open until `connect`.
    */
   async write(drafts: readonly Draft[]): Promise<void> {
-    return this.#place(drafts, async (client, insert) => void (await client.query(insert)));
+    return this.#place(drafts, (_, prepared, insert) => prepared.run(insert));
   }
 
   /** Like write, for one draft and what `within` writes in the same transaction. */
   async transact(draft: Draft, within: Within): Promise<void> {
-    return this.#place([draft], async (client, insert) => {
+    return this.#place([draft], async (client, prepared, insert) => {
       await client.query('begin');
       try {
-        await client.query(insert);
+        await prepared.run(insert);
       } catch (error) {
         await client.query('rollback');
         throw error;
@@ -141,18 +144,19 @@ export class Lane {
 
   async #place(
     drafts: readonly Draft[],
-    commit: (client: pg.Client, insert: pg.QueryConfig) => Promise<void>,
+    commit: (client: pg.Client, prepared: Prepared, insert: Insert) => Promise<void>,
   ): Promise<void> {
     const { failpoint } = this.#options;
     const client = this.#client;
-    if (!client || !this.#tail) throw new Error('the store is not connected');
+    const prepared = this.#prepared;
+    if (!client || !prepared || !this.#tail) throw new Error('the store is not connected');
     const signature = this.#signatures?.ready;
     const { insert, after } = this.#sealed(drafts, this.#tail, signature);
     const kinds = failpoint && drafts.map((draft) => draft.entry.kind);
     this.#unknown = after;
     try {
       if (kinds) await failpoint('before', kinds);
-      await untilLost(client, commit(client, insert));
+      await untilLost(client, commit(client, prepared, insert));
       if (kinds) await failpoint('after', kinds);
     } catch (error) {
       const clear = verdictOf(error);

@@ -6,6 +6,12 @@ import type { Signature } from './signatures.ts';
 /** More are forgotten all at once: storing one again does nothing. */
 const MOST = 20_000;
 
+/** A statement that stores records, with the digests of the shared texts in it. */
+export type Insert = QueryConfig & {
+  readonly name: string;
+  readonly digests: readonly string[];
+};
+
 const NONE: ReadonlyMap<string, string> = new Map();
 
 /** Which shared texts this process knows to be in the store. */
@@ -13,11 +19,7 @@ export class Stored {
   #known = new Set<string>();
 
   /** The statement that appends these drafts, with the texts that are not known to be there, and a signature if there is one. */
-  insert(
-    drafts: readonly Draft[],
-    values: readonly unknown[],
-    signature?: Signature,
-  ): QueryConfig & { digests: string[] } {
+  insert(drafts: readonly Draft[], values: readonly unknown[], signature?: Signature): Insert {
     const found = this.#unknown(drafts);
     if (found.size === 0 && !signature)
       return { name: 'append', text: INSERT, values: [...values], digests: [] };

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import type { Recordings } from '../../recording/port.ts';
 import type { Database, Sql } from '../../store/database.ts';
+import type { JsonObject } from '../log.ts';
 import { readShared } from '../shared.ts';
 import { matchViews, tellMatches, type ScopeOf } from './matches.ts';
 import { addOutput } from './output.ts';
@@ -157,12 +158,15 @@ type Row = {
 };
 
 const COLUMNS = `e.index, r.id, floor(extract(epoch from b.at) * 1000)::float8 as at, b.kind, b.session, b.statement, b.request,
-  b.person, b.agent, b.target, b.verdict, b.body`;
+  b.person, b.agent, b.target, b.verdict`;
+const ABOUT = `'statement', 'outcome', 'claim', 'decision', 'request'`;
 
 async function readEntries(sql: Sql, from: number): Promise<readonly Entry[]> {
   const { rows } = await sql.query<Row>({
     name: 'search-entries',
-    text: `select ${COLUMNS} from countersign.tree_entry e join countersign.record r using (writer, seq)
+    // What is read of a whole statement is not read here too. Acts that have a row of their own are.
+    text: `select ${COLUMNS}, case when b.statement is null or b.kind not in ('statement', 'outcome') then b.body end as body
+      from countersign.tree_entry e join countersign.record r using (writer, seq)
       left join countersign.record_body b using (id) where e.index >= $1 order by e.index limit ${BATCH}`,
     values: [from],
   });
@@ -173,15 +177,18 @@ async function readStatements(sql: Sql, statements: readonly string[]): Promise<
   if (statements.length === 0) return [];
   const { rows } = await sql.query<Row>({
     name: 'search-statements',
-    text: `select ${COLUMNS} from countersign.record_body b join countersign.record r using (id)
+    text: `select ${COLUMNS}, b.body from countersign.record_body b join countersign.record r using (id)
       left join countersign.tree_entry e on e.writer = r.writer and e.seq = r.seq
-      where b.statement = any($1::uuid[]) and b.kind in ('statement', 'outcome', 'claim', 'decision', 'request')`,
+      where b.statement = any($1::uuid[]) and b.kind in (${ABOUT})`,
     values: [statements],
   });
   return rows.map(sourceOf);
 }
 
-const committed = z.object({ body: z.record(z.string(), z.json()) });
+// What JSON.parse gives is JSON all the way down; to look at each value of it again takes longer than to parse it.
+const isObject = (value: unknown): boolean =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+const committed = z.object({ body: z.custom<JsonObject>(isObject) });
 
 function sourceOf({ index, at, kind, body, ...row }: Row): Source {
   return {
