@@ -188,7 +188,6 @@ function talkOf(
     ...parts,
     ...chat,
     publicUrl: config.publicUrl,
-    groups: () => office?.talk.groups() ?? [],
     ...(office && { members: office.talk.members }),
     meaning,
     seeds: () => [meaning().approve, meaning().deny].flatMap(([first]) => first ?? []),

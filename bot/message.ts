@@ -75,6 +75,7 @@ export function messageOf(request: Request, publicUrl: string, statementMax: num
     ...(requirement.stepUpMs === undefined ? [] : ['the rule asks for a fresh sign-in']),
   ];
   const title = `${titleOf(request)}: ${oneLine(card.target)}`;
+  const asks = asksOf(request, why);
   return {
     request: request.id,
     version: request.version,
@@ -89,28 +90,29 @@ export function messageOf(request: Request, publicUrl: string, statementMax: num
     questions: questionsOf(request),
     history: historyOf(request),
     ...(request.outcome ? { outcome: outcomeText(request.outcome) } : {}),
-    // What waits for the fresh sign-in of whoever asked is not for others to decide.
-    ...(request.state === 'pending' && requirement.groups.length > 0
-      ? {
-          asks: {
-            expiresAt: request.expiresAt,
-            approve: why.length > 0 ? ('console' as const) : approvesBy(requirement.reasonRequired),
-            why,
-            allows: allowed(card),
-            reactions: why.length === 0 && requirement.reactionsVote,
-            ...(card.shape && {
-              shape: { words: oneLine(card.shape.words), time: duration(card.shape.ms) },
-            }),
-          },
-        }
-      : {}),
+    ...(asks && { asks }),
     ...(request.grant && request.grant.state !== 'ended' ? { grant: 'open' as const } : {}),
     reviewUrl: `${publicUrl}/requests/${request.id}`,
     recordUrl: `${publicUrl}/records/${request.record}`,
   };
 }
 
-const approvesBy = (reason: boolean): 'form' | 'here' => (reason ? 'form' : 'here');
+/** What waits for the fresh sign-in of whoever asked is not for others to decide. `why`: what only the console can do. */
+function asksOf(request: Request, why: readonly string[]): Message['asks'] {
+  const { state, requirement, card, expiresAt } = request;
+  if (state !== 'pending' || requirement.groups.length === 0) return undefined;
+  const here = requirement.reasonRequired ? 'form' : 'here';
+  return {
+    expiresAt,
+    approve: why.length > 0 ? 'console' : here,
+    why,
+    allows: allowed(card),
+    reactions: why.length === 0 && requirement.reactionsVote,
+    ...(card.shape && {
+      shape: { words: oneLine(card.shape.words), time: duration(card.shape.ms) },
+    }),
+  };
+}
 
 /** Digest of all that an approver reads before they vote; what others voted meanwhile is not in it. */
 export function readOf({ statement, facts, warnings, questions }: Message): string {

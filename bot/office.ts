@@ -15,10 +15,8 @@ export interface Office {
   readonly reviewing?: ReviewingOffice;
 }
 
-/** Whom a request may be handed over to, and who is told of it. */
+/** Who is told of a request. */
 export interface TalkOffice {
-  /** Every group of the configuration. */
-  groups(this: void): readonly string[];
   /** E-mail addresses of people (no machines) who are in one of these groups now, without one. */
   members(this: void, groups: readonly string[], but: string): Promise<readonly string[]>;
 }

@@ -27,8 +27,6 @@ export type RequestParts = ReactionParts & {
   readonly requests: Pick<Requests, 'get' | 'decide'> & Talk;
   readonly platforms: readonly Platform[];
   readonly say: Pick<Say, 'keyOf'>;
-  /** Every group of the configuration. */
-  readonly groups: () => readonly string[];
   readonly publicUrl: string;
 };
 
@@ -102,7 +100,7 @@ export function requestsDesk(parts: RequestParts): Desk {
           : tell(request, 'You see what this channel sees: there is no more of it for you.');
       }),
       'request-hand-over': onPending(({ actor }, now) => {
-        const others = othersOf(parts, now);
+        const others = requests.others(now);
         if (!maySeeRequest(actor.person, now) || others.length === 0)
           return tell(now.id, 'There is no group that you could hand it over to.');
         return { form: handOverForm(now, others) };
@@ -167,11 +165,6 @@ async function talked(field: string, work: Promise<Talked>): Promise<FormAnswer>
   const done = await work;
   return done.ok ? undefined : { errors: { [field]: done.refusal.message } };
 }
-
-const othersOf = ({ groups }: RequestParts, { requirement }: Request): readonly string[] => {
-  const asked = new Set(requirement.groups.map(({ group }) => group));
-  return groups().filter((group) => !asked.has(group));
-};
 
 /** The whole time that was asked for is no limit. */
 async function shorter(

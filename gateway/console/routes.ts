@@ -1,6 +1,9 @@
 import formbody from '@fastify/formbody';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
+import type { Request } from '#src/approval/request.ts';
+import { authority } from '#src/approval/tally.ts';
+import { personKey } from '#src/identity/people.ts';
 import type { Person } from '#src/identity/person.ts';
 import { demandScope, type Caller } from '../api/authenticate.ts';
 import { decide, endShape } from '../api/deciding.ts';
@@ -39,12 +42,15 @@ import { inboxPage, type Lists } from './pages/inbox.ts';
 import { recordPage } from './pages/record.ts';
 import { recordsPage } from './pages/records.ts';
 import { requestPage } from './pages/request.ts';
+import type { TalkForms } from './pages/talk.ts';
 import type { ConsoleParts } from './parts.ts';
 import { verifyRoutes } from './verify.ts';
 import { samlRoutes } from './saml.ts';
 import { roleFormsOf, roleRoutes } from './roles.ts';
+import { incidentPages } from './incidents.ts';
 import { searchPages } from './searching.ts';
 import { sessionRoutes } from './sessions.ts';
+import { talkForms } from './talk.ts';
 import { sessionSignInRoutes } from './session-sign-in.ts';
 import { signInRoutes } from './sign-in.ts';
 import { stepUpOf, stepUpRoute, stepUpView } from './step-up.ts';
@@ -127,10 +133,15 @@ export async function registerConsole(app: FastifyInstance, parts: ConsoleParts)
     const { id } = parse(idParams, request.params, 'path');
     return recordPage(await readRecord(deps, { person, via: 'console' }, id));
   });
+  if (deps.incidents) incidentPages(parts, deps.incidents, page);
   sessionRoutes(app, parts, page);
   if (deps.access) roleRoutes(app, parts, deps.access, page);
   verifyRoutes(app, parts);
 
+  if (deps.talk)
+    talkForms(app, parts, (caller, exchange, problem) =>
+      requestView(parts, caller, exchange, { problem, typed: '' }),
+    );
   app.post('/requests/:id/shape', (request, reply) => shapeRoute(parts, request, reply));
   app.post('/requests/:id/decision', (request, reply) => decisionRoute(parts, request, reply));
 
@@ -187,9 +198,23 @@ async function requestView(
     review,
     stepUp: await stepUpView(parts, caller, found),
     role: await roleFormsOf(parts, caller, found),
+    talk: talkOf(deps, caller, found),
     rules: deps.rules?.(),
     ...said,
   });
+}
+
+/** What they may say about it, beside deciding it. */
+function talkOf({ talk }: HttpDeps, { person, scopes }: Caller, request: Request): TalkForms {
+  const open = talk !== undefined && request.state === 'pending' && !person.machine;
+  const own = personKey(request.card.person.email) === personKey(person.email);
+  const decides = open && !own && scopes.includes('decide');
+  return {
+    mayAsk: decides,
+    mayAnswer: open && own,
+    mayRemind: open && request.requirement.groups.length > 0,
+    others: decides && authority(request, person).length > 0 ? talk.others(request) : [],
+  };
 }
 
 /** Ends what was approved to run again. */

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { Person } from '../identity/person.ts';
 import type { Request } from './request.ts';
 import { notSaid, Refused, take, type NotSaid, type Talk, type TalkParts } from './talk.ts';
-import { stageOf } from './asked.ts';
+import { groupsNamed, stageOf } from './asked.ts';
 import { countNow } from './count.ts';
 import { authority, sameKey } from './tally.ts';
 
@@ -13,8 +13,12 @@ const REMIND_MINUTES = 5;
  * Hand-overs never loosen: another group is told, or has to agree beside those that the rules name. The record has what
  * was asked for at first, and each that came to it.
  */
-export function openHandOver(parts: TalkParts): Pick<Talk, 'handOver' | 'remind'> {
+export function openHandOver(parts: TalkParts): Pick<Talk, 'others' | 'handOver' | 'remind'> {
   return {
+    others(request) {
+      const asked = groupsNamed(request);
+      return parts.groups().filter((group) => !asked.includes(group));
+    },
     handOver: (id, person, group, via) =>
       take(parts, id, person, (request, who) => {
         const no = cannot(parts, request, who, group);

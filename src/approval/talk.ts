@@ -4,7 +4,7 @@ import type { Database, Sql } from '../store/database.ts';
 import { announce, entryFor, Moved } from './moves.ts';
 import type { Hint } from './queue.ts';
 import type { Decision, Reaction, Request } from './request.ts';
-import { findRequest } from './rows.ts';
+import { type Found, findRequest } from './rows.ts';
 import { maySeeRequest } from './sight.ts';
 import { sameKey } from './tally.ts';
 
@@ -40,6 +40,8 @@ export interface Talk {
     text: string,
     via: Via,
   ): Promise<Talked>;
+  /** Groups that are not asked to decide it. */
+  others(request: Request): readonly string[];
   /** Whoever can decide it tells another group, which has to agree too where every rule lets them ask that. */
   handOver(id: string, person: Person, group: string, via: Via): Promise<Talked>;
   /** Notifies the groups that are missing. */
@@ -60,6 +62,8 @@ export type TalkParts = {
 export const notSaid = (code: NotSaid['code'], message: string): NotSaid => ({ code, message });
 
 const NOT_FOUND = notSaid('not-found', 'There is no such request here that you may see.');
+
+const MACHINE = notSaid('not-yours', 'A machine asks for things: people talk about them.');
 
 /** Found out only inside the transaction. */
 export class Refused extends Error {
@@ -94,10 +98,7 @@ export async function take(
   if (!found || !person || !maySeeRequest(person, found.request))
     return { ok: false, refusal: NOT_FOUND };
   const { request } = found;
-  if (person.machine)
-    return { ok: false, refusal: notSaid('not-yours', 'A machine asks for things: people talk.') };
-  if (request.state !== 'pending' || found.overdue) return { ok: false, refusal: over(request) };
-  const step = await plan(request, person);
+  const step = refusalOf(found, person) ?? (await plan(request, person));
   if ('code' in step) return { ok: false, refusal: step };
   const by = sameKey(person.email);
   let hint: Hint | undefined;
@@ -114,6 +115,11 @@ export async function take(
   tell(hint);
   const after = await findRequest(db.pool, id);
   return { ok: true, request: after?.request ?? request };
+}
+
+function refusalOf({ request, overdue }: Found, { machine }: Person): NotSaid | undefined {
+  if (request.state !== 'pending' || overdue) return over(request);
+  return machine ? MACHINE : undefined;
 }
 
 const over = ({ state }: Request): NotSaid =>

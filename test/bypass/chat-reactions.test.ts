@@ -195,13 +195,13 @@ for (const [what, requirement, card, says] of [
 
 test('a reaction from before the card changed does not count: they saw something else', async () => {
   const { request, message } = await hold();
-  const before = (Date.now() / 1_000 - 60).toFixed(6);
+  const earlier = (Date.now() / 1_000 - 60).toFixed(6);
   await kit.requests.tellRows(request.id, { state: 'known', estimated: 9_000_000 });
   await kit.stored(request.id, 2);
   const item = { type: 'message', channel: message.channel, ts: message.ts };
   kit.slack.messageAt(message.channel, message.ts)?.reactions.set(YES, new Set(['UAPP']));
   const base = { type: 'reaction_added', user: 'UAPP', reaction: YES, item, item_user: BOT_USER };
-  await kit.actor.event({ ...base, event_ts: before });
+  await kit.actor.event({ ...base, event_ts: earlier });
   await toldOnce(/changed about when you reacted/u);
   assert.equal(await state(request.id), 'pending');
   // Once they have seen it as it is, it counts.

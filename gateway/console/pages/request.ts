@@ -9,6 +9,7 @@ import { alert, type Page } from '../layout.ts';
 import type { StepUpView } from '../step-up.ts';
 import { rulesBanner } from './rules.ts';
 import { roleAsked, roleForms, type RoleForms } from './role.ts';
+import { talkPart, type TalkForms } from './talk.ts';
 import { sameFor, shapeTold, told } from './told.ts';
 import {
   approvers,
@@ -30,6 +31,7 @@ export type RequestView = {
   readonly rules?: RulesState | undefined;
   /** Where a role is asked for. */
   readonly role?: RoleForms | undefined;
+  readonly talk: TalkForms;
   /** A refused decision: what was said, and the reason as it was typed. */
   readonly problem?: string;
   readonly typed?: string;
@@ -261,7 +263,7 @@ function panel(view: RequestView): Html {
     class="panel decide ${OPEN.has(request.state) ? 'open' : ''}"
     aria-labelledby="state"
     id="decide"
-    data-live="${request.version} ${request.state}"
+    data-live="${request.quietFrom ?? request.version} ${request.state}"
     data-says="This request is now: ${state.name}"
     tabindex="-1"
   >
@@ -279,7 +281,7 @@ function panel(view: RequestView): Html {
         : undefined
     }
     ${outcome(view)} ${decisions(view)} ${escalations(view)} ${shapeTold(request, revoking(view))}
-    ${alert(view.problem)} ${waiting(view)}
+    ${alert(view.problem)} ${waiting(view)} ${talkPart(request, view.talk, view.formToken)}
     ${view.role && roleForms(request, view.role, view.formToken)}
   </aside>`;
 }
