@@ -27,6 +27,8 @@ const person = z.strictObject({
 const expectedHold = z.strictObject({
   /** `[dba]`, or with how many of each: `{ dba: 2 }`. */
   groups: z.union([names, z.record(text, z.number().int().min(1))]).optional(),
+  /** As `explain` says it: `1 of dba, then 1 of security`. */
+  who: text.optional(),
   expires: length.optional(),
   reason: z.enum(['required', 'optional']).optional(),
   stepup: length.optional(),
@@ -95,6 +97,9 @@ export const testFile = z.strictObject({
   /** Groups and channels that rules may name beside those of the people here and of the configuration. */
   groups: names.default([]),
   channels: names.default([]),
+  /** Rotas that rules may name, and an owners file: default the configured ones. */
+  oncall: names.default([]),
+  owners: z.record(text, z.unknown()).optional(),
   people: z.record(text, person),
   cases: z.array(testCase).min(1),
 });

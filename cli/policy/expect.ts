@@ -1,7 +1,7 @@
 import { parseDuration } from '#src/policy/duration.ts';
 import type { Hold, Verdict } from '#src/policy/verdict.ts';
 import type { TestCase } from './cases.ts';
-import { durationText, masksOf, verdictText } from './words.ts';
+import { durationText, masksOf, verdictText, whoText } from './words.ts';
 
 /** Where a verdict is not as a case expects it, one line each; empty when it is. */
 export function differences(expected: TestCase, verdict: Verdict): readonly string[] {
@@ -47,11 +47,12 @@ function masks({ masks: expected }: TestCase, verdict: Verdict): string[] {
 
 function terms(expected: NonNullable<TestCase['hold']>, verdict: Verdict): string[] {
   if (verdict.kind !== 'hold') return [];
-  const { groups, expires, reason, stepup, channels } = expected;
+  const { groups, who, expires, reason, stepup, channels } = expected;
   const { requirement } = verdict;
   const asked = reason && (requirement.reasonRequired ? 'required' : 'optional');
   return [
     ...compare('the groups', groups && groupsText(groups), given(verdict), groups !== undefined),
+    ...compare('who agrees', who, whoText(requirement), who !== undefined),
     ...compare('expires', length(expires), length(requirement.expiresMs), expires !== undefined),
     ...compare('the reason', reason, asked, reason !== undefined),
     ...compare('stepup', length(stepup), length(requirement.stepUpMs), stepup !== undefined),
@@ -65,7 +66,10 @@ function terms(expected: NonNullable<TestCase['hold']>, verdict: Verdict): strin
 }
 
 const given = ({ requirement }: Hold): string =>
-  requirement.groups.map(({ group, quorum }) => `${group}: ${quorum}`).join(', ');
+  requirement.groups
+    .map(({ group, quorum }) => `${group}: ${quorum}`)
+    .toSorted()
+    .join(', ');
 
 function groupsText(groups: readonly string[] | Readonly<Record<string, number>>): string {
   const entries = Array.isArray(groups)

@@ -1,6 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Config, TargetConfig } from '#src/config/config.ts';
+import { parseOwners } from '#src/config/owners.ts';
+import type { Owners } from '#src/policy/owners.ts';
 import type { Subject } from '#src/identity/person.ts';
 import type { CedarPolicy } from '#src/policy/evaluate.ts';
 import type { QuestionNote } from '#src/policy/explain.ts';
@@ -163,7 +165,9 @@ async function namesFor(
   place: Place,
 ): Promise<KnownNames> {
   const people = Object.values(tests.people).flatMap((one) => [...one.groups, ...one.agentGroups]);
-  const known = {
+  const known: KnownNames = {
+    owners: tests.owners ? ownersIn(tests.owners) : names?.owners,
+    onCall: [...(names?.onCall ?? []), ...tests.oncall],
     groups: [...(names?.groups ?? []), ...tests.groups, ...people],
     channels: [...(names?.channels ?? []), ...tests.channels],
     targets: [...targets.keys(), ...(config?.targets.keys() ?? [])],
@@ -174,6 +178,14 @@ async function namesFor(
     throw error;
   });
   return { ...known, ...there };
+}
+
+/** An owners file that stands in the test file itself. */
+function ownersIn(written: Readonly<Record<string, unknown>>): Owners {
+  const parsed = parseOwners(JSON.stringify(written));
+  if ('owners' in parsed) return parsed.owners;
+  const lines = parsed.problems.map(({ path, message }) => `${path}: ${message}`);
+  throw usageFailure('owners: cannot be used', lines.join('\n  '));
 }
 
 async function runCase(

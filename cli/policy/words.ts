@@ -30,10 +30,14 @@ export function durationText(ms: number): string {
   return `${ms}ms`;
 }
 
+/** `2 of dba, then 1 of security (after 10 min oncall, too)` */
+export const whoText = ({ groups }: Requirement): string =>
+  inTurns(groups, ({ group, quorum }) => `${quorum} of ${group}`);
+
 /** `2 of dba and 1 of security, within 15m, with a reason`. */
 export function requirementText(requirement: Requirement): string {
   return [
-    inTurns(requirement.groups, ({ group, quorum }) => `${quorum} of ${group}`),
+    whoText(requirement),
     `within ${durationText(requirement.expiresMs)}`,
     ...(requirement.reasonRequired ? ['with a reason'] : []),
     ...(requirement.stepUpMs === undefined
