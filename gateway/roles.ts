@@ -163,7 +163,8 @@ async function endedSessions({ db, gateway }: Keeping): Promise<ReadonlyMap<stri
        -- One that was extended goes on with the next; what somebody ended does not.
        and (g.revoked_at is not null or not exists (select from countersign.access_grant n
          where n.person = g.person and n.target = g.target and n.role = g.role and n.id <> g.id
-           and n.starts_at <= g.ends_at and n.ended_at is null and n.ends_at > clock_timestamp()))`,
+           and n.created_at <= g.ends_at and coalesce(n.starts_at <= clock_timestamp(), true)
+           and n.ended_at is null and coalesce(n.ends_at, n.use_by) > clock_timestamp()))`,
     [gateway.gateway, String(gateway.epoch)],
   );
   return new Map(

@@ -18,11 +18,11 @@ export type ClockParts = FollowParts & {
   readonly db: Database;
   readonly requests: Pick<Requests, 'get'>;
   readonly log: BotLog;
-  /** Default: 5 seconds. */
+  /** Default: 2 seconds. */
   readonly everyMs?: number;
 };
 
-const EVERY_MS = 5_000;
+const EVERY_MS = 2_000;
 
 /**
  * Says what time alone brings: that a grant ends soon, and that break-glass waits for its review. Each is decided by a row
