@@ -1,3 +1,4 @@
+import { openIncidents } from '#src/audit/incident-entries.ts';
 import { startProjection } from '#src/audit/search/project.ts';
 import { openSearch } from '#src/audit/search/search.ts';
 import { openViews } from '#src/audit/search/views.ts';
@@ -11,7 +12,7 @@ export function openSearching(
   { db, audit, directory, reload, onError }: Core,
   recordings: Pick<Recordings, 'readChunk'> | undefined,
   opened: AsyncDisposableStack,
-): Pick<HttpDeps, 'search' | 'views' | 'channels'> {
+): Pick<HttpDeps, 'search' | 'views' | 'channels' | 'incidents'> {
   opened.adopt(
     startProjection({
       db,
@@ -28,6 +29,7 @@ export function openSearching(
   return {
     search,
     views: openViews(db, audit),
+    incidents: openIncidents(db),
     channels: () => [...reload.config.chat.channels.keys()],
   };
 }

@@ -33,7 +33,7 @@ export function incidentPost(incident: Incident, publicUrl: string): Post {
             },
           ]
         : []),
-      { kind: 'buttons', buttons: [recordsButton(incident, publicUrl)] },
+      { kind: 'buttons', buttons: consoleButtons(incident, publicUrl) },
     ],
   };
 }
@@ -70,11 +70,18 @@ const query = ({ target, startedAt, stoppedAt }: Incident): string =>
     .filter(Boolean)
     .join(' ');
 
-const recordsButton = (incident: Incident, publicUrl: string): Button => ({
-  label: 'Records in the console',
-  action: 'audit-console',
-  url: searchLink(publicUrl, query(incident)),
-});
+const consoleButtons = (incident: Incident, publicUrl: string): readonly Button[] => [
+  {
+    label: 'Open in the console',
+    action: 'audit-incident',
+    url: `${publicUrl}/incidents/${incident.id}`,
+  },
+  {
+    label: 'Its records',
+    action: 'audit-console',
+    url: searchLink(publicUrl, query(incident)),
+  },
+];
 
 /** What happened since the message before; `more` of it is in the console alone. */
 export function happenedPost(
@@ -135,7 +142,7 @@ export function timelinePost(
       {
         kind: 'buttons',
         buttons: [
-          recordsButton(incident, publicUrl),
+          ...consoleButtons(incident, publicUrl),
           {
             label: 'Export with proofs',
             action: 'audit-export',

@@ -1,4 +1,4 @@
-import { readHappened, type Batch, type Happened } from '#src/audit/incident-entries.ts';
+import { readHappened, readTimeline, type Happened } from '#src/audit/incident-entries.ts';
 import { collecting, moveIncident, takeIncident, type Incident } from '#src/audit/incidents.ts';
 import type { Database, Sql } from '#src/store/database.ts';
 import type { Say } from '../say.ts';
@@ -13,8 +13,9 @@ export type IncidentParts = {
 };
 
 const MOST = 300;
-/** Of one message. */
+/** Of one message, and of the timeline. */
 const LINES = 15;
+const TIMELINE = 30;
 
 export const rootKey = ({ id }: Pick<Incident, 'id'>): string => `incident:${id}`;
 
@@ -57,7 +58,8 @@ async function tell(parts: IncidentParts, sql: Sql, id: string): Promise<void> {
   }
   await say.say({ key: thread, to, post: incidentPost(after, publicUrl) }, sql);
   if (ended) {
-    const post = await timeline(sql, after, publicUrl);
+    const { happened: notable, more } = await readTimeline(sql, after, TIMELINE);
+    const post = timelinePost(after, notable, more, publicUrl);
     await say.say({ key: `${thread}:timeline`, to, post, thread }, sql);
   }
   await moveIncident(sql, after, ended);
@@ -95,23 +97,4 @@ function chosen(happened: readonly Happened[], room: number): readonly Happened[
     .toSorted((a, b) => Number(b.notable) - Number(a.notable) || a.index - b.index)
     .slice(0, room)
     .toSorted((a, b) => a.index - b.index);
-}
-
-const TIMELINE = 30;
-/** Batches that are read for a timeline; what comes later is in the console. */
-const BATCHES = 40;
-
-async function timeline(sql: Sql, incident: Incident, publicUrl: string) {
-  const notable: Happened[] = [];
-  let all = 0;
-  let batch: Pick<Batch, 'next' | 'more'> = { next: incident.first, more: true };
-  for (let round = 0; batch.more && round < BATCHES; round += 1) {
-    // oxlint-disable-next-line no-await-in-loop -- one connection
-    const read = await readHappened(sql, incident, batch.next);
-    const worth = read.happened.filter((one) => one.notable);
-    all += worth.length;
-    notable.push(...worth.slice(0, TIMELINE - notable.length));
-    batch = read;
-  }
-  return timelinePost(incident, notable, all - notable.length, publicUrl);
 }

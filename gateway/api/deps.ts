@@ -5,6 +5,7 @@ import type { Talk } from '#src/approval/talk.ts';
 import type { AuditLog } from '#src/audit/log.ts';
 import type { Tree } from '#src/audit/tree/reader.ts';
 import type { Holds } from '#src/audit/erasure/holds.ts';
+import type { Incidents } from '#src/audit/incident-entries.ts';
 import type { Records } from '#src/audit/reader.ts';
 import type { Search } from '#src/audit/search/search.ts';
 import type { Views } from '#src/audit/search/views.ts';
@@ -56,6 +57,7 @@ export type HttpDeps = {
   /** Undefined: no tree is kept, so there is nothing that is searched by more than records themselves. */
   readonly search?: Search;
   readonly views?: Views;
+  readonly incidents?: Incidents;
   /** Names of the channels that views may tell. */
   readonly channels?: () => readonly string[];
   /** Undefined: no tree is kept, so there is nothing to verify here. */

@@ -49,7 +49,7 @@ export function searchPages(app: FastifyInstance, parts: ConsoleParts, page: Mak
   });
   app.get('/records/export', async (request, reply) => {
     const caller = await guard.signedIn(request);
-    if (!caller) return reply.redirect('/sign-in?next=%2Frecords', 303);
+    if (!caller) return reply.redirect(`/sign-in?next=${encodeURIComponent(request.url)}`, 303);
     // The API asks for this scope of whoever comes with a token, so the console does too.
     demandScope(caller.scopes, 'read');
     const asked = parse(exportQuery, request.query, 'query');

@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import type { Sql } from '../store/database.ts';
-import type { Incident } from './incidents.ts';
+import type { Database, Sql } from '../store/database.ts';
+import { listIncidents, readIncident, type Incident } from './incidents.ts';
 import { likeOf } from './summary/part.ts';
 
 /** What happened on a target of an incident: who did what, and nothing of what a statement says. */
@@ -77,6 +77,41 @@ export async function readHappened(sql: Sql, incident: Incident, from: number): 
   };
 }
 
+/** Batches that are read for a timeline; what comes later is found by searching. */
+const BATCHES = 40;
+
+export type Timeline = { readonly happened: readonly Happened[]; readonly more: number };
+
+/** The first `most` that are notable, oldest first, and how many more there are. */
+export async function readTimeline(sql: Sql, incident: Incident, most: number): Promise<Timeline> {
+  const happened: Happened[] = [];
+  let all = 0;
+  let batch: Pick<Batch, 'next' | 'more'> = { next: incident.first, more: true };
+  for (let round = 0; batch.more && round < BATCHES; round += 1) {
+    // oxlint-disable-next-line no-await-in-loop -- one connection
+    const read = await readHappened(sql, incident, batch.next);
+    const notable = read.happened.filter((one) => one.notable);
+    all += notable.length;
+    happened.push(...notable.slice(0, most - happened.length));
+    batch = read;
+  }
+  return { happened, more: all - happened.length };
+}
+
+/** Incidents as they are read. */
+export type Incidents = {
+  /** Open ones before the others, newest first. */
+  list(): Promise<readonly Incident[]>;
+  get(id: string): Promise<Incident | undefined>;
+  timeline(incident: Incident, most: number): Promise<Timeline>;
+};
+
+export const openIncidents = ({ pool }: Pick<Database, 'pool'>): Incidents => ({
+  list: () => listIncidents(pool),
+  get: (id) => readIncident(pool, id),
+  timeline: (incident, most) => readTimeline(pool, incident, most),
+});
+
 const committed = z.object({
   body: z.object({
     class: z.array(z.string()).optional(),
@@ -88,7 +123,7 @@ const committed = z.object({
   }),
 });
 type Body = z.output<typeof committed>['body'];
-type Told = Pick<Happened, 'what' | 'words' | 'notable'>;
+type Words = Pick<Happened, 'what' | 'words' | 'notable'>;
 
 function happenedOf({ at, person, kind, verdict, body, ...row }: Row): Happened {
   const read = committed.safeParse(JSON.parse(body));
@@ -96,7 +131,7 @@ function happenedOf({ at, person, kind, verdict, body, ...row }: Row): Happened 
   return { ...row, at: at.toISOString(), ...(person !== null && { person }), ...told };
 }
 
-const nothing = (): Told => ({ what: 'others', words: 'something else', notable: false });
+const nothing = (): Words => ({ what: 'others', words: 'something else', notable: false });
 
 const VERDICTS: Readonly<Record<string, string>> = {
   allow: 'allowed',
@@ -105,13 +140,13 @@ const VERDICTS: Readonly<Record<string, string>> = {
   approved: 'approved',
 };
 
-const VOTES: Readonly<Record<string, Pick<Told, 'what' | 'words'>>> = {
+const VOTES: Readonly<Record<string, Pick<Words, 'what' | 'words'>>> = {
   approve: { what: 'approvals', words: 'approves' },
   deny: { what: 'denials', words: 'denies' },
 };
 
 /** In words of the log alone: classes of statements, verdicts, events, names of roles and people. */
-const TELL: Readonly<Record<string, (body: Body, verdict: string) => Told>> = {
+const TELL: Readonly<Record<string, (body: Body, verdict: string) => Words>> = {
   statement({ class: classes = [] }, verdict) {
     const said = VERDICTS[verdict] ?? verdict;
     const does = [...new Set(classes)].slice(0, 5).join(', ');

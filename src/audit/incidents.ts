@@ -145,6 +145,17 @@ export async function listIncidents(sql: Sql, limit = 100): Promise<readonly Inc
   return rows.map((one) => row.parse(one));
 }
 
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+
+/** Undefined where there is none. */
+export async function readIncident(sql: Sql, id: string): Promise<Incident | undefined> {
+  if (!UUID.test(id)) return undefined;
+  const { rows } = await sql.query(`select ${COLUMNS} from countersign.incident where id = $1`, [
+    id,
+  ]);
+  return rows[0] && row.parse(rows[0]);
+}
+
 /** Those of which something may still have to be told. */
 export async function collecting(sql: Sql): Promise<readonly string[]> {
   const { rows } = await sql.query<{ id: string }>(

@@ -218,7 +218,8 @@ export function searchPage(view: SearchView): Page {
     body: html`<h1>Records</h1>
       ${kept(view)} ${form(view)}
       ${problems.length > 0 ? alert(problems.map(told).join(' ')) : alert(refused)}
-      ${page ? results(view) : undefined} ${keep(view)}`,
+      ${page ? results(view) : undefined} ${keep(view)}
+      ${view.channels.length === 0 ? undefined : html`<p><a href="/incidents">Incidents</a></p>`}`,
   };
 }
 
