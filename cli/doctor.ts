@@ -14,7 +14,7 @@ const OPTIONS = {
 export const doctorCommand: Command = {
   usage: ['doctor [--config FILE]'],
   about:
-    'Checks this machine, the store, the rules, the targets and Slack, and says what to do about what is wrong.\n' +
+    'Checks this machine, the store, the rules, the targets, Slack and Teams, and says what to do about what is wrong.\n' +
     'It changes nothing. It exits 1 when something fails; warnings do not count.',
   options: OPTIONS,
   run: doctor,

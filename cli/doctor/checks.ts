@@ -10,6 +10,7 @@ import { checkMachine } from './machine.ts';
 import { checkOidc } from './oidc.ts';
 import { checkRedis } from './queue.ts';
 import { checkScim } from './scim.ts';
+import { checkSlackChannels, checkTeams } from './chat.ts';
 import { checkSlack } from './slack.ts';
 import { checkStore } from './store.ts';
 import { checkTarget } from './target.ts';
@@ -18,7 +19,7 @@ export type CheckGroup = { readonly what: string; run(): Promise<readonly Check[
 
 /** Everything the doctor looks at, in the order in which one thing depends on another. */
 export function checkGroups(config: Config, file: string): readonly CheckGroup[] {
-  const { slack } = config.chat;
+  const { slack, teams, channels } = config.chat;
   const { queue } = config;
   return [
     { what: 'this machine', run: () => checkMachine(config.dataDir) },
@@ -44,7 +45,13 @@ export function checkGroups(config: Config, file: string): readonly CheckGroup[]
         : [],
     ),
     { what: 'SCIM', run: () => checkScim(config.identity) },
-    ...(slack ? [{ what: 'Slack', run: () => checkSlack(slack) }] : []),
+    ...(slack
+      ? [
+          { what: 'Slack', run: () => checkSlack(slack) },
+          { what: 'Slack channels', run: () => checkSlackChannels(slack, channels) },
+        ]
+      : []),
+    ...(teams ? [{ what: 'Teams', run: () => checkTeams(teams) }] : []),
   ];
 }
 

@@ -2,8 +2,23 @@ import { z } from 'zod';
 import type { SlackConfig, SlackSocketConfig } from '#src/config/config.ts';
 import { failed, type Check } from './check.ts';
 
-/** What the bot calls needs these; the manifest asks for them. */
-const SCOPES = ['chat:write', 'users:read', 'users:read.email'];
+/** What the bot calls and hears needs these; manifest.yml asks for the same, and a test holds the two together. */
+export const SCOPES: readonly string[] = [
+  'app_mentions:read',
+  'channels:read',
+  'chat:write',
+  'commands',
+  'files:write',
+  'groups:read',
+  'im:history',
+  'im:write',
+  'links:read',
+  'links:write',
+  'reactions:read',
+  'reactions:write',
+  'users:read',
+  'users:read.email',
+];
 
 const reply = z.object({
   ok: z.boolean(),
@@ -25,7 +40,10 @@ export async function checkSlack(
 async function checkBot(slack: SlackConfig, fetcher: typeof fetch): Promise<readonly Check[]> {
   const what = 'Slack';
   try {
-    const { answer, granted } = await ask(slack, 'auth.test', slack.botToken, fetcher);
+    const { answer, granted } = await askSlack(slack, 'auth.test', slack.botToken, {
+      fetcher,
+      reply,
+    });
     if (!answer.ok)
       return [
         {
@@ -46,7 +64,7 @@ async function checkApp(slack: SlackSocketConfig, fetcher: typeof fetch): Promis
   const what = 'Slack Socket Mode';
   try {
     const method = 'apps.connections.open';
-    const { answer } = await ask(slack, method, slack.appToken, fetcher);
+    const { answer } = await askSlack(slack, method, slack.appToken, { fetcher, reply });
     if (answer.ok) return { what, state: 'ok', found: 'the app token may connect' };
     return {
       what,
@@ -59,14 +77,20 @@ async function checkApp(slack: SlackSocketConfig, fetcher: typeof fetch): Promis
   }
 }
 
-async function ask(slack: SlackConfig, method: string, token: string, fetcher: typeof fetch) {
+/** Asks Slack's Web API; rejects when it does not answer, or not in this form. */
+export async function askSlack<T>(
+  slack: SlackConfig,
+  method: string,
+  token: string,
+  { fetcher, reply: form }: { readonly fetcher: typeof fetch; readonly reply: z.ZodType<T> },
+) {
   const base = `${(slack.apiUrl ?? 'https://slack.com/api').replace(/\/$/, '')}/`;
   const response = await fetcher(new URL(method, base), {
     method: 'POST',
     headers: { authorization: `Bearer ${token}` },
     signal: AbortSignal.timeout(10_000),
   });
-  const answer = reply.parse(await response.json());
+  const answer = form.parse(await response.json());
   return { answer, granted: response.headers.get('x-oauth-scopes') };
 }
 
@@ -89,7 +113,7 @@ function scopes(header: string | null): Check {
   return {
     what: 'Slack scopes',
     state: missing.length === 0 ? 'ok' : 'fail',
-    found: missing.length === 0 ? SCOPES.join(', ') : `missing: ${missing.join(', ')}`,
+    found: missing.length === 0 ? 'all that the bot needs' : `missing: ${missing.join(', ')}`,
     ...(missing.length > 0 && { next: 'install the app again with manifest.yml' }),
   };
 }

@@ -4,6 +4,7 @@ import { checkDurability } from '#src/store/durability.ts';
 import { schemaState } from '#src/store/migrate.ts';
 import { excessRights } from '#src/store/rights.ts';
 import { runningStore } from '../running-store.ts';
+import { checkChatStore } from './chat.ts';
 import { failed, type Check } from './check.ts';
 import { clock } from './clock.ts';
 import { search } from './search.ts';
@@ -50,6 +51,7 @@ export async function checkStore(config: Config): Promise<readonly Check[]> {
             await search(db),
             await writers(db),
             await rights(db),
+            ...(await checkChatStore(db, config.chat)),
           ]
         : [];
     return [...checks, schema, ...there];

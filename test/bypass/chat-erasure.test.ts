@@ -12,6 +12,9 @@ import { type FakeSlack, TEAM } from '../fakes/slack.ts';
 const ANN = 'engineer@example.com';
 const canary = (place: string): string => `canary_${place}_${randomBytes(4).toString('hex')}`;
 
+const post = (text: string): string =>
+  JSON.stringify({ summary: 'news', parts: [{ kind: 'text', line: [text] }] });
+
 describe('a person is erased from chat, and from what chat keeps', () => {
   let gateway: TestGateway;
   let slack: FakeSlack;
@@ -51,8 +54,6 @@ describe('a person is erased from chat, and from what chat keeps', () => {
     await slack?.close();
   });
 
-  const post = (text: string): string =>
-    JSON.stringify({ summary: 'news', parts: [{ kind: 'text', line: [text] }] });
   const say = (key: string, place: string, text: string) =>
     gateway.storeSql.query(
       `insert into countersign.chat_message (key, platform, place, post) values ($1, 'slack', $2, $3)`,
