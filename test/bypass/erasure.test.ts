@@ -28,6 +28,7 @@ describe('a person is erased from the whole product', () => {
     application: canary('application'),
     reason: canary('reason'),
     decided: canary('decided'),
+    answered: canary('answered'),
     label: canary('label'),
     held: canary('held'),
   };
@@ -66,6 +67,17 @@ describe('a person is erased from the whole product', () => {
       );
       return rowCount === 1;
     });
+    await gateway.api('approver', `/requests/${id}/questions`, { text: `Is ${ANN} sure?` });
+    const asked = await fetch(`${gateway.running.api}/requests/${id}/answers`, {
+      method: 'POST',
+      headers: {
+        authorization: `Bearer ${await gateway.token('engineer')}`,
+        'content-type': 'application/json',
+      },
+      body: JSON.stringify({ text: told.answered }),
+    });
+    assert.equal(asked.status, 200);
+    await gateway.api('engineer', `/requests/${id}/reminders`, {});
     await gateway.decide('approve', 'approver', told.decided);
     await answer;
     await client.end();
