@@ -1,5 +1,6 @@
 import { readHappened, readTimeline, type Happened } from '#src/audit/incident-entries.ts';
 import { collecting, moveIncident, takeIncident, type Incident } from '#src/audit/incidents.ts';
+import type { Config } from '#src/config/config.ts';
 import type { Database, Sql } from '#src/store/database.ts';
 import type { Say } from '../say.ts';
 import { happenedPost, incidentPost, timelinePost } from './incident-post.ts';
@@ -8,6 +9,8 @@ export type IncidentParts = {
   readonly db: Database;
   readonly say: Pick<Say, 'say'>;
   readonly publicUrl: string;
+  /** Incidents are told in channels of the configuration alone. */
+  readonly config: Pick<Config, 'chat'>;
   /** Entries that an incident tells in its thread; the others are counted. */
   readonly most?: number;
 };
@@ -17,7 +20,7 @@ const MOST = 300;
 const LINES = 15;
 const TIMELINE = 30;
 
-export const rootKey = ({ id }: Pick<Incident, 'id'>): string => `incident:${id}`;
+const rootKey = ({ id }: Pick<Incident, 'id'>): string => `incident:${id}`;
 
 /**
  * Tells the threads of incidents what has happened since: a message for each at most. What is said and how far it was read
@@ -36,11 +39,13 @@ export async function tellIncidents(parts: IncidentParts): Promise<void> {
 
 async function tell(parts: IncidentParts, sql: Sql, id: string): Promise<void> {
   const incident = await takeIncident(sql, id);
+  if (!incident) return;
+  const thread = await threadOf(parts, sql, incident);
   // Without the message that it stands under, there is no thread yet.
-  if (!incident || !(await hasRoot(parts, sql, incident))) return;
+  if (thread === 'later') return;
   const { happened, next, ended } = await readHappened(sql, incident, incident.next);
-  const room = Math.min(LINES, Math.max(0, (parts.most ?? MOST) - incident.told));
-  const lines = chosen(happened, room);
+  const left = Math.max(0, (parts.most ?? MOST) - incident.told);
+  const lines = chosen(happened, thread === 'open' ? Math.min(LINES, left) : 0);
   const after: Incident = {
     ...incident,
     next,
@@ -48,7 +53,23 @@ async function tell(parts: IncidentParts, sql: Sql, id: string): Promise<void> {
     told: incident.told + lines.length,
     untold: incident.untold + happened.length - lines.length,
   };
-  const { publicUrl, say } = parts;
+  if (thread === 'open') await sayAll(parts, sql, { after, incident, happened, lines, ended });
+  await moveIncident(sql, after, ended);
+}
+
+type Round = {
+  readonly incident: Incident;
+  readonly after: Incident;
+  readonly happened: readonly Happened[];
+  readonly lines: readonly Happened[];
+  readonly ended: boolean;
+};
+
+async function sayAll(
+  { say, publicUrl }: IncidentParts,
+  sql: Sql,
+  { incident, after, happened, lines, ended }: Round,
+): Promise<void> {
   const thread = rootKey(incident);
   const to = { platform: incident.platform, id: incident.channel };
   if (lines.length > 0) {
@@ -57,29 +78,32 @@ async function tell(parts: IncidentParts, sql: Sql, id: string): Promise<void> {
     await say.say({ key, to, post, thread }, sql);
   }
   await say.say({ key: thread, to, post: incidentPost(after, publicUrl) }, sql);
-  if (ended) {
-    const { happened: notable, more } = await readTimeline(sql, after, TIMELINE);
-    const post = timelinePost(after, notable, more, publicUrl);
-    await say.say({ key: `${thread}:timeline`, to, post, thread }, sql);
-  }
-  await moveIncident(sql, after, ended);
+  if (!ended) return;
+  const { happened: notable, more } = await readTimeline(sql, after, TIMELINE);
+  const post = timelinePost(after, notable, more, publicUrl);
+  await say.say({ key: `${thread}:timeline`, to, post, thread }, sql);
 }
 
-/** It is said here if it was not yet; true once it stands there, or never will. */
-async function hasRoot(
-  { say, publicUrl }: IncidentParts,
+/**
+ * Whether there is a thread to tell it in. `later`: its first message does not stand there yet, and is said if it was not;
+ * `never`: the channel refused it, or is not in the configuration any more, and it is in the console alone.
+ */
+async function threadOf(
+  { say, publicUrl, config }: IncidentParts,
   sql: Sql,
   incident: Incident,
-): Promise<boolean> {
+): Promise<'open' | 'later' | 'never'> {
+  const { platform, channel: id } = incident;
+  if (![...config.chat.channels.values()].some((ids) => ids[platform] === id)) return 'never';
+  const key = rootKey(incident);
   const { rows } = await sql.query<{ message: string | null; given_up: string | null }>(
     'select message, given_up from countersign.chat_message where key = $1 and platform = $2 and place = $3',
-    [rootKey(incident), incident.platform, incident.channel],
+    [key, platform, id],
   );
   const [root] = rows;
-  if (root) return root.message !== null || root.given_up !== null;
-  const to = { platform: incident.platform, id: incident.channel };
-  await say.say({ key: rootKey(incident), to, post: incidentPost(incident, publicUrl) }, sql);
-  return false;
+  if (root) return root.message !== null ? 'open' : root.given_up === null ? 'later' : 'never';
+  await say.say({ key, to: { platform, id }, post: incidentPost(incident, publicUrl) }, sql);
+  return 'later';
 }
 
 function counted(

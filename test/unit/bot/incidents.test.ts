@@ -63,6 +63,7 @@ const partsOf = (more: Partial<IncidentParts> = {}): IncidentParts => ({
   db: world.store.db,
   say,
   publicUrl: 'https://cs.example',
+  config: { chat: { channels: new Map([['ops', { slack: 'C1' }]]) } },
   ...more,
 });
 const log = () => ({ db: world.store.db, audit: world.log });
@@ -196,6 +197,27 @@ test('a flood is counted: what is notable is told, and how much is in the consol
   assert.match(rootOf(incident), /30 of these are in the console alone/);
   await stop(incident);
   await round();
+});
+
+test('a channel that is not in the configuration any more is told nothing more', async () => {
+  const incident = await start();
+  await round();
+  await world.write(on('prod-eu'));
+  await round(partsOf({ config: { chat: { channels: new Map() } } }));
+  await stop(incident);
+  await round(partsOf({ config: { chat: { channels: new Map([['x', { teams: 'C1' }]]) } } }));
+  assert.deepEqual(entriesOf(incident), []);
+  assert.equal(messages.length, 1);
+  const { rows } = await world.store.db.pool.query(
+    'select told, untold, counts, done_at is not null as done from countersign.incident where id = $1',
+    [incident.id],
+  );
+  assert.deepEqual(rows[0], {
+    told: 0,
+    untold: 1,
+    counts: { 'statements allowed': 1 },
+    done: true,
+  });
 });
 
 test('ends where it was stopped, with a timeline, and is told no more', async () => {
