@@ -126,14 +126,14 @@ function suite(mode: Mode): void {
   const refusedClickers: [string, string, RegExp][] = [
     ['the requester', 'UENG', /yourself/],
     ['a person in none of the groups', 'USTR', /members of dba/],
-    ['somebody the directory does not know', 'UNOBODY', /does not know you/],
+    ['somebody the directory does not know', 'UNOBODY', /Say once who you are/],
     ['a bot', 'UBOT', /not bots/],
     ['a guest', 'UGUEST', /Guests/],
     ['a single-channel guest', 'UGUEST1', /Guests/],
     ['a deactivated account', 'UGONE', /deactivated/],
     ['somebody of a shared channel', 'UCONNECT', /Only members of the workspaces/],
     ['a member of another workspace', 'UOTHER', /Only members of the workspaces/],
-    ['somebody without an e-mail address', 'UMUTE', /no confirmed e-mail/],
+    ['somebody without an e-mail address', 'UMUTE', /Say once who you are/],
   ];
   for (const [who, user, words] of refusedClickers)
     test(`an approval in Slack by ${who} is refused, and only they are told`, async () => {
