@@ -32,6 +32,9 @@ suite('an owners file', () => {
     });
 });
 
+const shift = (from: string, until: string, people = 'ann@example.com') =>
+  `  - { from: ${from}, until: ${until}, people: ${people} }`;
+
 suite('a rota file', () => {
   test('knows the clock of its zone, and offsets', () => {
     assert.equal(instantOf('2026-11-20 09:00', 'Europe/Berlin'), Date.UTC(2026, 10, 20, 8));
@@ -40,8 +43,6 @@ suite('a rota file', () => {
     assert.equal(instantOf('2026-03-29 02:30', 'Europe/Berlin'), undefined, 'the clock skips it');
     assert.equal(instantOf('tomorrow', 'UTC'), undefined);
   });
-  const shift = (from: string, until: string, people = 'ann@example.com') =>
-    `  - { from: ${from}, until: ${until}, people: ${people} }`;
   const table: readonly [string, readonly string[], RegExp | undefined][] = [
     [
       'one after the other',

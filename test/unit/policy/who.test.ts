@@ -147,6 +147,13 @@ function owners(text: string) {
   return parsed.owners;
 }
 
+const OWNED = hold('@hold("owner") @quorum("2")');
+const load = (text: string) =>
+  loadPolicy([{ name: 'r.cedar', text: `@id("a") ${OWNED}` }], {
+    ...names,
+    owners: owners(text),
+  });
+
 suite('the owner', () => {
   const file = owners(`
 default: audit
@@ -154,7 +161,7 @@ owners:
   - { table: shop/public/pay*, groups: [security, dba] }
   - { schema: shop/public, groups: dba }
 `);
-  const rule = [hold('@hold("owner") @quorum("2")')];
+  const rule = [OWNED];
 
   test('each owner of everything that is held agrees, and the card says of what', () => {
     const requirement = requirementOf(rule, { owners: file }, ['orders', 'payments']);
@@ -165,9 +172,9 @@ owners:
   });
 
   test('what no line names is the default’s; without a default nobody could approve it', () => {
-    const default_ = owners('default: audit');
+    const byDefault = owners('default: audit');
     assert.equal(
-      words(requirementOf(rule, { owners: default_ })),
+      words(requirementOf(rule, { owners: byDefault })),
       '2 of audit (owner of shop.public.orders)',
     );
     const verdict = judged(rule, { owners: owners('owners: []') });
@@ -179,11 +186,6 @@ owners:
   });
 
   test('another owners file is another version of the rules, and its groups are checked', () => {
-    const load = (text: string) =>
-      loadPolicy([{ name: 'r.cedar', text: `@id("a") ${rule[0]}` }], {
-        ...names,
-        owners: owners(text),
-      });
     const [a, b] = [load('default: dba'), load('default: security')];
     assert.ok(a.ok && b.ok);
     assert.notEqual(a.policy.version, b.policy.version);
@@ -195,13 +197,13 @@ owners:
   test('the owner of a role is asked, by role or by target, and never by a schema of that name', () => {
     const rules = `@id("p") permit (principal, action == Action::"request", resource);
       @id("h") @hold("owner") forbid (principal, action == Action::"request", resource);`;
-    const file_ = owners(`
+    const ruled = owners(`
 owners:
   - { schema: shop/writer, groups: security }
   - { role: shop/writer, groups: dba }
   - { target: sh*, groups: audit }
 `);
-    const loaded = loadPolicy([{ name: 'r.cedar', text: rules }], { ...names, owners: file_ });
+    const loaded = loadPolicy([{ name: 'r.cedar', text: rules }], { ...names, owners: ruled });
     assert.ok(loaded.ok);
     const ask = (role: string) => {
       const said = loaded.policy.access(subject('engineering'), berlin, 'request', {
@@ -216,7 +218,6 @@ owners:
 });
 
 suite('hours', () => {
-  const at = (text: string) => Date.parse(text);
   const table: readonly [string, string, string, boolean][] = [
     ['Mon-Fri 09:00-17:00', 'Europe/Berlin', '2026-11-20T08:00:00Z', true],
     ['Mon-Fri 09:00-17:00', 'Europe/Berlin', '2026-11-20T07:59:59Z', false],
@@ -230,7 +231,7 @@ suite('hours', () => {
   ];
   for (const [text, zone, now, expected] of table)
     test(`${now} is ${expected ? '' : 'not '}within ${text} in ${zone}`, () => {
-      assert.equal(isWithin(text, zone, at(now)), expected);
+      assert.equal(isWithin(text, zone, Date.parse(now)), expected);
     });
   for (const text of [
     '',
