@@ -86,6 +86,11 @@ export function registerDesk(app: App, parts: AdapterParts): void {
       return await give(client, asked, late && 'errors' in late ? tellErrors(late.errors) : late);
     }
     await ack(submitted(soon, { fields, channel, known: await knownFor(soon) }));
+    // What was opened from App Home changes what stands there; nobody waits for it.
+    if (channel === undefined && (!soon || 'show' in soon))
+      void publishHome(client, asked.account).catch((error: unknown) =>
+        parts.log.warn({ err: error }, 'App Home was not brought up to date'),
+      );
   });
 
   app.options(/.*/, async ({ ack, body }) => {

@@ -235,6 +235,16 @@ function suite(mode: Mode): void {
     await slack.until(() => shows(home(), 'You have no role for a time now.'));
     await actor.clickHome(userOf('engineer'), 'access-withdraw');
     await slack.until(() => !shows(home(), 'What you asked for'));
+    const opened = slack.views.length;
+    await actor.clickHome(userOf('engineer'), 'access-glass');
+    const pick = await slack.until(() => slack.views[opened]);
+    const glass = (pick.blocks as any[]).flatMap(({ element }) => element?.options ?? []);
+    const { value } = glass.find(({ text }) => text.text === 'shop: admin');
+    const terms = nextForm(await actor.fill(userOf('engineer'), pick, { what: value }));
+    await actor.fill(userOf('engineer'), terms, {
+      reason: 'the nightly import is broken and customers cannot pay since nine',
+    });
+    await slack.until(() => shows(home(), 'admin on shop'));
     assert.deepEqual(slack.refusals, []);
   });
 
