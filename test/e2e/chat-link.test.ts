@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, suite, test } from 'node:test';
 import { type IdentityConfig, NO_PROVIDERS } from '#src/config/identity.ts';
-import { startGateway, type TestGateway } from '../fakes/gateway.ts';
+import { eventually, outcome, startGateway, type TestGateway } from '../fakes/gateway.ts';
 import { type FakeIssuer, startIssuer } from '../fakes/issuer.ts';
 import { freePort } from '../fakes/postgres.ts';
 import { actorOf, slackConfig, startSlack } from '../fakes/slack-kit.ts';
@@ -128,6 +128,35 @@ suite('linking an account in chat, from the first click to the last word', () =>
     const browser = await signedIn();
     await signInFor(browser, one);
     assert.equal((await browser.post(two, two, { act: 'link' })).status, 403);
+  });
+
+  test('who is unlinked while a form is open sends it in for nobody', async () => {
+    const path = await linkFor('UAPP');
+    const browser = await signedIn();
+    await signInFor(browser, path);
+    await says('UAPP', `link ${wordOn((await browser.post(path, path, { act: 'link' })).text)}`);
+    const client = await gateway.open();
+    const answer = outcome(client.query("update orders set status = 'modal' where id = 42"));
+    const { id } = await gateway.pending();
+    const card = await slack.until(() =>
+      slack.messages.find((one) => JSON.stringify(one.metadata ?? '').includes(id)),
+    );
+    await eventually('the stored card', async () => {
+      const { rowCount } = await gateway.storeSql.query(
+        'select from countersign.post where request = $1 and ts is not null',
+        [id],
+      );
+      return rowCount === 1 || undefined;
+    });
+    await actor.click('UAPP', 'deny', card);
+    const view = await slack.until(() => slack.views.find((one) => one.callback_id === 'deny'));
+    await gateway.storeSql.query('delete from countersign.chat_account');
+    const said = await actor.fill('UAPP', view, { reason: 'no' });
+    assert.match(said.text, /Say once who you are/u);
+    assert.equal((await gateway.api('approver', `/requests/${id}`)).body.state, 'pending');
+    await gateway.decide('deny');
+    await answer;
+    await client.end();
   });
 
   test('the API lists and unlinks one’s own; others’ only security', async () => {
