@@ -6,6 +6,8 @@ import { type IncidentParts, tellIncidents } from './incidents.ts';
 
 const INCIDENTS_MS = 3_000;
 const DIGESTS_MS = 10_000;
+/** What fails again and again is tried at this part of its pace: each try of a digest is a record. */
+const SLOWEST = 30;
 
 export type ClockParts = DigestParts & IncidentParts & { readonly log: BotLog };
 
@@ -17,12 +19,17 @@ export function startReviewingClock(
   const stopping = new AbortController();
   const { signal } = stopping;
   const every = async (ms: number, what: string, work: () => Promise<void>): Promise<void> => {
+    let wait = ms;
     while (!signal.aborted) {
       // oxlint-disable no-await-in-loop -- one round after the other
-      await work().catch((error: unknown) =>
-        parts.log.warn({ err: error }, `${what} was not looked after; it is tried again`),
-      );
-      await sleep(ms, undefined, { signal }).catch(() => undefined);
+      try {
+        await work();
+        wait = ms;
+      } catch (error) {
+        parts.log.warn({ err: error }, `${what} was not looked after; it is tried again`);
+        wait = Math.min(ms * SLOWEST, wait * 2);
+      }
+      await sleep(wait, undefined, { signal }).catch(() => undefined);
       // oxlint-enable no-await-in-loop
     }
   };

@@ -104,11 +104,17 @@ async function summaryAnswer(
   };
 }
 
+/** Also which targets and channels there are is not everybody's to know. */
+const ONLY: Answer = {
+  tell: 'Only members of dba, security and oncall start, stop and see incidents. Ask one of them.',
+};
+
 async function startAnswer(
   { reviewing, config }: With,
   { actor, place }: Act,
   { name, target, note }: Extract<Command, { readonly kind: 'start' }>,
 ): Promise<Answer> {
+  if (!reviewing.maySeeAll(actor.person)) return ONLY;
   const { platform } = actor.account;
   const known = [...config.chat.channels].find(([, ids]) => ids[platform] === place.channel);
   if (!known || place.channel === undefined)
@@ -136,8 +142,7 @@ async function stopAnswer({ reviewing }: With, { actor }: Act, name: string): Pr
 }
 
 async function listAnswer({ db, reviewing }: With, { actor }: Act): Promise<Answer> {
-  if (!reviewing.maySeeAll(actor.person))
-    return { tell: 'Only members of dba, security and oncall see incidents.' };
+  if (!reviewing.maySeeAll(actor.person)) return ONLY;
   const incidents = await listIncidents(db.pool, 20);
   if (incidents.length === 0) return { tell: 'There was no incident yet.' };
   const items = incidents.map(({ name, target, startedAt, startedBy, stoppedAt }): Line => [

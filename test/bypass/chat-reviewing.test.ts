@@ -112,8 +112,15 @@ describe('whoever may read only their own records', () => {
     for (const who of ['engineer', 'stranger'])
       assert.match(
         (await world.audit(who, 'incident start INC-1 target:shop')).text,
-        /Only members of dba, security and oncall start and stop incidents/,
+        /Only members of dba, security and oncall start, stop and see incidents/,
       );
+    for (const text of ['incident start INC-1 target:nothing', 'incident list'])
+      for (const channel of [CHANNEL, 'C0ELSEWHERE'])
+        assert.doesNotMatch(
+          wordsOf(await world.audit('stranger', text, channel)),
+          /shop|db-approvals/,
+          'nor is told which targets and channels there are',
+        );
     assert.match((await world.audit('oncall', 'incident start INC-2 target:shop')).text, /is open/);
     assert.match((await world.audit('engineer', 'incident stop INC-2')).text, /Only members of/);
     assert.match((await world.audit('engineer', 'incident list')).text, /Only members of/);
