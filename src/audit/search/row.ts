@@ -150,13 +150,26 @@ function outcomeOf(records: readonly Source[]) {
   };
 }
 
+type Does = Pick<Facet, 'effects' | 'tables'>;
+
+/** Few statements do something that none did before. */
+const known = new Map<string, Does>();
+const MOST_KNOWN = 1000;
+
 /** By the shared effects where the record names them, else by its classes alone. */
-function doesWhat(
-  body: JsonObject,
-  shared: ReadonlyMap<string, string>,
-): Pick<Facet, 'effects' | 'tables'> {
+function doesWhat(body: JsonObject, shared: ReadonlyMap<string, string>): Does {
   const classes = stringsOf(body['class'] ?? []);
   const text = shared.get(textOf(body['effects']) ?? '');
+  const key = JSON.stringify([classes, text]);
+  const before = known.get(key);
+  if (before) return before;
+  if (known.size >= MOST_KNOWN) known.clear();
+  const does = readDoes(classes, text);
+  known.set(key, does);
+  return does;
+}
+
+function readDoes(classes: readonly string[], text: string | undefined): Does {
   const accesses = text === undefined ? [] : readEffects(text).flatMap((each) => each.accesses);
   const actions = accesses.map(({ action }) => action).filter((action) => action !== 'connect');
   const tables = accesses.flatMap(({ resource }) =>

@@ -195,7 +195,9 @@ function walk(
 }
 
 /** By time, each writer's in its own order: a clock may go back, a chain does not. */
-function inOrder(writers: readonly (readonly Entry[])[]): Entry[] {
+function inOrder(writers: readonly (readonly Entry[])[]): readonly Entry[] {
+  const [only, ...others] = writers;
+  if (only && others.length === 0) return only;
   const timed = writers.flatMap((entries) => {
     let latest = '';
     return entries.map((entry) => {
