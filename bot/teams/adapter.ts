@@ -6,10 +6,10 @@ import type { Choice, Form, Post } from '../model.ts';
 import type { ChatPeople } from '../people.ts';
 import { Refused } from '../platform.ts';
 import { type Activity, placeOf, saidIn } from './activity.ts';
-import { answersOf, choiceOf, formCard, SEND, type Shown } from './form.ts';
+import { answersOf, BACK, choiceOf, formCard, SEND, type Shown } from './form.ts';
 import type { Forms } from './forms.ts';
 import type { TeamsPlatform } from './platform.ts';
-import { cardOf } from './render.ts';
+import { type Card, cardOf } from './render.ts';
 import {
   cardReply,
   dialog,
@@ -111,7 +111,7 @@ export function teamsAdapter(parts: AdapterParts) {
   const shownForm = async (
     asked: Asked,
     form: Form,
-    shown: Pick<Shown, 'as' | 'values' | 'errors'>,
+    shown: Pick<Shown, 'as' | 'values' | 'errors' | 'back'>,
     stored?: string,
   ) => {
     const id = stored ?? (await forms.add(asked.account, form, asked.place));
@@ -145,12 +145,18 @@ export function teamsAdapter(parts: AdapterParts) {
 
   /** What stands in the place of the card now; else a line, or the answer in the chat. */
   const replyTo = async (asked: Asked, answer: Answer): Promise<Reply> => {
-    if (answer) {
-      if ('tell' in answer) return noteReply(told(answer));
-      return noteReply(await giveOrSay(asked, answer));
-    }
-    const now = await parts.current(asked.place);
-    return now ? cardReply(cardOf(now)) : noteReply('Done.');
+    if (!answer) return await now(asked.place);
+    if ('tell' in answer) return noteReply(told(answer));
+    if ('form' in answer)
+      return cardReply(await shownForm(asked, answer.form, { as: 'card', back: true }));
+    return noteReply(await giveOrSay(asked, answer));
+  };
+  /** The card as it is now, for whoever clicked: everybody's follows. */
+  const now = async (place: Place): Promise<Reply> => {
+    const post = await parts.current(place);
+    return post
+      ? cardReply(platform.card(post))
+      : cardReply(cardOf({ summary: 'Done.', parts: [] }));
   };
   /** Whoever waits too long is told, and gets the answer afterwards. */
   const inTime = async (asked: Asked, work: Promise<Answer>): Promise<Answer | typeof LATE> => {
@@ -185,18 +191,22 @@ export function teamsAdapter(parts: AdapterParts) {
   /** A form that stays open says what is wrong. */
   const sent = async (asked: Asked, data: Data, as: Shown['as']): Promise<Reply> => {
     const { answer, open, values } = await send(asked, data);
-    if (!answer)
-      return as === 'card' ? cardReply(cardOf({ summary: 'Done.', parts: [] })) : undefined;
-    if ('errors' in answer) {
-      if (!open) return undefined;
-      const { errors } = answer;
-      const card = await shownForm(asked, open.form, { as, values, errors }, open.id);
-      return as === 'card' ? cardReply(card) : dialog(open.form.title, card);
-    }
-    if ('form' in answer) {
-      const card = await shownForm(asked, answer.form, { as });
-      return as === 'card' ? cardReply(card) : dialog(answer.form.title, card);
-    }
+    // The form stood in the place of the card that it is about.
+    if (!answer) return as === 'card' ? await now(open?.place ?? {}) : undefined;
+    if (!('errors' in answer)) return await afterForm(asked, answer, as);
+    if (!open) return undefined;
+    const { errors } = answer;
+    const back = open.place.message !== undefined;
+    const card = await shownForm(asked, open.form, { as, values, errors, back }, open.id);
+    return formReply(open.form, card, as);
+  };
+  const afterForm = async (
+    asked: Asked,
+    answer: NonNullable<Answer>,
+    as: Shown['as'],
+  ): Promise<Reply> => {
+    if ('form' in answer)
+      return formReply(answer.form, await shownForm(asked, answer.form, { as }), as);
     if (as === 'card') return cardReply(cardOf('show' in answer ? answer.show : tellPost(answer)));
     return 'show' in answer ? dialogPost(answer.show) : dialogNote(told(answer));
   };
@@ -209,6 +219,10 @@ export function teamsAdapter(parts: AdapterParts) {
   };
   const execute = async (asked: Asked, data: Data): Promise<Reply> => {
     if (data.action === SEND) return await sent(asked, data, 'card');
+    if (data.action === BACK) {
+      const open = await forms.find(asked.account, data.value);
+      return await now(open?.place ?? asked.place);
+    }
     const answer = await inTime(asked, press(asked, data));
     return answer === LATE
       ? noteReply('It takes longer than usual: the answer comes in your chat.')
@@ -299,6 +313,9 @@ const placeWithout = ({ channel }: Place): Place => (channel === undefined ? {} 
 
 const isMentioned = ({ entities = [], recipient }: Activity): boolean =>
   entities.some((one) => one.type === 'mention' && one.mentioned?.id === recipient.id);
+
+const formReply = ({ title }: Form, card: Card, as: Shown['as']): Reply =>
+  as === 'card' ? cardReply(card) : dialog(title, card);
 
 /** `like`, or for others of Teams' signs their own name; without the tone of the skin. */
 const plainReaction = (type: string): string =>

@@ -17,9 +17,18 @@ export type Shown = {
   readonly errors?: Readonly<Record<string, string>>;
   /** `dialog`: Teams shows it in a window of its own; `card`: as a message. */
   readonly as: 'dialog' | 'card';
+  /** It stands in the place of another card, to which one can go back. */
+  readonly back?: boolean;
 };
 
 export const SEND = 'form.send';
+export const BACK = 'form.back';
+
+/** Nothing of the form has to be filled in for that. */
+const back = (id: string): Element => {
+  const action = acting({ title: 'Back' }, BACK, id);
+  return { ...action, associatedInputs: 'none' };
+};
 
 export function formCard(form: Form, shown: Shown): Card {
   const data = { action: SEND, value: shown.id };
@@ -33,7 +42,12 @@ export function formCard(form: Form, shown: Shown): Card {
       ...(shown.as === 'card' && { title: form.title }),
       parts: form.parts ?? [],
     },
-    [...form.fields.flatMap((field) => fieldElements(field, shown)), ...actionSets([send])],
+    {
+      more: [
+        ...form.fields.flatMap((field) => fieldElements(field, shown)),
+        ...actionSets([send, ...(shown.back ? [back(shown.id)] : [])]),
+      ],
+    },
   );
 }
 

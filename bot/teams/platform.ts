@@ -1,8 +1,9 @@
 import type { TeamsConfig } from '#src/config/config.ts';
+import type { Post } from '../model.ts';
 import { Refused, type Platform, type Ref } from '../platform.ts';
 import type { Connector } from './connector.ts';
 import type { Place, Places } from './places.ts';
-import { type Card, CARD_TYPE, fits, type Message, messageOf } from './render.ts';
+import { type Card, CARD_TYPE, cardOf, fits, type Message, messageOf } from './render.ts';
 
 /** Teams' words for a message that is not there any more. */
 const GONE = ['ActivityNotFound', 'MessageNotFound', 'NotFound', 'HTTP 404'];
@@ -10,15 +11,23 @@ const GONE = ['ActivityNotFound', 'MessageNotFound', 'NotFound', 'HTTP 404'];
 export type TeamsPlatform = Platform & {
   /** A card that is no Post: a form. */
   show(channel: string, summary: string, card: Card): Promise<void>;
+  /** A message's card, as it stands in Teams. */
+  card(post: Post): Card;
 };
 
 type Parts = {
-  readonly config: Pick<TeamsConfig, 'tenants' | 'serviceUrls'> & { readonly appId?: string };
+  readonly config: Pick<TeamsConfig, 'tenants' | 'serviceUrls'> & {
+    readonly appId?: string;
+    readonly localTest?: true;
+  };
   readonly connector: Connector;
   readonly places: Places;
 };
 
 export function teamsPlatform({ config, connector, places }: Parts): TeamsPlatform {
+  // The Playground opens no dialogs.
+  const look = { dialogs: config.localTest !== true };
+  const said = (post: Post): Message => messageOf(post, look);
   /** Of what was never heard of only the id is known; the first service URL serves the whole tenant. */
   const unknown = async (tenant: string, conversation: string): Promise<Place> => {
     const near = await places.any(tenant);
@@ -72,12 +81,13 @@ export function teamsPlatform({ config, connector, places }: Parts): TeamsPlatfo
 
   return {
     name: 'teams',
-    fits: (post) => fits(messageOf(post)),
-    post: (channel, post, { thread }) => send(channel, messageOf(post), thread),
+    fits: (post) => fits(said(post)),
+    card: (post) => cardOf(post, look),
+    post: (channel, post, { thread }) => send(channel, said(post), thread),
     async update({ channel, message }, post) {
       try {
         const { service } = await placeFor(channel);
-        await connector.update(service, channel, message, messageOf(post));
+        await connector.update(service, channel, message, said(post));
         return true;
       } catch (error) {
         if (error instanceof Refused && GONE.includes(error.code)) return false;
@@ -90,7 +100,7 @@ export function teamsPlatform({ config, connector, places }: Parts): TeamsPlatfo
     async whisper(_channel, tenant, user, line) {
       const alone = await direct(tenant, user);
       const summary = line.map((span) => (typeof span === 'string' ? span : span.text)).join('');
-      await send(alone, messageOf({ summary, parts: [{ kind: 'text', line }] }));
+      await send(alone, said({ summary, parts: [{ kind: 'text', line }] }));
     },
     async show(channel, summary, content) {
       const attachments = [{ contentType: CARD_TYPE, content }];

@@ -27,21 +27,24 @@ export const fits = (message: Message): boolean => sizeOf(message) <= MESSAGE_MA
 
 const sizeOf = (value: unknown): number => Buffer.byteLength(JSON.stringify(value));
 
-export function messageOf(post: Post): Message {
+export function messageOf(post: Post, look: Look = {}): Message {
   return {
     type: 'message',
     summary: post.summary.slice(0, 500),
-    attachments: [{ contentType: CARD_TYPE, content: cardOf(post) }],
+    attachments: [{ contentType: CARD_TYPE, content: cardOf(post, look) }],
   };
 }
 
+/** `more` stands below what is said. Without `dialogs` the client opens none, and forms come as cards. */
+export type Look = { readonly more?: readonly Element[]; readonly dialogs?: boolean };
+
 /** Pictures stand for themselves as long as there is room for them; what they show is said beside. */
-export function cardOf(post: Post, more: readonly Element[] = []): Card {
-  const whole = card(post, more, true);
-  return sizeOf(whole) <= MESSAGE_MAX ? whole : card(post, more, false);
+export function cardOf(post: Post, look: Look = {}): Card {
+  const whole = card(post, look, true);
+  return sizeOf(whole) <= MESSAGE_MAX ? whole : card(post, look, false);
 }
 
-function card(post: Post, more: readonly Element[], pictures: boolean): Card {
+function card(post: Post, { more = [], dialogs = true }: Look, pictures: boolean): Card {
   const title = post.title ?? (post.parts.length === 0 ? post.summary : undefined);
   return {
     type: 'AdaptiveCard',
@@ -52,7 +55,7 @@ function card(post: Post, more: readonly Element[], pictures: boolean): Card {
     msteams: { width: 'Full' },
     body: [
       ...(title === undefined ? [] : [titleOf(title, post.title !== undefined)]),
-      ...post.parts.flatMap((part) => elementsOf(part, pictures)),
+      ...post.parts.flatMap((part) => elementsOf(part, { pictures, dialogs })),
       ...more,
     ],
   };
@@ -61,7 +64,10 @@ function card(post: Post, more: readonly Element[], pictures: boolean): Card {
 const titleOf = (text: string, large: boolean): Element =>
   rich(literal(text, large ? { size: 'Large', weight: 'Bolder' } : {}));
 
-export function elementsOf(part: Part, pictures = true): readonly Element[] {
+export function elementsOf(
+  part: Part,
+  { pictures, dialogs } = { pictures: true, dialogs: true },
+): readonly Element[] {
   switch (part.kind) {
     case 'text':
       return [rich(runsOf(part.line))];
@@ -93,7 +99,7 @@ export function elementsOf(part: Part, pictures = true): readonly Element[] {
           ]
         : [rich(literal(part.alt))];
     case 'buttons':
-      return actionSets(part.buttons.map(actionOf));
+      return actionSets(part.buttons.map((button) => actionOf(button, dialogs)));
     default:
       return part satisfies never;
   }
@@ -156,7 +162,7 @@ export function actionSets(actions: readonly Element[]): readonly Element[] {
   }));
 }
 
-function actionOf(button: Button): Element {
+function actionOf(button: Button, dialogs: boolean): Element {
   const shown = {
     title: button.label,
     ...(button.hint !== undefined && { tooltip: button.hint }),
@@ -164,7 +170,8 @@ function actionOf(button: Button): Element {
   };
   if ('url' in button) return { type: 'Action.OpenUrl', ...shown, url: button.url };
   const { action, value, confirm } = button;
-  if (!confirm) return button.opens ? opening(shown, action, value) : acting(shown, action, value);
+  if (!confirm)
+    return button.opens && dialogs ? opening(shown, action, value) : acting(shown, action, value);
   const asked: Post = {
     summary: confirm.title,
     title: confirm.title,
@@ -172,7 +179,7 @@ function actionOf(button: Button): Element {
   };
   const yes = acting({ ...shown, title: confirm.yes }, action, value);
   // Cards cannot ask back; what a button unfolds can.
-  const { body } = card(asked, actionSets([yes]), false);
+  const { body } = card(asked, { more: actionSets([yes]) }, false);
   return {
     type: 'Action.ShowCard',
     ...shown,

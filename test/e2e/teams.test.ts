@@ -56,6 +56,25 @@ void describe('Teams', () => {
     await kit.teams.until(() => shows(message, 'not *now*'));
   });
 
+  test('where there is no dialog the form stands in the place of the card, and leads back to it', async () => {
+    const { request, message } = await kit.hold();
+    const { data } = buttonOf(message.card, 'Deny…');
+    const execute = (value: unknown) =>
+      kit.actor.invoke(approver, CHANNEL_T, message.id, 'adaptiveCard/action', {
+        action: { type: 'Action.Execute', data: value },
+      });
+    const form = newCard(await execute(data));
+    const wrong = newCard(
+      await kit.actor.submit(approver, CHANNEL_T, form, { reason: '' }, 'card'),
+    );
+    assert.match(readCard(wrong), /Give a reason/u);
+    const card = newCard(await execute(buttonOf(wrong, 'Back')['data']));
+    assert.ok(buttonOf(card, 'Approve'));
+    assert.equal(await state(request.id), 'pending');
+    const done = await kit.actor.submit(approver, CHANNEL_T, form, { reason: 'no' }, 'card');
+    assert.match(readCard(newCard(done)), /Denied by approver@example\.com/u);
+  });
+
   test('nobody approves their own, whatever Teams calls them', async () => {
     const { request, message } = await kit.hold();
     const reply = await kit.actor.press(engineer, message, 'Approve');

@@ -25,6 +25,7 @@ const Execute = z.strictObject({
   verb: text,
   ...shown,
   data: z.record(z.string(), z.unknown()),
+  associatedInputs: z.literal('none').optional(),
   fallback: Submit,
 });
 const ShowCard = z.strictObject({

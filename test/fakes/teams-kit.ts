@@ -14,6 +14,8 @@ import {
   startFakeTeams,
   TENANT,
 } from './teams.ts';
+import type { Database } from '#src/store/database.ts';
+import type { FakeSlack } from './slack.ts';
 import { CHANNEL_T, teamsActor } from './teams-actor.ts';
 
 const member = (name: string, at: number, more: Partial<FakeMember> = {}): FakeMember => ({
@@ -53,17 +55,9 @@ export function teamsConfig(teams: FakeTeams): TeamsConfig {
   };
 }
 
-/** Requests on a real store, the real bot with the Bot Framework SDK, and a fake Teams; with `slack` a fake Slack too. */
-export async function startTeamsKit(options: { readonly slack?: true } = {}) {
-  const store = await startStore();
-  const approval = await startRequests(store.db);
-  const teams = await startFakeTeams();
-  const slack = options.slack && (await startSlack());
-  slack?.users.set('UAPP', { email: 'approver@example.com' });
-  for (const one of Object.values(TEAM)) teams.members.set(one.id, one);
-  teams.conversations.add(CHANNEL_T);
+async function linkEverybody({ pool }: Database): Promise<void> {
   for (const name of LINKED)
-    await store.db.pool.query(
+    await pool.query(
       `insert into countersign.chat_account (platform, workspace, account, person, how, name, workspace_name)
          values ('teams', $1, $2, $3, 'sign-in', $4, '')`,
       [
@@ -73,15 +67,38 @@ export async function startTeamsKit(options: { readonly slack?: true } = {}) {
         name,
       ],
     );
-  const log: { fields: object; text: string }[] = [];
-  const keep = (fields: object, text: string) => void log.push({ fields, text });
-  const config = teamsConfig(teams);
-  const chat: ChatConfig = {
-    channels: new Map([['db-approvals', { teams: CHANNEL_T, ...(slack && { slack: CHANNEL }) }]]),
-    teams: config,
+}
+
+function chatConfig(teams: TeamsConfig, channel: string, slack?: FakeSlack): ChatConfig {
+  return {
+    channels: new Map([['db-approvals', { teams: channel, ...(slack && { slack: CHANNEL }) }]]),
+    teams,
     ...(slack && { slack: slackConfig('http', slack) }),
   };
-  const framework = await openFramework(config, teams.elsewhere);
+}
+
+/** Requests on a real store, the real bot with the Bot Framework SDK, and a fake Teams; with `slack` a fake Slack too. */
+export async function startTeamsKit(
+  options: {
+    readonly slack?: true;
+    /** A stand-in for Teams that signs nothing, and the conversation that gets the cards. */
+    readonly localTest?: { readonly config: TeamsConfig; readonly channel: string };
+  } = {},
+) {
+  const store = await startStore();
+  const approval = await startRequests(store.db);
+  const teams = await startFakeTeams();
+  const slack = options.slack && (await startSlack());
+  slack?.users.set('UAPP', { email: 'approver@example.com' });
+  for (const one of Object.values(TEAM)) teams.members.set(one.id, one);
+  teams.conversations.add(CHANNEL_T);
+  await linkEverybody(store.db);
+  const log: { fields: object; text: string }[] = [];
+  const keep = (fields: object, text: string) => void log.push({ fields, text });
+  const config = options.localTest?.config ?? teamsConfig(teams);
+  const channel = options.localTest?.channel ?? CHANNEL_T;
+  const chat = chatConfig(config, channel, slack);
+  const framework = await openFramework(config, options.localTest ? undefined : teams.elsewhere);
   const start = () =>
     startBot({
       config: { publicUrl: PUBLIC_URL, targets: new Map(), chat },
