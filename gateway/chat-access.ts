@@ -64,7 +64,7 @@ export function accessOffice(core: Core, postgres: Reached) {
         deps,
         callerOf(person),
         { ...asking, reason: written(asking.reason) },
-        { via, address: '' },
+        { via, address: 'chat' },
       ),
     withdraw: (person: Person, request: string): Promise<void> =>
       withdraw(deps, callerOf(person), request),
