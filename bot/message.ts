@@ -6,6 +6,7 @@ import { duration, fit, oneLine, visible } from './text.ts';
 import { type Fact, toldFacts } from './told.ts';
 
 const FACT_MAX = 300;
+const QUESTIONS_SHOWN = 3;
 
 export type { Fact } from './told.ts';
 
@@ -22,8 +23,9 @@ export type Message = {
   /** Absent where a role is asked for. */
   readonly statement?: string;
   readonly warnings: readonly string[];
-  /** What was asked about it, and answered. */
-  readonly questions: readonly (Told & { readonly answers: boolean })[];
+  /** What was asked about it last, and answered; `answered` counts all answers. */
+  readonly questions: readonly Told[];
+  readonly answered: number;
   readonly history: readonly Told[];
   readonly outcome?: string;
   /** Present while somebody can decide. */
@@ -87,7 +89,9 @@ export function messageOf(request: Request, publicUrl: string, statementMax: num
     })),
     ...(card.access ? {} : { statement: statement.text }),
     warnings: warningsOf(card, statement.cut),
-    questions: questionsOf(request),
+    // The thread under the card has all of them; a card that is full has none.
+    questions: questionsOf(request, statementMax > 0 ? QUESTIONS_SHOWN : 0),
+    answered: request.questions?.filter(({ answer }) => answer !== undefined).length ?? 0,
     history: historyOf(request),
     ...(request.outcome ? { outcome: outcomeText(request.outcome) } : {}),
     ...(asks && { asks }),
@@ -115,8 +119,8 @@ function asksOf(request: Request, why: readonly string[]): Message['asks'] {
 }
 
 /** Digest of all that an approver reads before they vote; what others voted meanwhile is not in it. */
-export function readOf({ statement, facts, warnings, questions }: Message): string {
-  const read = [statement ?? null, facts, warnings, questions.filter(({ answers }) => answers)];
+export function readOf({ statement, facts, warnings, answered }: Message): string {
+  const read = [statement ?? null, facts, warnings, answered];
   return createHash('sha256').update(JSON.stringify(read)).digest('hex');
 }
 
@@ -225,11 +229,24 @@ function warningsOf(card: Card, cut: number): readonly string[] {
   ];
 }
 
-function questionsOf({ questions = [] }: Request): Message['questions'] {
-  return questions.flatMap(({ text, person, at, answer }) => [
-    { text: cutLine(`Question by ${person}: ${text}`), at, answers: false },
-    ...(answer ? [{ text: cutLine(`Answer: ${answer.text}`), at: answer.at, answers: true }] : []),
-  ]);
+function questionsOf({ questions = [] }: Request, most: number): readonly Told[] {
+  const shown = questions.slice(Math.max(0, questions.length - most));
+  const more = questions.length - shown.length;
+  const first = questions.at(0);
+  return [
+    ...(first && more > 0
+      ? [
+          {
+            text: `${more} more ${more === 1 ? 'question' : 'questions'} in the thread`,
+            at: first.at,
+          },
+        ]
+      : []),
+    ...shown.flatMap(({ text, person, at, answer }) => [
+      { text: cutLine(`Question by ${person}: ${text}`), at },
+      ...(answer ? [{ text: cutLine(`Answer: ${answer.text}`), at: answer.at }] : []),
+    ]),
+  ];
 }
 
 function historyOf({ decisions, handedOver = [], escalated = [] }: Request): readonly Told[] {

@@ -114,12 +114,16 @@ export const handOverForm = ({ id, requirement }: Request, groups: readonly stri
       id: 'group',
       label: 'To',
       hint: 'Those who were asked decide as before. Who has to agree as well is said here; others are told of it.',
-      choices: groups.slice(0, 100).map((group) => ({
-        value: group,
-        label: requirement.handOver?.includes(group)
-          ? `${group}, who has to agree as well`
-          : `${group}, who is told`,
-      })),
+      // Slack takes no longer value; for such a group there are the page and the command line.
+      choices: groups
+        .filter(({ length }) => length <= 75)
+        .slice(0, 100)
+        .map((group) => ({
+          value: group,
+          label: requirement.handOver?.includes(group)
+            ? `${group}, who has to agree as well`
+            : `${group}, who is told`,
+        })),
     },
   ],
 });

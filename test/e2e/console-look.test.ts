@@ -1,8 +1,28 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { before, test } from 'node:test';
+import type { Talk } from '#src/approval/talk.ts';
 import { makeRecord, makeRequest, makeWorld, people } from '../unit/api-fakes.ts';
 import { ask, looksGood, skip, startConsole, type Console } from './console-browser.ts';
+
+const said = {
+  person: people.approver2.email,
+  via: 'slack',
+  at: '2026-11-20T20:16:00.000Z',
+} as const;
+const notNow = () =>
+  Promise.resolve({
+    ok: false as const,
+    refusal: { code: 'too-soon' as const, message: 'They were reminded already.' },
+  });
+const talk: Talk = {
+  others: () => ['oncall', 'w'.repeat(120)],
+  ask: notNow,
+  answer: notNow,
+  handOver: notNow,
+  remind: notNow,
+  retract: () => Promise.resolve(false),
+};
 
 /** One of each page, with long words and every kind of note on them. */
 function furnish(gate: Console): readonly string[] {
@@ -15,7 +35,19 @@ function furnish(gate: Console): readonly string[] {
         reasonRequired: true,
         channels: [],
         reactionsVote: false,
+        handOver: ['oncall'],
       },
+      questions: [
+        { ...said, id: randomUUID(), text: `Which ticket? ${long}` },
+        {
+          ...said,
+          id: randomUUID(),
+          text: 'Why?',
+          answer: { text: long, via: 'api', at: said.at },
+        },
+      ],
+      handedOver: [{ ...said, group: 'security', agrees: true }],
+      reminded: { ...said, id: randomUUID(), groups: ['dba', 'security'] },
     },
     {
       masked: `update customers set email = ‹masked›, note = 'а ${long}' where id = 4711`,
@@ -73,6 +105,7 @@ let paths: readonly string[];
 before(async () => {
   if (skip !== false) return;
   const world = makeWorld();
+  Object.assign(world.deps, { talk });
   world.deps.rules = () => ({
     version: 'abcdef0123456789',
     loadedAt: '2026-11-20T20:00:00.000Z',
@@ -108,6 +141,12 @@ for (const width of [360, 1440])
       await page.getByRole('button', { name: 'Deny' }).click();
       await page.getByRole('alert').waitFor();
       await looksGood(page, 'a refused decision', width);
+      for (const name of ['Ask a question', 'Hand over'])
+        await page.locator('summary', { hasText: name }).click();
+      await looksGood(page, 'what can be said about it', width);
+      await page.getByRole('button', { name: 'Remind' }).click();
+      await page.getByText('They were reminded already.').waitFor();
+      await looksGood(page, 'a reminder too soon', width);
       await page.context().close();
       gate.calm();
     },

@@ -6,12 +6,13 @@ import type { Requirement } from '#src/policy/verdict.ts';
 import { messageOf } from '#bot/message.ts';
 import type { Post } from '#bot/model.ts';
 import { cardFor } from '#bot/requests/cards.ts';
-import { denyForm } from '#bot/requests/forms.ts';
+import { answerForm, approveForm, askForm, denyForm, handOverForm } from '#bot/requests/forms.ts';
+import { detailsPost } from '#bot/requests/details.ts';
 import { escapeMrkdwn } from '#bot/slack/escape.ts';
 import { fits, modalOf, slackMessage } from '#bot/slack/render.ts';
 import { duration, fit, oneLine, visible } from '#bot/text.ts';
 import { DBA, STATEMENT, asked } from '../../fakes/approval.ts';
-import { checkMessage, checkView } from '../../fakes/blockkit.ts';
+import { checkMessage } from '../../fakes/blockkit.ts';
 
 const ID = '3f0e8a6e-0d6c-4b7e-9a52-6b9d3c1f2a44';
 const URL = 'https://cs.example.com';
@@ -215,8 +216,57 @@ test('whatever people write, Slack takes the card, and an Approve button stands 
   );
 });
 
-test('the deny modal is one that Slack takes', () => {
-  assert.deepEqual(checkView(modalOf(denyForm(ID), ID)), []);
+const access = {
+  role: 'support',
+  durationMs: 3_600_000,
+  start: 'use',
+  waitsMs: 3_600_000,
+  ends: 'cancel',
+} as const;
+const asksRole = (requirement: Partial<Requirement> = {}) =>
+  request(
+    { access, masked: '', digest: '', words: ['asks for the role support on shop, for 1h'] },
+    { kind: 'access', requirement: { ...DBA, ...requirement } },
+  );
+
+test('what is said once more before a role is granted speaks of the role, not of a statement', () => {
+  const text = cardJson(asksRole());
+  assert.ok(text.includes('Engineer gets the role support on shop for 1h.'));
+  assert.ok(!text.includes('connection that waits'));
+  assert.ok(text.includes('Approve for…'));
+  assert.ok(cardJson(request()).includes('It runs at once, on the connection that waits for it.'));
+  assert.ok(!cardJson(request()).includes('Approve for…'));
+});
+
+test('a demanded reason is asked for in a form, unless the console is needed anyway', () => {
+  const form = cardJson(needs({ reasonRequired: true }));
+  assert.ok(form.includes('"action_id":"approve-form"') && !form.includes('Review in console'));
+  assert.ok(!form.includes('"action_id":"approve"'));
+  const console = cardJson(needs({ reasonRequired: true, stepUpMs: 1 }));
+  assert.ok(console.includes('Review in console') && !console.includes('approve-form'));
+});
+
+test('however much was asked and answered, Slack takes the card; what does not fit is in the thread', () => {
+  const at = '2026-11-20T12:01:00.000Z';
+  const questions = Array.from({ length: 10 }, (_, i) => ({
+    id: ID,
+    text: `${i} ${'?'.repeat(990)}`,
+    person: 'approver@example.com',
+    via: 'slack' as const,
+    at,
+    answer: { text: '!'.repeat(1_000), via: 'slack' as const, at },
+  }));
+  const handedOver = Array.from({ length: 5 }, (_, i) => ({
+    group: `group-${i}-${'x'.repeat(190)}`,
+    person: 'approver@example.com',
+    via: 'slack' as const,
+    at,
+    agrees: true,
+  }));
+  const one = request({ masked: 'x'.repeat(9_000) }, { questions, handedOver });
+  assert.deepEqual(checkMessage(cardOf(one, URL)), []);
+  assert.match(cardJson(one), /(?:7|10) more questions in the thread/u);
+  assert.deepEqual(checkMessage(slackMessage(detailsPost(one, URL))), []);
 });
 
 const actions = (...elements: object[]) => ({
