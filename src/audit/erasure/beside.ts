@@ -1,13 +1,7 @@
 import type { Sql } from '../../store/database.ts';
 import { CHAT_OF_PERSON, chatOfRequests } from './chat.ts';
 import { mentionOf } from './filter.ts';
-
-/** Beside the records: rows of other tables that repeat what they say. Each step may be done again. */
-export type Step = {
-  /** What the report calls it. */
-  readonly what: string;
-  readonly sql: string;
-};
+import { counted, type Step } from './step.ts';
 
 /** The card that stays where one was; everything that a reader of `request` asks for. */
 const ERASED_CARD = `jsonb_build_object('person', jsonb_build_object('email', 'erased', 'name', 'erased', 'groups', '[]'::jsonb),
@@ -27,9 +21,6 @@ const eraseRequests = (which: string): string => `
     returning r.id, r.version),
   told as (${TELL})
   select count(*) from gone`;
-
-const counted = (change: string): string =>
-  `with gone as (${change} returning 1) select count(*) from gone`;
 
 /** `records` is a query for the ids of the records; parameters: $1 the erasure, $2 what stands in for a person. */
 const ofRecords = (records: string): readonly Step[] => {

@@ -1,11 +1,8 @@
-import type { Step } from './beside.ts';
+import { counted, type Step } from './step.ts';
 
 /** What stays where a message was; the bot edits the one that was posted. */
 const ERASED_POST = `'{"summary":"This message was erased.","parts":[{"kind":"text","line":["This message was erased."]}]}'::jsonb`;
 const UUID = `'[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}'`;
-
-const counted = (change: string): string =>
-  `with gone as (${change} returning 1) select count(*) from gone`;
 
 /** What was not posted yet never is. */
 const eraseMessages = (which: string): string =>
