@@ -5,7 +5,7 @@ import type { Act, Answer } from '../desk.ts';
 import type { Line, Part, Post } from '../model.ts';
 import type { ReviewingOffice } from '../office.ts';
 import { oneLine } from '../text.ts';
-import { minute, searchLink } from './summary.ts';
+import { minute, searchLink, VERDICTS } from './summary.ts';
 
 export type FoundParts = {
   readonly db: Pick<Database, 'pool'>;
@@ -100,7 +100,7 @@ function foundPost({ found }: FoundPage, { q, publicUrl, next }: View): Post {
 function foundLine({ record, verdicts, decision }: Found, publicUrl: string): Line {
   const { id, at, person, target, kind } = record;
   const what = kind === 'statement' ? '' : `${kind} `;
-  const said = decision ?? verdicts.join(' ');
+  const said = decision ?? verdicts.map((one) => VERDICTS[one] ?? one).join(' ');
   const where = target === undefined ? '' : ` on ${oneLine(target)}`;
   return [
     { text: minute(at), at },

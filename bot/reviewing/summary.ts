@@ -38,7 +38,8 @@ export function searchLink(publicUrl: string, query: string): string {
   return link.length > LONGEST_LINK ? `${publicUrl}/records` : link;
 }
 
-const WORDS: Readonly<Record<string, string>> = {
+/** Verdicts as people say them. */
+export const VERDICTS: Readonly<Record<string, string>> = {
   allow: 'allowed',
   hold: 'held',
   deny: 'refused',
@@ -77,7 +78,7 @@ function postOf({ summary, charted }: Summed, view: SummaryView, most: number): 
           { text: `${number(statements)} statements`, style: 'bold' },
           ...verdicts.flatMap(({ value, count, query }) => [
             ' · ',
-            linked(`${number(count)} ${WORDS[value] ?? oneLine(value)}`, query),
+            linked(`${number(count)} ${VERDICTS[value] ?? oneLine(value)}`, query),
           ]),
         ],
       },
@@ -97,24 +98,24 @@ function postOf({ summary, charted }: Summed, view: SummaryView, most: number): 
 
 function heldParts({ held }: Summary, linked: Linked, most: number): readonly Part[] {
   if (held.count === 0) return [];
-  const ends = held.decisions.flatMap(({ value, count, query }) => [
-    ' · ',
+  const ends = held.decisions.flatMap(({ value, count, query }, i) => [
+    ...(i === 0 ? [] : [' · ']),
     linked(`${number(count)} ${oneLine(value)}`, query),
   ]);
-  const fast = held.times ? [` · decided in ${timesText(held.times)}`] : [];
-  const line: Line = [linked(`${number(held.count)} held`, held.query), ...ends, ...fast];
+  const fast = held.times ? [`; decided ${timesText(held.times)}`] : [];
+  const line: Line = ['Of what was held: ', ...ends, ...fast];
   const who = held.approvers
     .slice(0, most)
     .map(({ value, approved, denied, query, ...times }): Line => [
       `${oneLine(value)}: `,
       linked(`${number(approved)} approved, ${number(denied)} denied`, query),
-      ` in ${timesText(times)}`,
+      `, ${timesText(times)}`,
     ]);
   return [{ kind: 'text', line }, ...listOf('Decided by', who)];
 }
 
 const timesText = ({ medianMs, p90Ms }: Times): string =>
-  `${duration(medianMs)} (half), ${duration(p90Ms)} (nine of ten)`;
+  `half within ${duration(medianMs)}, nine of ten within ${duration(p90Ms)}`;
 
 function glassLines({ breakGlass }: Summary, linked: Linked, most: number): readonly Line[] {
   return breakGlass
