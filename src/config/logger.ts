@@ -10,6 +10,7 @@ const SECRET_KEYS = [
   'botToken',
   'appToken',
   'signingSecret',
+  'appPassword',
   'connectionString',
   'url',
   'query',

@@ -147,8 +147,6 @@ export function teamsActor(teams: FakeTeams, address: () => string) {
   };
 }
 
-export type TeamsActor = ReturnType<typeof teamsActor>;
-
 function sendButton(card: unknown): Readonly<Record<string, unknown>> {
   const text = JSON.stringify(card);
   const title = /"title":"([^"]+)"[^{}]*"style":"positive"/u.exec(text)?.[1];
