@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { detect } from '#src/mask/detect.ts';
 import type { Rows } from '#src/approval/request.ts';
 import type { Analysis, IsRuled, Masked } from '#src/statement/sql/analysis.ts';
+import { wholeOf } from '#src/statement/sql/alike.ts';
 import type { Cannot, Counting } from '#src/statement/sql/closely.ts';
 import type { RowsAsked } from '../gate/asked.ts';
 import { admitEstimate, admitOwn } from '../gate/gate.ts';
@@ -182,12 +183,13 @@ export class Estimates {
     text: string,
     rows: string | undefined,
   ): Promise<Masked | undefined> {
-    const found = await this.#analyser.analyse(
+    const known = await this.#analyser.analyse(
       text,
       { searchPath, user: this.#parts.config.user },
       { prepared: new Map(), cursors: new Map() },
       { parameterTypes: analysis.parameterTypes },
     );
+    const found = await wholeOf(known);
     const { closely } = found;
     if (found.refused || closely?.harmless !== true) return undefined;
     if (rows !== undefined && closely.rows() !== rows) return undefined;

@@ -1,5 +1,5 @@
 import type { Rows } from '#src/approval/request.ts';
-import type { Analysis } from '#src/statement/sql/analysis.ts';
+import { wholeOf } from '#src/statement/sql/alike.ts';
 import type { Look } from '#src/statement/statement.ts';
 import type { Particulars, RowsAsked, Shape } from '../gate/asked.ts';
 import { bind } from '../gate/binding.ts';
@@ -49,7 +49,7 @@ export class SqlParticulars implements Particulars {
   async #shape(look: Look): Promise<Shape | undefined> {
     const { facts, config } = this.#parts;
     const { analysis: found, sent, moment } = this.#sql(look) ?? {};
-    const analysis = await wholeOf(found);
+    const analysis = found && (await wholeOf(found));
     const closely = analysis?.refused ? undefined : analysis?.closely;
     if (!analysis || !closely || !moment) return undefined;
     const tables = await this.#analyser.tables(closely.relations);
@@ -87,7 +87,3 @@ export class SqlParticulars implements Particulars {
     return this.#looks.isOwn(look) ? look : undefined;
   }
 }
-
-/** What shares the analysis of another text has no tree of its own. */
-const wholeOf = async <T extends Analysis | undefined>(analysis: T): Promise<T | Analysis> =>
-  analysis?.like ? analysis.like.whole() : analysis;

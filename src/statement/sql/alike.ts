@@ -198,3 +198,8 @@ export function likeness(
     },
   };
 }
+
+/** With the tree of its own, which what shares the analysis of another text has not. */
+export async function wholeOf(analysis: Analysis): Promise<Analysis> {
+  return analysis.like ? analysis.like.whole() : analysis;
+}
