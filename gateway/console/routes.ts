@@ -48,7 +48,6 @@ import { verifyRoutes } from './verify.ts';
 import { samlRoutes } from './saml.ts';
 import { roleFormsOf, roleRoutes } from './roles.ts';
 import { incidentPages } from './incidents.ts';
-import { incidentPages } from './incidents.ts';
 import { searchPages } from './searching.ts';
 import { sessionRoutes } from './sessions.ts';
 import { talkForms } from './talk.ts';
@@ -134,7 +133,6 @@ export async function registerConsole(app: FastifyInstance, parts: ConsoleParts)
     const { id } = parse(idParams, request.params, 'path');
     return recordPage(await readRecord(deps, { person, via: 'console' }, id));
   });
-  if (deps.incidents) incidentPages(parts, deps.incidents, page);
   if (deps.incidents) incidentPages(parts, deps.incidents, page);
   sessionRoutes(app, parts, page);
   if (deps.access) roleRoutes(app, parts, deps.access, page);
