@@ -136,7 +136,10 @@ export async function startBot(parts: BotParts): Promise<Bot> {
     reviewing && startReviewingClock({ ...parts, office: reviewing, say, publicUrl });
   return {
     ...addressesOf(listening),
-    problem: () => problems.text(),
+    problem: () =>
+      [problems.text(), ...sides.map((side) => side.problem?.())]
+        .filter((text) => text !== undefined)
+        .join('; ') || undefined,
     async close() {
       for (const side of sides) side.close?.();
       await clock?.close();

@@ -10,6 +10,8 @@ export type Side = {
   listen(desk: Desk, people: ChatPeople): Promise<Listening>;
   /** A message could not be delivered: perhaps the platform does not want us any more. */
   doubt?(error: unknown): void;
+  /** What is wrong between us and the platform, and what to do. */
+  problem?(): string | undefined;
   close?(): void;
 };
 

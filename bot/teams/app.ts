@@ -28,6 +28,9 @@ export type TeamsParts = {
   readonly framework?: Framework;
 };
 
+const NO_TOKEN =
+  'Teams refuses the bot’s token, or Microsoft gives it none: look at chat.teams.appId, appPassword (has the secret expired?) and appType, and restart; until then requests are decided in the console';
+
 export async function openTeams(config: TeamsConfig, parts: TeamsParts): Promise<Side> {
   const { db, log } = parts;
   if ('localTest' in config)
@@ -36,11 +39,18 @@ export async function openTeams(config: TeamsConfig, parts: TeamsParts): Promise
       'chat.teams.localTest: whoever on this machine calls the bot is believed to be Teams; never do this where decisions matter',
     );
   const framework = parts.framework ?? (await openFramework(config));
-  const connector = openConnector(framework, config.serviceUrls);
+  let refused = false;
+  const connector = openConnector(framework, config.serviceUrls, (taken) => {
+    if (taken !== refused) return;
+    refused = !taken;
+    if (refused) log.error({}, NO_TOKEN);
+    else log.info({}, 'Teams takes the bot’s token again');
+  });
   const places = openPlaces(db);
   const platform = teamsPlatform({ config, connector, places });
   return {
     platform,
+    problem: () => (refused ? NO_TOKEN : undefined),
     users: teamsUsers({ connector, places, tenants: config.tenants }),
     async listen(desk, people) {
       const seen = openSeen(db, log);

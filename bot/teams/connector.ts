@@ -28,7 +28,20 @@ export type Connector = ReturnType<typeof openConnector>;
  * Sends nothing but to the service URLs that are allowed. Not the SDK's own client: that one tries again and follows
  * redirects by itself, with our token. Rejects with `RetryAfter` or `Refused` (Teams' own code), or with what else went wrong.
  */
-export function openConnector(framework: Framework, serviceUrls: readonly string[]) {
+export function openConnector(
+  framework: Framework,
+  serviceUrls: readonly string[],
+  /** Whether Teams takes our token, each time that it says so. */
+  onToken: (taken: boolean) => void,
+) {
+  const ownToken = async (): Promise<string | undefined> => {
+    try {
+      return await framework.authorization();
+    } catch (error) {
+      onToken(false);
+      throw error;
+    }
+  };
   const call = async (
     service: string,
     method: string,
@@ -37,7 +50,7 @@ export function openConnector(framework: Framework, serviceUrls: readonly string
   ): Promise<unknown> => {
     if (!isAllowed(service, serviceUrls))
       throw new Refused('ServiceUrlNotAllowed', new Error(`${service} is not in serviceUrls`));
-    const authorization = await framework.authorization();
+    const authorization = await ownToken();
     const response = await fetch(
       `${baseOf(service)}v3/${path.map((part) => encodeURIComponent(part)).join('/')}`,
       {
@@ -52,6 +65,7 @@ export function openConnector(framework: Framework, serviceUrls: readonly string
         ...(body && { body: JSON.stringify(body) }),
       },
     );
+    onToken(response.status !== 401);
     const text = await response.text();
     if (!response.ok) throw failureOf(response, text);
     return text === '' ? {} : JSON.parse(text);

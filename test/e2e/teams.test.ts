@@ -182,6 +182,18 @@ void describe('Teams', () => {
     assert.equal((await kit.requests.settled(request.id, soon())).state, 'approved');
   });
 
+  test('when Teams refuses the bot’s token its operators are told what to do, until it takes it again', async () => {
+    assert.equal(kit.problem(), undefined);
+    kit.teams.fail('POST', { kind: 'status', status: 401, code: 'Unauthorized' });
+    const held = kit.hold();
+    await kit.teams.until(() => kit.problem());
+    assert.match(kit.problem() ?? '', /chat\.teams\.appId, appPassword/u);
+    const { message, request } = await held;
+    assert.ok(shows(message, request.card.masked));
+    assert.equal(kit.problem(), undefined);
+    assert.equal(kit.log.filter(({ text }) => text.includes('refuses the bot’s token')).length, 1);
+  });
+
   test('a card that somebody deleted is posted again as long as it can be decided', async () => {
     const { request, message } = await kit.hold({ groups: [{ group: 'dba', quorum: 2 }] });
     kit.teams.messages.splice(kit.teams.messages.indexOf(message), 1);

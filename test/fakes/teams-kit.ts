@@ -123,6 +123,7 @@ export async function startTeamsKit(
     actor,
     slackActor: slack && actorOf('http', slack, () => `http://127.0.0.1:${bot.address?.port}`),
     address,
+    problem: () => bot.problem(),
     /** Opens a request and waits for its card in Teams. */
     async hold(requirement: Partial<Requirement> = {}, card: Partial<Card> = {}) {
       const request = await requests.open(
