@@ -21,7 +21,7 @@ export async function accessCommand(parts: AskParts, act: Command): Promise<Answ
     case 'help':
       return { show: helpPost() };
     case 'list':
-      return { show: await overview(parts, act.actor) };
+      return { show: await overview(parts, act.actor, 'message') };
     case 'end':
       return await end(parts, act, rest);
     case 'break-glass':
@@ -79,7 +79,7 @@ async function end(
 ): Promise<Answer> {
   const { office } = parts;
   const { person } = actor;
-  if (first === '') return { show: await overview(parts, actor) };
+  if (first === '') return { show: await overview(parts, actor, 'message') };
   if (UUID.test(first)) {
     const done = await orRefused(office.endGrant(person, first, [second, ...rest].join(' ')));
     return { tell: isRefused(done) ? done.failed.message : `Ended: ${roleOn(done)}.` };

@@ -59,7 +59,7 @@ export function accessDesk(parts: AccessParts): Desk {
     searches: { 'access-offers': search('request'), 'access-glass': search('break-glass') },
     commands: { access: (act) => accessCommand(parts, act) },
     mentioned: (act) => mentioned(parts, act),
-    home: (actor) => overview(parts, actor),
+    home: (actor) => overview(parts, actor, 'home'),
   };
 }
 
@@ -79,7 +79,7 @@ async function mentioned(
   const audit = word === 'audit' ? parts.audit() : undefined;
   if (audit) return await audit({ ...act, text: rest });
   if (word === 'help') return { show: helpPost() };
-  if (word === 'list') return { show: await overview(parts, act.actor) };
+  if (word === 'list') return { show: await overview(parts, act.actor, 'message') };
   const said = word === 'access' ? await accessCommand(parts, { ...act, text: rest }) : undefined;
   if (said && !('form' in said)) return said;
   return {

@@ -7,14 +7,20 @@ import { reviewButton } from './glass.ts';
 import { backButton, inConsole, withdrawButton } from './posts.ts';
 import { askedRole, bold, roleOn, timesOf, when } from './words.ts';
 
-/** Of each list; the console has the rest. */
-const SHOWN_MAX = 10;
+/** Of each list, on App Home and in a message, which holds less; the console has the rest. */
+const ON_HOME = 10;
+const IN_MESSAGE = 3;
 const TEXT_MAX = 120;
 
 type Entry = { readonly line: Line; readonly buttons: readonly Button[] };
 
 /** What somebody has, asked for, decides and reviews. Buttons only act for themselves; decisions are on cards. */
-export async function overview(parts: AskParts, { person }: Actor): Promise<Post> {
+export async function overview(
+  parts: AskParts,
+  { person }: Actor,
+  place: 'home' | 'message',
+): Promise<Post> {
+  const most = place === 'home' ? ON_HOME : IN_MESSAGE;
   const { office, publicUrl } = parts;
   const [offers, have, { own, toDecide }, unreviewed] = await Promise.all([
     office.offers(person),
@@ -36,23 +42,35 @@ export async function overview(parts: AskParts, { person }: Actor): Promise<Post
     title: 'Your access',
     parts: [
       { kind: 'buttons', buttons: ways(offers) },
-      ...section('Waits for your review', reviews, publicUrl, (grant) => ({
-        line: [bold(roleOn(grant)), `, taken by ${grant.person}, `, ...timesOf(grant)],
-        buttons: [reviewButton(grant)],
-      })),
-      ...section('Waits for your decision', toDecide, `${publicUrl}/requests`, (request) => ({
-        line: waitLine(request, true),
-        buttons: [inConsole(request, shown)],
-      })),
-      ...section('What you have', have, `${publicUrl}/access`, haveEntry),
+      ...section(
+        'Waits for your review',
+        { all: reviews, most, url: `${publicUrl}/access` },
+        (grant) => ({
+          line: [bold(roleOn(grant)), `, taken by ${grant.person}, `, ...timesOf(grant)],
+          buttons: [reviewButton(grant)],
+        }),
+      ),
+      ...section(
+        'Waits for your decision',
+        { all: toDecide, most, url: `${publicUrl}/requests` },
+        (request) => ({
+          line: waitLine(request, true),
+          buttons: [inConsole(request, shown)],
+        }),
+      ),
+      ...section('What you have', { all: have, most, url: `${publicUrl}/access` }, haveEntry),
       ...(have.length === 0 ? [NOTHING] : []),
-      ...section('What you asked for', own, `${publicUrl}/requests`, (request) => ({
-        line: waitLine(request, false),
-        buttons: [
-          ...(request.kind === 'statement' ? [] : [withdrawButton(request)]),
-          inConsole(request, shown),
-        ],
-      })),
+      ...section(
+        'What you asked for',
+        { all: own, most, url: `${publicUrl}/requests` },
+        (request) => ({
+          line: waitLine(request, false),
+          buttons: [
+            ...(request.kind === 'statement' ? [] : [withdrawButton(request)]),
+            inConsole(request, shown),
+          ],
+        }),
+      ),
     ],
   };
 }
@@ -90,15 +108,14 @@ function ways(offers: readonly { readonly action: string }[]): readonly Button[]
 
 function section<T>(
   title: string,
-  all: readonly T[],
-  url: string,
+  { all, most, url }: { readonly all: readonly T[]; readonly most: number; readonly url: string },
   entry: (one: T) => Entry,
 ): readonly Part[] {
   if (all.length === 0) return [];
-  const left = all.length - SHOWN_MAX;
+  const left = all.length - most;
   return [
     { kind: 'text', line: [bold(title)] },
-    ...all.slice(0, SHOWN_MAX).flatMap((one): readonly Part[] => {
+    ...all.slice(0, most).flatMap((one): readonly Part[] => {
       const { line, buttons } = entry(one);
       return [
         { kind: 'text', line },

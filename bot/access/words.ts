@@ -41,7 +41,7 @@ export function timesOf(grant: Grant): Line {
     case 'scheduled':
       return ['begins ', at(startsAt), ', ends ', at(endsAt)];
     case 'live':
-      return ['live since ', at(startsAt), ', ends ', at(endsAt)];
+      return ['began ', at(startsAt), ', ends ', at(endsAt)];
     case 'ended':
       return [
         'ended ',

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, test } from 'node:test';
 import { type AccessChat, errorsOf, shows, startAccessChat, userOf } from '../fakes/access-chat.ts';
+import { checkMessage } from '../fakes/blockkit.ts';
 import { eventually } from '../fakes/gateway.ts';
 
 const WHY = 'the nightly import is broken and customers cannot pay since nine';
@@ -77,4 +78,22 @@ test('where the rule asks for a fresh sign-in, the answer is the way there', asy
   assert.ok(answer.text.includes(`${world.gateway.config.publicUrl}/requests/${request.id}`));
   await world.untilDirect('engineer', 'Break-glass: sign in to take it');
   assert.equal(world.direct('security', 'Glass broken, review needed: owner'), undefined);
+});
+
+test('whoever has very much sees as much as fits, on App Home and in a message', async () => {
+  const { actor, gateway, slack } = world;
+  await gateway.storeSql.query(
+    `insert into countersign.access_grant (id, person, target, role, kind, starts_at, begun_at, ends_at, ended_at, ended_why, duration_ms, reviewers)
+     select gen_random_uuid(), who, 'shop', repeat('role', 40) || n, kind, clock_timestamp() - interval '2 minutes',
+       clock_timestamp(), clock_timestamp() + interval '3 hours', ended, 'given back', 3600000, '{security}'
+     from generate_series(1, 30) n, (values ('security@example.com', 'access', null::timestamptz),
+       ('engineer@example.com', 'break-glass', clock_timestamp())) as each (who, kind, ended)`,
+  );
+  // No rule knows these roles, so they are kept for this moment only.
+  const list = JSON.parse(await world.command('security', 'list'));
+  assert.deepEqual(checkMessage(list), []);
+  await actor.openHome(userOf('security'));
+  await slack.until(() => slack.homes.get(userOf('security')));
+  assert.deepEqual(slack.refusals, []);
+  assert.ok(shows(list, 'more in the console'), JSON.stringify(list));
 });

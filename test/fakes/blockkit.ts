@@ -75,20 +75,23 @@ function checkFrame(view: LooseView): string[] {
 
 function checkBlocks(list: readonly Loose[]): string[] {
   const errors: string[] = [];
-  const ids = new Set<string>();
+  const ids = new Set<string | undefined>();
   list.forEach((block, i) => {
     const check = blocks.get(block.type ?? '');
     if (!check) errors.push(`blocks[${i}]: unknown type ${block.type}`);
     else if (!check(block)) errors.push(...say(check.errors ?? [], `blocks[${i}]`));
     errors.push(...checkInitial(block.element, `blocks[${i}]`));
-    const own = [block.block_id, ...(block.elements ?? []).map((each) => each.action_id)];
-    for (const id of own.filter((each) => each !== undefined)) {
-      if (ids.has(id)) errors.push(`blocks[${i}]: ${id} is there twice`);
-      ids.add(id);
-    }
+    const actions = (block.elements ?? []).map((each) => each.action_id);
+    const twice = [...repeated(actions), ...(ids.has(block.block_id) ? [block.block_id] : [])];
+    errors.push(...twice.map((id) => `blocks[${i}]: ${id} is there twice`));
+    if (block.block_id !== undefined) ids.add(block.block_id);
   });
   return errors;
 }
+
+/** A block's id is its own in the message, an action's in its block. */
+const repeated = (ids: readonly (string | undefined)[]) =>
+  ids.filter((id, at) => id !== undefined && ids.indexOf(id) < at);
 
 /** What is chosen at first has to be among the options, to the letter. */
 function checkInitial(
