@@ -132,7 +132,12 @@ export function timelinePost(
     parts: [
       { kind: 'text', line: times(incident.startedAt, incident.stoppedAt) },
       ...countsOf(incident),
-      ...(happened.length === 0 ? [] : parts),
+      ...(happened.length === 0
+        ? []
+        : [
+            { kind: 'text' as const, line: [{ text: 'In order', style: 'bold' as const }] },
+            ...parts,
+          ]),
       {
         kind: 'note',
         line: [

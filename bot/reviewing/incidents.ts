@@ -1,4 +1,4 @@
-import { readHappened, readTimeline, type Happened } from '#src/audit/incident-entries.ts';
+import { OWN, readHappened, readTimeline, type Happened } from '#src/audit/incident-entries.ts';
 import { collecting, moveIncident, takeIncident, type Incident } from '#src/audit/incidents.ts';
 import type { Config } from '#src/config/config.ts';
 import type { Database, Sql } from '#src/store/database.ts';
@@ -43,13 +43,14 @@ async function tell(parts: IncidentParts, sql: Sql, id: string): Promise<void> {
   const thread = await threadOf(parts, sql, incident);
   // Without the message that it stands under, there is no thread yet.
   if (thread === 'later') return;
-  const { happened, next, ended } = await readHappened(sql, incident, incident.next);
+  const { happened: all, next, ended } = await readHappened(sql, incident, incident.next);
+  const happened = all.filter(({ what }) => what !== OWN);
   const left = Math.max(0, (parts.most ?? MOST) - incident.told);
   const lines = chosen(happened, thread === 'open' ? Math.min(LINES, left) : 0);
   const after: Incident = {
     ...incident,
     next,
-    counts: counted(incident.counts, happened),
+    counts: counted(incident.counts, all),
     told: incident.told + lines.length,
     untold: incident.untold + happened.length - lines.length,
   };

@@ -145,9 +145,14 @@ const VOTES: Readonly<Record<string, Pick<Words, 'what' | 'words'>>> = {
   deny: { what: 'denials', words: 'denies' },
 };
 
+/** Settings and estimates: what the gateway answers or asks by itself. They are counted, and never told. */
+export const OWN = 'statements of the gateway itself';
+
 /** In words of the log alone: classes of statements, verdicts, events, names of roles and people. */
 const TELL: Readonly<Record<string, (body: Body, verdict: string) => Words>> = {
   statement({ class: classes = [] }, verdict) {
+    if (classes.length > 0 && classes.every((one) => /^countersign(\/|$)/.test(one)))
+      return { what: OWN, words: classes.join(', '), notable: false };
     const said = VERDICTS[verdict] ?? verdict;
     const does = [...new Set(classes)].slice(0, 5).join(', ');
     return {

@@ -120,10 +120,13 @@ test('what happens on its targets is told once, and nothing else', async () => {
   const incident = await start();
   const ids = await world.write(on('prod-eu'), on('prod-us', 'delete from x'));
   await world.write(on('payroll'), on('prod'));
+  await world.write(on('prod-eu', 'x', { body: { class: ['countersign/estimate'] } }));
   await round();
   await round();
   assert.deepEqual(entriesOf(incident), ids);
-  assert.match(rootOf(incident), /statements allowed: 2/);
+  assert.match(rootOf(incident), /statements allowed: 2"/);
+  assert.match(rootOf(incident), /statements of the gateway itself: 1/);
+  assert.doesNotMatch(rootOf(incident), /in the console alone/);
   assert.doesNotMatch(JSON.stringify(messages), /secret|payroll|delete from/);
   const [root, entries] = messages;
   assert.equal(root?.thread, undefined);
