@@ -52,7 +52,7 @@ export async function overview(
       ),
       ...section(
         'Waits for your decision',
-        { all: toDecide, most, url: `${publicUrl}/requests` },
+        { all: toDecide, most, url: `${publicUrl}/` },
         (request) => ({
           line: waitLine(request, true),
           buttons: [inConsole(request, shown)],
@@ -60,17 +60,13 @@ export async function overview(
       ),
       ...section('What you have', { all: have, most, url: `${publicUrl}/access` }, haveEntry),
       ...(have.length === 0 ? [NOTHING] : []),
-      ...section(
-        'What you asked for',
-        { all: own, most, url: `${publicUrl}/requests` },
-        (request) => ({
-          line: waitLine(request, false),
-          buttons: [
-            ...(request.kind === 'statement' ? [] : [withdrawButton(request)]),
-            inConsole(request, shown),
-          ],
-        }),
-      ),
+      ...section('What you asked for', { all: own, most, url: `${publicUrl}/` }, (request) => ({
+        line: waitLine(request, false),
+        buttons: [
+          ...(request.kind === 'statement' ? [] : [withdrawButton(request)]),
+          inConsole(request, shown),
+        ],
+      })),
     ],
   };
 }
