@@ -7,6 +7,8 @@ import { refusing } from './refusing.ts';
 
 /** What Slack said of a channel counts this long; an event about it ends that at once. */
 const KNOWN_MS = 60_000;
+/** What waits for a channel to be open again looks more often. */
+const CLOSED_MS = 5_000;
 const MEANWHILE =
   'until then cards go to those who decide directly, and requests are decided in the console';
 
@@ -70,10 +72,10 @@ export function watchChannels({
       const { channel } = Info.parse(await refusing(client.conversations.info({ channel: id })));
       return whyNot(channel, isPrivate);
     } catch (error) {
-      if (!(error instanceof Refused)) throw error;
+      if (error instanceof Closed) return error.code;
+      if (!(error instanceof Refused) || error.code !== 'missing_scope') throw error;
       // Without the scope only a channel that has to be private is in question.
-      if (error.code !== 'missing_scope' || isPrivate) return error.code;
-      return undefined;
+      return isPrivate ? error.code : undefined;
     }
   };
 
@@ -92,7 +94,8 @@ export function watchChannels({
     async check(id) {
       if (!isChannel(id)) return;
       const before = known.get(id);
-      if (!before || now() - before.at > KNOWN_MS) learn(id, await ask(id));
+      const counts = before?.why === undefined ? KNOWN_MS : CLOSED_MS;
+      if (!before || now() - before.at > counts) learn(id, await ask(id));
       const why = known.get(id)?.why;
       if (why !== undefined) throw new Closed(why, undefined);
     },
@@ -100,7 +103,10 @@ export function watchChannels({
       if (known.delete(id) || nameOf(configured(), id) !== id) again(id);
     },
     saw(id, error) {
-      if (isChannel(id) && error instanceof Closed) learn(id, error.code);
+      if (!isChannel(id) || !(error instanceof Closed)) return;
+      learn(id, error.code);
+      // The next post asks: Slack may have changed its mind.
+      known.set(id, { at: Number.NEGATIVE_INFINITY, why: error.code });
     },
     close: () => clearInterval(watch),
   };

@@ -24,10 +24,10 @@ for (const mode of MODES)
 
     test('rate limit: while cards wait as long as Slack says, a click is answered at once', async () => {
       const { message } = await kit.hold();
-      const before = posts();
+      const tried = posts();
       kit.slack.fault('chat.postMessage', { kind: '429', seconds: 4 });
       const { id } = await open();
-      await kit.slack.until(() => posts() > before);
+      await kit.slack.until(() => posts() > tried);
       kit.slack.ephemerals.length = 0;
       const began = performance.now();
       await kit.actor.click('USTR', 'approve', message);
@@ -39,11 +39,11 @@ for (const mode of MODES)
     });
 
     test('Slack down for an hour: what waits is posted once, what ended meanwhile is not posted as waiting', async () => {
-      const before = posts();
+      const tried = posts();
       for (let i = 0; i < 8; i += 1) kit.slack.fault('chat.postMessage', { kind: '500' });
       const [waits, ends] = [await open(), await open()];
       // An attempt for each, and another; then it is decided where Slack is not needed.
-      await kit.slack.until(() => posts() >= before + 2);
+      await kit.slack.until(() => posts() >= tried + 2);
       const approver = await kit.directory.find('approver@example.com');
       assert.ok(approver);
       const { ok } = await kit.requests.decide(ends.id, approver, {
@@ -52,7 +52,7 @@ for (const mode of MODES)
         via: 'console',
       });
       assert.ok(ok, 'held statements can be decided in the console meanwhile');
-      while (posts() < before + 8) {
+      while (posts() < tried + 8) {
         // oxlint-disable-next-line no-await-in-loop -- one attempt after the other
         await again();
         // oxlint-disable-next-line no-await-in-loop -- as above
