@@ -1,4 +1,4 @@
-import { clock } from '#src/policy/facts.ts';
+import { clock } from '#src/policy/clock.ts';
 
 const DAYS = ['mon', 'tue', 'wed', 'thu', 'fri', 'sat', 'sun'];
 /** A week without a holiday or a change of the clocks: the Monday is January 5. */

@@ -3,8 +3,14 @@ import type { Binding } from '../audit/log.ts';
 import type { Sql } from '../store/database.ts';
 import { NotClaimed } from './port.ts';
 import type { Request, RequestState } from './request.ts';
-import type { RequestLease } from './requests.ts';
 import { findRequest } from './rows.ts';
+
+/** This gateway's lease in `countersign.gateway`; `held()` is what the process itself believes. */
+export type RequestLease = {
+  readonly gateway: string;
+  readonly epoch: bigint | number;
+  held(): boolean;
+};
 
 /** What the card shows of the statement: 16 hex digits of HMAC-SHA256 under the secret of its request. */
 export function shownDigest(secret: Buffer, digest: Buffer): string {

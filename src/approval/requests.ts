@@ -4,7 +4,13 @@ import type { Directory } from '../identity/person.ts';
 import type { Database } from '../store/database.ts';
 import type { Tracing } from '../telemetry/tracing.ts';
 import type { Notices } from '../store/notices.ts';
-import { demandLease, demandSameStatement, shownDigest, stateNow } from './claim.ts';
+import {
+  demandLease,
+  demandSameStatement,
+  type RequestLease,
+  shownDigest,
+  stateNow,
+} from './claim.ts';
 import { askAccess, breakGlass } from './access.ts';
 import { demandActive, Gone } from './active.ts';
 import { openGrants } from './grants.ts';
@@ -34,13 +40,6 @@ import { firstTurn } from './turns.ts';
 import { touch, type Talk } from './talk.ts';
 import { takeVote } from './vote.ts';
 import { openWake, type Wake } from './wake.ts';
-
-/** This gateway's lease in `countersign.gateway`; `held()` is what the process itself believes. */
-export type RequestLease = {
-  readonly gateway: string;
-  readonly epoch: bigint | number;
-  held(): boolean;
-};
 
 export type RequestParts = {
   readonly db: Database;

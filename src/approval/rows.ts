@@ -251,6 +251,7 @@ export function readRow(row: unknown): Found {
   } = Row.parse(row);
   const { session, statement, access_grant: grant, ...kept } = more;
   const { questions, handed_over, reminded, quiet_from, quiet_to, ...rest } = kept;
+  const talked = { questions, handed_over, reminded, quiet_from, quiet_to };
   const request: Request = {
     ...rest,
     ...(session !== null && { session }),
@@ -258,11 +259,7 @@ export function readRow(row: unknown): Found {
     ...(grant ? { grant } : {}),
     ...(rows ? { rows } : {}),
     ...(shape ? { shape } : {}),
-    ...(questions ? { questions } : {}),
-    ...(handed_over ? { handedOver: handed_over } : {}),
-    ...(reminded ? { reminded } : {}),
-    // Any other step since then ends the quiet.
-    ...(quiet_from !== null && quiet_to === rest.version ? { quietFrom: quiet_from } : {}),
+    ...talkedOf(talked, rest.version),
     ...(outcome ? { outcome } : {}),
     createdAt: created_at,
     expiresAt: expires_at,
@@ -271,6 +268,22 @@ export function readRow(row: unknown): Found {
   };
   return { request, overdue, now };
 }
+
+type Talked = Pick<
+  z.output<typeof Row>,
+  'questions' | 'handed_over' | 'reminded' | 'quiet_from' | 'quiet_to'
+>;
+
+/** What was said about it. Any other step since then ends the quiet. */
+const talkedOf = (
+  { questions, handed_over, reminded, quiet_from, quiet_to }: Talked,
+  version: number,
+): Partial<Request> => ({
+  ...(questions ? { questions } : {}),
+  ...(handed_over ? { handedOver: handed_over } : {}),
+  ...(reminded ? { reminded } : {}),
+  ...(quiet_from !== null && quiet_to === version ? { quietFrom: quiet_from } : {}),
+});
 
 /** The console of the gateway that holds this request's statement, if that is another address than `own`. */
 export async function consoleOfHolder(

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { clock } from '../policy/facts.ts';
+import { clock } from '../policy/clock.ts';
 import { email, timeZone } from './keys.ts';
 import { pathText, type ConfigProblem } from './node.ts';
 import { parseYaml } from './yaml.ts';

@@ -1,13 +1,14 @@
 import type { Complaint } from './annotations.ts';
-import type { Names } from './check.ts';
-import { ownerGroups } from './owners.ts';
+import { ownerGroups, type Owners } from './owners.ts';
 import type { HoldTerms } from './rule.ts';
 import { groupsNamed, ON_CALL, OWNER } from './who.ts';
+
+type Known = { readonly groups: ReadonlySet<string>; readonly owners: Owners | undefined };
 
 /** Groups and channels that have to exist for this hold, and what is wrong with whom it asks. */
 export function checkWho(
   hold: HoldTerms | undefined,
-  names: Pick<Names, 'groups' | 'owners'>,
+  names: Known,
 ): {
   readonly groups: readonly string[];
   readonly channels: readonly string[];
@@ -32,8 +33,7 @@ export function checkWho(
   };
 }
 
-const ownersNamed = ({ owners }: Pick<Names, 'owners'>): readonly string[] =>
-  owners ? ownerGroups(owners) : [];
+const ownersNamed = ({ owners }: Known): readonly string[] => (owners ? ownerGroups(owners) : []);
 
 const noOwners: Complaint = {
   message: '@hold("owner") asks who owns it, and there is no owners file',

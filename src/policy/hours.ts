@@ -1,4 +1,4 @@
-import { clock } from './facts.ts';
+import { clock } from './clock.ts';
 
 /** Hours of the week. `days` are 1 (Monday) to 7; `from` and `to` as `clock` gives times: 930 is 09:30, `to` up to 2400. */
 type Window = { readonly days: readonly number[]; readonly from: number; readonly to: number };

@@ -9,7 +9,7 @@ import { durationText, maskText } from '#cli/policy/words.ts';
 import type { Terminal } from '#cli/terminal.ts';
 import { parseMask } from '#src/policy/annotations.ts';
 import { parseDuration } from '#src/policy/duration.ts';
-import { clock } from '#src/policy/facts.ts';
+import { clock } from '#src/policy/clock.ts';
 
 suite('a moment', () => {
   test('is read on a clock of the zone', () => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
 import { TwoGenerations } from '#src/policy/cache.ts';
-import { clock } from '#src/policy/facts.ts';
+import { clock } from '#src/policy/clock.ts';
 import { column, context, effect, policyOf, shop, shopText, subject } from './world.ts';
 
 const connect = '@id("connect") permit (principal, action == Action::"connect", resource);';
