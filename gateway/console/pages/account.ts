@@ -90,8 +90,9 @@ export function accountPage(view: AccountView): Page {
       <section aria-labelledby="all">
         <h2 id="all">End everything</h2>
         <p>
-          Signs you out everywhere, revokes all your tokens and ends your open sessions; what waits
-          for approval is withdrawn. Do this when somebody else may have what is yours.
+          Signs you out everywhere, revokes all your tokens, unlinks your accounts in chat and ends
+          your open sessions; what waits for approval is withdrawn. Do this when somebody else may
+          have what is yours.
         </p>
         ${button(forms, 'end-everything', { label: 'End everything of mine' })}
       </section>`,

@@ -148,6 +148,18 @@ suite('a configuration that cannot be used', () => {
       /not one of/,
     ],
     [
+      'e-mail addresses that count in a workspace that does not',
+      { 'chat.slack.matchEmail': ['T0000001'] },
+      'chat.slack.matchEmail.0',
+      /not one of chat.slack.teams/,
+    ],
+    [
+      'e-mail addresses that count everywhere',
+      { 'chat.slack.matchEmail': true },
+      'chat.slack.matchEmail',
+      /a list of the workspaces/,
+    ],
+    [
       'a failing command',
       { 'chat.slack.botToken': '${command:exit 3}' },
       'chat.slack.botToken',
