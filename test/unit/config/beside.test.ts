@@ -4,7 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { suite, test } from 'node:test';
 import { readBeside } from '#src/config/beside.ts';
+import { changesBetween } from '#src/config/changes.ts';
 import { parseOwners } from '#src/config/owners.ts';
+import { readConfig } from '#src/config/read.ts';
 import { instantOf, parseRota } from '#src/config/rota.ts';
 
 const problemsIn = (parsed: object): readonly string[] =>
@@ -105,6 +107,49 @@ test('the configuration names what is wrong in the files beside it', async () =>
       ],
     );
     assert.equal(files.length, 2, 'both are watched');
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+});
+
+test('another owner and another shift take effect while the gateway runs', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'beside-'));
+  try {
+    const env = { PW: 'x' };
+    const password = '${env:PW}';
+    const shop = {
+      protocol: 'postgres',
+      url: 'postgres://gateway@127.0.0.1:5432/shop',
+      environment: 'production',
+      password,
+      analyser: { user: 'analyser', password },
+    };
+    const config = {
+      name: 'test',
+      policies: '.',
+      targets: { shop },
+      owners: './owners.yaml',
+      oncall: { primary: { rota: './rota.yaml' } },
+    };
+    const path = join(folder, 'countersign.yaml');
+    await writeFile(path, JSON.stringify(config));
+    const write = async (owner: string, person: string) => {
+      await writeFile(join(folder, 'owners.yaml'), `default: ${owner}`);
+      await writeFile(
+        join(folder, 'rota.yaml'),
+        `shifts: [{ from: 2026-11-20 09:00, until: 2026-11-27 09:00, people: ${person} }]`,
+      );
+      return await readConfig(path, env);
+    };
+    const before = await write('dba', 'ann@example.com');
+    const now = await write('security', 'ben@example.com');
+    const { live, later } = changesBetween(before, now);
+    assert.deepEqual(later, []);
+    assert.deepEqual(live, ['oncall.primary.shifts', 'owners.byDefault', 'owners.text']);
+    assert.deepEqual(
+      now.source?.beside?.map((one) => one.text?.split(' ')[0]),
+      ['default:', 'shifts:'],
+    );
   } finally {
     await rm(folder, { recursive: true });
   }
