@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, test } from 'node:test';
 import type { NotSaid } from '#src/approval/talk.ts';
-import { person } from '../fakes/approval.ts';
+import { DBA, person } from '../fakes/approval.ts';
 import { CHANNEL, type SlackKit, startSlackKit } from '../fakes/slack-kit.ts';
 
 let kit: SlackKit;
@@ -247,4 +247,46 @@ test('a form that was opened before the request changed is told so', async () =>
   await answer(request.id, 'engineer', 'Because.');
   assert.match((await kit.actor.fill('UAPP', form, { reason: 'fine' })).text, /has changed/u);
   assert.equal((await kit.requests.get(request.id))?.state, 'pending');
+});
+
+test('a role is let for a shorter time than was asked, and for no longer one', async () => {
+  const terms = {
+    longestMs: 3_600_000,
+    start: 'approval',
+    waitsMs: 0,
+    ends: 'cancel',
+    reasonRequired: false,
+    tickets: [],
+    reviewers: [],
+    channels: ['db-approvals'],
+  } as const;
+  const { id } = await kit.requests.askAccess({
+    kind: 'access',
+    person: person('engineer'),
+    target: 'shop',
+    role: 'support',
+    durationMs: 3_600_000,
+    reason: '',
+    access: { kind: 'hold', rules: ['r'], message: 'm', requirement: DBA, terms },
+    policy: 'v',
+    client: '',
+    application: 'slack',
+  });
+  const message = await kit.slack.until(() =>
+    kit.slack.messages.find((one) => JSON.stringify(one.metadata ?? '').includes(id)),
+  );
+  await kit.stored(id);
+  await kit.actor.click('UAPP', 'approve-form', message);
+  const form = await kit.slack.until(() => kit.slack.views[0]);
+  const longer = await kit.requests.decide(id, person('approver'), {
+    decision: 'approve',
+    reason: '',
+    via: 'slack',
+    durationMs: 7_200_000,
+  });
+  assert.ok(!longer.ok && longer.refusal.code === 'no-duration');
+  assert.equal((await kit.actor.fill('UAPP', form, { duration: '900000' })).text, '');
+  const granted = await kit.requests.get(id);
+  assert.deepEqual([granted?.state, granted?.grant?.durationMs], ['granted', 900_000]);
+  await kit.slack.until(() => shows(message, 'for at most 15m'));
 });
