@@ -93,7 +93,9 @@ export function peopleOf(parts: PeopleParts): ChatPeople {
     if (person.machine) return person;
     if (linked) return linked.person === person.email ? person : undefined;
     const matched = await accounts.matched({ ...account, name, workspaceName }, person.email);
-    return matched ? person : undefined;
+    // Else another act of the same account may have been faster.
+    const isTheirs = matched || (await accounts.find(account))?.person === person.email;
+    return isTheirs ? person : undefined;
   };
   const personOf = async (user: ChatUser, isFresh: boolean): Promise<Person | undefined> => {
     const { account } = user;

@@ -282,6 +282,22 @@ suite('who an account in chat is', () => {
       assert.equal(await who(of('UENG')), ENGINEER);
     });
 
+    test('is its person in both of two first acts at once, and one record says so', async () => {
+      matching.add('T1');
+      known('UENG', { email: ENGINEER });
+      const both = await Promise.all([who(of('UENG')), who(of('UENG'))]);
+      assert.deepEqual(both, [ENGINEER, ENGINEER]);
+      assert.deepEqual(actions(), ['link-chat']);
+    });
+
+    test('of two with one address at once is one nobody', async () => {
+      matching.add('T1');
+      known('UENG', { email: ENGINEER });
+      known('UEVE', { email: ENGINEER });
+      const both = await Promise.all([who(of('UENG')), who(of('UEVE'))]);
+      assert.deepEqual(both.toSorted(), [ENGINEER, 'unlinked']);
+    });
+
     test('is nobody when its person has another account there', async () => {
       matching.add('T1');
       await link(of('UAPP'), APPROVER);
