@@ -249,7 +249,7 @@ export class Reload {
     const { people, groups, targets, chat, owners, oncall, source } = next;
     const { owners: _, ...before } = this.#config;
     // All the rest stays as it was at the start.
-    const channels = chat.channels;
+    const { channels, digests } = chat;
     this.#config = {
       ...before,
       ...(owners && { owners }),
@@ -258,7 +258,7 @@ export class Reload {
       people,
       groups,
       targets: kept(this.#config.targets, targets),
-      chat: { ...this.#config.chat, channels },
+      chat: { ...this.#config.chat, channels, ...(digests && { digests }) },
     };
     this.#people = peopleOf(this.#config);
     if (policy.version !== this.#policy.version) this.#loadedAt = new Date().toISOString();

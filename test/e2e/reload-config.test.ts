@@ -128,6 +128,21 @@ test('a group that is lost counts for the next statement', async () => {
   assert.equal(refused.code, '42501');
 });
 
+/** How often a change of this key was recorded. */
+const changesOf = async (key: string): Promise<number> =>
+  (await gateway.records('policy')).filter(({ json }) => json.body.changed?.includes(key)).length;
+
+test('a digest that is changed takes effect at once, and is in force from then on', async () => {
+  const { chat } = contents();
+  const digests = [{ channel: 'db-approvals', at: 'daily 09:00', target: '*' }];
+  await change({ chat: { ...chat, digests } });
+  assert.equal(await changesOf('chat.digests'), 1);
+  await change({ chat: { ...chat, digests } });
+  assert.equal(await changesOf('chat.digests'), 1, 'it is not new any more');
+  await change({});
+  assert.equal(await changesOf('chat.digests'), 2);
+});
+
 test('a target that is taken out loses its sessions, and the others keep theirs', async () => {
   await writeFile(
     join(gateway.config.policies, 'second.cedar'),
