@@ -19,8 +19,10 @@ async function run(who: Who, use: 'connect' | 'decide', ...argv: string[]) {
     COUNTERSIGN_TOKEN: await gateway.token(who, use),
     COUNTERSIGN_API: gateway.running.api,
   };
-  const options = { env, stdio: ['ignore', 'pipe', 'pipe'] } as const;
-  const child = spawn(process.execPath, [MAIN, 'requests', ...argv], options);
+  const child = spawn(process.execPath, [MAIN, 'requests', ...argv], {
+    env,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
   const said = { out: '', err: '' };
   child.stdout.on('data', (chunk: Buffer) => (said.out += chunk.toString()));
   child.stderr.on('data', (chunk: Buffer) => (said.err += chunk.toString()));
