@@ -1,8 +1,7 @@
 import type { Policy, TargetFacts } from '#src/policy/policy.ts';
 import type { Obligations } from '#src/policy/verdict.ts';
 import type { Resource } from '#src/statement/effect.ts';
-import type { Given } from '#src/statement/sql/alike.ts';
-import type { Analysis, IsRuled, Masked } from '#src/statement/sql/analysis.ts';
+import type { Analysis, Given, IsRuled, Masked } from '#src/statement/sql/analysis.ts';
 import type { Look } from '#src/statement/statement.ts';
 import { bind } from '../gate/binding.ts';
 import { planOf, type ResultPlan } from './plan.ts';

@@ -1,5 +1,5 @@
 import { detect, maskDetected } from '#src/mask/detect.ts';
-import type { Analysis, IsRuled, Masked } from './analysis.ts';
+import type { Alike, Analysis, Given, IsRuled, Masked } from './analysis.ts';
 import type { Catalog } from './catalog.ts';
 import type { Literal } from './fingerprint.ts';
 import { maskerOf } from './masked.ts';
@@ -17,20 +17,6 @@ import {
 import type { Judged, Unit } from './part.ts';
 import { type Resolved, resolved } from './shape.ts';
 import { Shows } from './shows.ts';
-
-/** A text that is another one but for some of its literals, and where these stand in it. */
-export type Given = { readonly text: string; readonly literals: readonly Literal[] };
-
-/** What is known of texts that differ from an analysed one in literals alone; see docs/adr/0012. */
-export type Alike = {
-  /**
-   * Literal by literal, whether any other of its kind may stand there without a change to anything that was analysed.
-   * Undefined when none may.
-   */
-  free(literals: readonly Literal[]): readonly boolean[] | undefined;
-  /** What others may read of such a text. Nothing that detectors find may be in it. */
-  masker(literals: readonly Literal[], isRuled: IsRuled): (given: Given) => Masked;
-};
 
 /** Undefined for what is more than one query, for what writes, and for what others may not read as it is. */
 export function alikeOf(

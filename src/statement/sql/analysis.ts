@@ -1,4 +1,3 @@
-import type { Alike, Given } from './alike.ts';
 import type { OwnType } from '../../mask/column.ts';
 import type { Effect, Resource } from '../effect.ts';
 import type { CopyFormat } from './copy-format.ts';
@@ -118,6 +117,20 @@ export type Analysis = {
   readonly alike?: Alike;
   /** Of a text that shares the analysis of another one. */
   readonly like?: Likeness;
+};
+
+/** A text that is another one but for some of its literals, and where these stand in it. */
+export type Given = { readonly text: string; readonly literals: readonly Literal[] };
+
+/** What is known of texts that differ from an analysed one in literals alone; see docs/adr/0012. */
+export type Alike = {
+  /**
+   * Literal by literal, whether any other of its kind may stand there without a change to anything that was analysed.
+   * Undefined when none may.
+   */
+  free(literals: readonly Literal[]): readonly boolean[] | undefined;
+  /** What others may read of such a text. Nothing that detectors find may be in it. */
+  masker(literals: readonly Literal[], isRuled: IsRuled): (given: Given) => Masked;
 };
 
 export type Likeness = {
