@@ -5,15 +5,18 @@ import { oneLine } from '../text.ts';
  * that look the same in place of those that would begin code, bold, struck or slanted text, or an emoji.
  */
 export function escapeMrkdwn(text: string): string {
-  return oneLine(text)
-    .replaceAll('&', '&amp;')
-    .replaceAll('<', '&lt;')
-    .replaceAll('>', '&gt;')
-    .replaceAll('`', 'ˋ')
-    .replaceAll('*', '∗')
-    .replaceAll('~', '∼')
-    .replaceAll(/(?<![\p{L}\p{N}])_|_(?![\p{L}\p{N}])/gu, 'ˍ')
-    .replaceAll(/:(?=[\w+'-]+:)/g, '∶');
+  return (
+    oneLine(text)
+      .replaceAll('&', '&amp;')
+      .replaceAll('<', '&lt;')
+      .replaceAll('>', '&gt;')
+      .replaceAll('`', 'ˋ')
+      .replaceAll('*', '∗')
+      .replaceAll('~', '∼')
+      .replaceAll(/(?<![\p{L}\p{N}])_|_(?![\p{L}\p{N}])/gu, 'ˍ')
+      // Not those of a time.
+      .replaceAll(/(?:(?<!\d):|:(?!\d))(?=[\w+'-]+:)/g, '∶')
+  );
 }
 
 /** One line of at most so many characters, never half of one, and never empty, which Slack refuses. */

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Desk } from '#bot/desk.ts';
+import { RetryAfter } from '#bot/inbox.ts';
 import type { Form, Post } from '#bot/model.ts';
 import { startSlackDesk, type SlackDesk, who } from '../fakes/slack-desk.ts';
 import { MODES, PUBLIC_URL } from '../fakes/slack-kit.ts';
@@ -261,6 +262,47 @@ for (const mode of MODES)
         'C0THINGS',
         'C0THINGS',
         'C0THINGS',
+      ]);
+    });
+
+    test('a picture is uploaded once, is shown once Slack has looked at it, and is told in words without the scope', async () => {
+      const png = Buffer.from('a picture').toString('base64');
+      const chart: Post = { summary: 'chart', parts: [{ kind: 'image', png, alt: '3 held' }] };
+      kit.slack.slowFiles(1);
+      await assert.rejects(kit.platform.post('C0THINGS', chart, { key: 'p' }), RetryAfter);
+      await kit.platform.post('C0THINGS', chart, { key: 'p' });
+      await kit.platform.post('C0THINGS', chart, { key: 'q' });
+      assert.equal(kit.slack.files.size, 1);
+      const [file] = kit.slack.files.values();
+      assert.equal(file?.bytes?.toString(), 'a picture');
+      for (const message of kit.slack.messages)
+        assert.match(
+          JSON.stringify(message.blocks),
+          new RegExp(`"slack_file":{"id":"${file?.id}"}`),
+        );
+      kit.slack.scopes.delete('files:write');
+      const other = { ...chart, parts: [{ kind: 'image' as const, png: 'bmV3', alt: '4 held' }] };
+      await kit.platform.post('C0THINGS', other, { key: 'r' });
+      kit.slack.scopes.add('files:write');
+      assert.match(JSON.stringify(kit.slack.messages.at(-1)?.blocks), /"mrkdwn","text":"4 held"/);
+    });
+
+    test('events and commands get through while Slack renews its connections', async (t) => {
+      if (mode === 'http') return t.skip('no connections are kept');
+      const old = kit.slack.socket.disconnect('refresh_requested');
+      await kit.actor.command('UANN', '/things', 'one');
+      await kit.actor.mention('UANN', 'C0THINGS', 'two');
+      await kit.slack.until(
+        () => kit.slack.socket.lines.filter((line) => !line.leaving).length >= 2,
+      );
+      kit.slack.socket.hangUp(old);
+      await kit.actor.command('UANN', '/things', 'three');
+      await kit.actor.mention('UANN', 'C0THINGS', 'four');
+      assert.deepEqual(acts, [
+        'uann@example.com: one',
+        'uann@example.com wrote two in C0THINGS',
+        'uann@example.com: three',
+        'uann@example.com wrote four in C0THINGS',
       ]);
     });
 

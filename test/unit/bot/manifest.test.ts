@@ -4,6 +4,9 @@ import { test } from 'node:test';
 import type { App } from '@slack/bolt';
 import { Ajv } from 'ajv';
 import { parse } from 'yaml';
+import { accessDesk } from '#bot/access/desk.ts';
+import { joinDesks } from '#bot/desk.ts';
+import { reviewingDesk } from '#bot/reviewing/desk.ts';
 import { registerDesk } from '#bot/slack/adapter.ts';
 import {
   APP_METHOD_SCOPES,
@@ -118,4 +121,18 @@ test('everything in the manifest leads to one address', () => {
     ...features.slash_commands.map(({ url }) => url),
   ]);
   assert.deepEqual([...urls], [`https://${features.unfurl_domains[0]}/slack/events`]);
+});
+
+test('the manifest has exactly the commands that the bot answers, and its shortcut is one of them', () => {
+  const access = accessDesk({} as Parameters<typeof accessDesk>[0]);
+  const reviewing = reviewingDesk({
+    config: { publicUrl: 'https://cs.example.com' },
+    office: { reviewing: {} },
+  } as never);
+  const answered = Object.keys(joinDesks(access, reviewing).commands ?? {}).toSorted();
+  assert.deepEqual(
+    features.slash_commands.map(({ command }) => command.slice(1)).toSorted(),
+    answered,
+  );
+  for (const { callback_id: name } of features.shortcuts) assert.ok(answered.includes(name), name);
 });
