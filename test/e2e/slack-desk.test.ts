@@ -3,42 +3,9 @@ import { after, before, beforeEach, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Desk } from '#bot/desk.ts';
 import { RetryAfter } from '#bot/inbox.ts';
-import type { Form, Post } from '#bot/model.ts';
-import { startSlackDesk, type SlackDesk, who } from '../fakes/slack-desk.ts';
+import type { Post } from '#bot/model.ts';
+import { first, post, second, startSlackDesk, type SlackDesk, who } from '../fakes/slack-desk.ts';
 import { MODES, PUBLIC_URL } from '../fakes/slack-kit.ts';
-
-const post = (text: string): Post => ({ summary: text, parts: [{ kind: 'text', line: [text] }] });
-
-const first: Form = {
-  id: 'first',
-  title: 'What do you want?',
-  submit: 'Next',
-  state: 'step one',
-  fields: [
-    { kind: 'search', id: 'what', label: 'What', source: 'things' },
-    { kind: 'text', id: 'why', label: 'Why', max: 100, optional: true },
-  ],
-};
-const second = (what: string): Form => ({
-  id: 'second',
-  title: 'For how long?',
-  submit: 'Ask',
-  state: what,
-  parts: [{ kind: 'text', line: [what] }],
-  fields: [
-    {
-      kind: 'choice',
-      id: 'long',
-      label: 'How long',
-      choices: [
-        { value: 'hour', label: 'An hour', about: 'the most that the rule allows' },
-        { value: 'day', label: 'A day' },
-      ],
-      initial: 'hour',
-    },
-    { kind: 'time', id: 'from', label: 'From', optional: true },
-  ],
-});
 
 for (const mode of MODES)
   describe(`what people do in Slack, over ${mode}`, { concurrency: false }, () => {

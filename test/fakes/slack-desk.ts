@@ -1,4 +1,5 @@
 import type { Actor, Desk } from '#bot/desk.ts';
+import type { Form, Post } from '#bot/model.ts';
 import type { ChatPeople } from '#bot/people.ts';
 import { startSlackApp } from '#bot/slack/app.ts';
 import { postingClient } from '#bot/slack/client.ts';
@@ -69,3 +70,40 @@ export async function startSlackDesk(mode: Mode, desk: Desk) {
 
 export type SlackDesk = Awaited<ReturnType<typeof startSlackDesk>>;
 export const who = ({ person }: Named): string => person.email;
+
+export const post = (text: string): Post => ({
+  summary: text,
+  parts: [{ kind: 'text', line: [text] }],
+});
+
+/** The first step of a form, and the next. */
+export const first: Form = {
+  id: 'first',
+  title: 'What do you want?',
+  submit: 'Next',
+  state: 'step one',
+  fields: [
+    { kind: 'search', id: 'what', label: 'What', source: 'things' },
+    { kind: 'text', id: 'why', label: 'Why', max: 100, optional: true },
+  ],
+};
+export const second = (what: string): Form => ({
+  id: 'second',
+  title: 'For how long?',
+  submit: 'Ask',
+  state: what,
+  parts: [{ kind: 'text', line: [what] }],
+  fields: [
+    {
+      kind: 'choice',
+      id: 'long',
+      label: 'How long',
+      choices: [
+        { value: 'hour', label: 'An hour', about: 'the most that the rule allows' },
+        { value: 'day', label: 'A day' },
+      ],
+      initial: 'hour',
+    },
+    { kind: 'time', id: 'from', label: 'From', optional: true },
+  ],
+});

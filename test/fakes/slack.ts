@@ -7,7 +7,7 @@ import { slackSocket } from './slack-socket.ts';
 import { slackState } from './slack-state.ts';
 
 export { BOT_USER, TEAM } from './slack-state.ts';
-export type { Block, FakeChannel, FakeMessage, FakeUser, FakeView } from './slack-state.ts';
+export type { Block, FakeChannel, FakeMessage, FakeView } from './slack-state.ts';
 
 /** `lost`: done, but the reply never comes. `slow`: done and answered after `ms`. `late`: done at once, answered after `ms`. */
 export type Fault =
