@@ -10,7 +10,7 @@ import { SignIns } from '../console/sign-ins.ts';
 import { registerOauth } from '../oauth/routes.ts';
 import { absenceRoutes } from './absences.ts';
 import { makeAuthenticate } from './authenticate.ts';
-import type { HttpOptions } from './deps.ts';
+import type { HttpDeps, HttpOptions } from './deps.ts';
 import { Failures } from './failures.ts';
 import { httpsFactory } from './listener/https.ts';
 import { grantRoutes } from './grants.ts';
@@ -24,6 +24,7 @@ import { recordingRoute } from './recording.ts';
 import { recordRoutes } from './records.ts';
 import { registerScim } from '../scim/routes.ts';
 import { requestRoutes } from './requests.ts';
+import type { Route } from './route.ts';
 import { sessionRoutes } from './sessions.ts';
 import { summaryRoute } from './summaries.ts';
 import { talkRoutes } from './talk.ts';
@@ -98,19 +99,7 @@ export async function buildHttp(options: HttpOptions, tls?: UsePem): Promise<Fas
 
   healthRoutes(app, () => deps.ready());
 
-  const routes = [
-    ...requestRoutes(deps),
-    ...(deps.talk ? talkRoutes(deps) : []),
-    ...(deps.access ? grantRoutes(deps) : []),
-    ...recordRoutes(deps),
-    ...sessionRoutes(deps),
-    recordingRoute(deps),
-    summaryRoute(deps),
-    ...tokenRoutes(deps),
-    ...(deps.chat ? chatAccountRoutes(deps) : []),
-    ...absenceRoutes(deps.absences),
-    ...(deps.legalHolds ? holdRoutes({ ...deps, legalHolds: deps.legalHolds }) : []),
-  ];
+  const routes = routesOf(deps);
   const description = openApi(routes, deps.publicUrl);
   app.get('/api/openapi.json', () => description);
   const authenticate = makeAuthenticate(deps, failures, (request) => guard.cookieCaller(request));
@@ -134,6 +123,23 @@ export async function buildHttp(options: HttpOptions, tls?: UsePem): Promise<Fas
   deps.embedded?.register(app);
   await app.register((pages) => registerConsole(pages, { deps, guard, signIns, failures, render }));
   return app;
+}
+
+/** What the API answers to; parts that are not there have no routes. */
+function routesOf(deps: HttpDeps): readonly Route[] {
+  return [
+    ...requestRoutes(deps),
+    ...(deps.talk ? talkRoutes(deps) : []),
+    ...(deps.access ? grantRoutes(deps) : []),
+    ...recordRoutes(deps),
+    ...sessionRoutes(deps),
+    recordingRoute(deps),
+    summaryRoute(deps),
+    ...tokenRoutes(deps),
+    ...(deps.chat ? chatAccountRoutes(deps) : []),
+    ...absenceRoutes(deps.absences),
+    ...(deps.legalHolds ? holdRoutes({ ...deps, legalHolds: deps.legalHolds }) : []),
+  ];
 }
 
 function sendProblem(reply: FastifyReply, { status, body }: Problem): FastifyReply {
