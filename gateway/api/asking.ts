@@ -229,11 +229,7 @@ export async function listGrants(
 /** May they end it? One's own; who could have approved it, and members of security. */
 export function mayEndGrant(person: Person, grant: Grant, request: Request | undefined): boolean {
   if (personKey(grant.person) === personKey(person.email) || mayAdminister(person)) return true;
-  return (
-    request !== undefined &&
-    !person.machine &&
-    authority(request, person).length > 0
-  );
+  return request !== undefined && !person.machine && authority(request, person).length > 0;
 }
 
 /** Ends it at once, with the sessions in which it was live. */
