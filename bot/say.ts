@@ -46,6 +46,9 @@ export type SayParts = {
 const EVERY_MS = 1_000;
 const BATCH = 20;
 const FIRST_MS = 500;
+const FORGET_MS = 3_600_000;
+/** Nobody changes a message that is as old as this. */
+const KEPT = `interval '90 days'`;
 const LONGEST_MS = 300_000;
 const CLOSED_MS = 86_400_000;
 
@@ -85,6 +88,11 @@ export function startSay(parts: SayParts): Say & { close(): Promise<void> } {
     }
   };
   const running = run();
+  const forget = setInterval(() => {
+    db.pool
+      .query(`delete from countersign.chat_message where next_at < clock_timestamp() - ${KEPT}`)
+      .catch((error: unknown) => parts.log.warn({ err: error }, 'old messages were not forgotten'));
+  }, FORGET_MS).unref();
   return {
     async say({ key, to, post, thread }, sql = db.pool) {
       const places = await placesOf(parts, to);
@@ -108,6 +116,7 @@ export function startSay(parts: SayParts): Say & { close(): Promise<void> } {
       return rows[0]?.key;
     },
     async close() {
+      clearInterval(forget);
       stopping.abort();
       nudge.resolve();
       await running;

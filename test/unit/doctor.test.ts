@@ -150,6 +150,7 @@ test('of the store: durability, schema, tokens and cards', async () => {
   const config = {
     store: { postgres: { url } },
     people: new Map([['jane@example.com', { name: 'Jane', groups: [] }]]),
+    chat: { channels: new Map() },
   } as unknown as Config;
   assert.match(found(await checkStore(config)).get('store schema') ?? '', /^warn empty/);
   const db = openDatabase(url, { max: 1, onError: () => undefined });
