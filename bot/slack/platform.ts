@@ -33,12 +33,13 @@ export function slackPlatform(
   client: webApi.WebClient,
   pictures: Pictures,
   channels?: Pick<Channels, 'check' | 'saw'>,
+  usergroups: ReadonlyMap<string, string> = new Map(),
 ): Platform {
   /** Says it with its pictures, or without, when Slack does not take them. */
   const say = async <T>(post: Post, send: (message: SlackMessage) => Promise<T>): Promise<T> => {
     const files = await refusing(pictures.of(post));
     try {
-      return await refusing(send(slackMessage(post, { files })));
+      return await refusing(send(slackMessage(post, { files, usergroups })));
     } catch (error) {
       if (!isOfPicture(error)) throw error;
       pictures.refused(post);
@@ -47,7 +48,7 @@ export function slackPlatform(
   };
   return {
     name: 'slack',
-    fits: (post) => fits(slackMessage(post, { files: unsent(post) })),
+    fits: (post) => fits(slackMessage(post, { files: unsent(post), usergroups })),
     async post(channel, post, { key, thread }) {
       await channels?.check(channel);
       const posting = say(post, (message) =>

@@ -28,7 +28,7 @@ export function openSlack(config: SlackConfig, parts: SlackParts): Side {
   const token = watchToken(client, problems);
   const channels = watchChannels({ client, problems, configured: parts.channels });
   return {
-    platform: slackPlatform(client, pictures, channels),
+    platform: slackPlatform(client, pictures, channels, config.usergroups),
     users: slackUsers(client, config),
     listen: (desk, people) =>
       startSlackApp(config, {

@@ -251,6 +251,8 @@ type SlackApp = {
   readonly apiUrl?: string;
   /** Workspaces in which an account is the person with the same, confirmed e-mail address; elsewhere people link theirs. */
   readonly matchEmail: readonly string[];
+  /** Ids of Slack's user groups that are notified, by the directory's group; default: none. */
+  readonly usergroups?: ReadonlyMap<string, string>;
 };
 
 /** Slack calls us, on an address of ours. */

@@ -240,12 +240,13 @@ async function buildSlack(
   slack: NonNullable<File['chat']['slack']>,
   secretAt: (path: string, text: string) => Promise<string>,
 ): Promise<SlackConfig> {
-  const { appId, apiUrl, teams, matchEmail } = slack;
+  const { appId, apiUrl, teams, matchEmail, usergroups } = slack;
   const botToken = await secretAt('chat.slack.botToken', slack.botToken);
   const app = {
     botToken,
     teams,
     matchEmail: matchEmail === false ? [] : matchEmail,
+    usergroups: new Map(Object.entries(usergroups)),
     ...(appId !== undefined && { appId }),
     ...(apiUrl !== undefined && { apiUrl }),
   };

@@ -23,6 +23,16 @@ const app = {
     'Workspaces in which a Slack account is the person with the same e-mail address, without that they have linked it. Only for workspaces where nobody can sign in but by your identity provider, and nobody can change their address.',
     ['T0123456'],
   ),
+  usergroups: key(
+    z
+      .record(
+        z.string().min(1),
+        z.string().regex(/^S[A-Z0-9]+$/, 'the id of a Slack user group looks like S0123456'),
+      )
+      .default({}),
+    "Slack's user groups by the group of the directory or rota that they stand for: reminders and alarms notify them. It gives nobody a right.",
+    { dba: 'S0123456' },
+  ),
 };
 export const slack = z.discriminatedUnion('mode', [
   z.strictObject({
