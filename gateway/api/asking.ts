@@ -226,10 +226,13 @@ export async function listGrants(
   return found.filter((_, at) => seen[at]);
 }
 
-/** May they end it? One's own; who could have approved it, and members of security. */
+/** May they end it? One's own; who could have approved it or reviews it, and members of security. */
 export function mayEndGrant(person: Person, grant: Grant, request: Request | undefined): boolean {
   if (personKey(grant.person) === personKey(person.email) || mayAdminister(person)) return true;
-  return request !== undefined && !person.machine && authority(request, person).length > 0;
+  if (person.machine) return false;
+  // Nobody had to agree when glass was broken: who reads what was done may stop it.
+  if (inOneOf(person, grant.reviewers)) return true;
+  return request !== undefined && authority(request, person).length > 0;
 }
 
 /** Ends it at once, with the sessions in which it was live. */
@@ -246,7 +249,7 @@ export async function endGrant(
     throw new Problem(
       403,
       'not-yours',
-      'Who has it, who could approve it, and members of security end a grant.',
+      'Who has it, who could approve it or reviews it, and members of security end a grant.',
     );
   const own = personKey(grant.person) === personKey(person.email);
   if (!own) demandScope(caller.scopes, 'decide');

@@ -246,7 +246,7 @@ async function buildSlack(
     botToken,
     teams,
     matchEmail: matchEmail === false ? [] : matchEmail,
-    usergroups: new Map(Object.entries(usergroups)),
+    ...(Object.keys(usergroups).length > 0 && { usergroups: new Map(Object.entries(usergroups)) }),
     ...(appId !== undefined && { appId }),
     ...(apiUrl !== undefined && { apiUrl }),
   };

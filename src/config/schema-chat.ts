@@ -27,7 +27,11 @@ const app = {
     z
       .record(
         z.string().min(1),
-        z.string().regex(/^S[A-Z0-9]+$/, 'the id of a Slack user group looks like S0123456'),
+        key(
+          z.string().regex(/^S[A-Z0-9]+$/, 'the id of a Slack user group looks like S0123456'),
+          "The user group's id, not its handle.",
+          'S0123456',
+        ),
       )
       .default({}),
     "Slack's user groups by the group of the directory or rota that they stand for: reminders and alarms notify them. It gives nobody a right.",

@@ -182,3 +182,18 @@ test('the notification of a message is its summary alone, and never a statement'
   const { text } = slackMessage({ summary: 'Approval needed: shop', parts });
   assert.equal(text, 'Approval needed: shop');
 });
+
+test('a group is notified as the user group that the configuration names, and otherwise only named', () => {
+  const post: Post = {
+    summary: 'Reminder',
+    parts: ['text', 'note'].map((kind) => ({
+      kind: kind as 'text' | 'note',
+      line: [{ text: 'dba', notify: 'dba' }, ' or ', { text: 'security', notify: 'security' }],
+    })),
+  };
+  const { blocks } = slackMessage(post, { usergroups: new Map([['dba', 'S0123456']]) });
+  const text = JSON.stringify(blocks);
+  assert.match(text, /"usergroup_id":"S0123456"/u);
+  assert.match(text, /<!subteam\^S0123456> or security/u);
+  assert.equal(text.includes('"security"'), true);
+});
