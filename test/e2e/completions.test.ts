@@ -53,7 +53,7 @@ test('bash completes commands, actions and options', { skip: without('bash') }, 
     return stdout.trim().split('\n').toSorted();
   };
   assert.deepEqual(await complete('log'), ['login', 'logout']);
-  assert.deepEqual(await complete('requests', 'a'), ['approve']);
+  assert.deepEqual(await complete('requests', 'a'), ['answer', 'approve', 'ask']);
   assert.deepEqual(await complete('completions', ''), ['bash', 'fish', 'zsh']);
   assert.deepEqual(await complete('login', '--g'), ['--gateway']);
   assert.ok((await complete('connect', '')).length > 0);
@@ -73,7 +73,7 @@ test('zsh completes commands, actions and options', { skip: without('zsh') }, as
   const complete = async (...words: string[]): Promise<string> =>
     (await exec(need('zsh') ?? '', ['-f', '-c', stub, 'zsh', ...words])).stdout;
   assert.match(await complete('l'), /^login:sign this terminal in/m);
-  assert.match(await complete('requests', ''), /1:action:\(list show approve deny\)/);
+  assert.match(await complete('requests', ''), /1:action:\(list show approve deny ask answer hand-over remind\)/);
   assert.match(await complete('login', '--'), /^--gateway=\[address of the console/m);
 });
 

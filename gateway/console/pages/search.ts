@@ -219,7 +219,13 @@ export function searchPage(view: SearchView): Page {
       ${kept(view)} ${form(view)}
       ${problems.length > 0 ? alert(problems.map(told).join(' ')) : alert(refused)}
       ${page ? results(view) : undefined} ${keep(view)}
-      ${view.channels.length === 0 ? undefined : html`<p><a href="/incidents">Incidents</a></p>`}`,
+      ${
+        view.channels.length === 0
+          ? undefined
+          : html`<nav class="pager" aria-label="Beside records">
+              <a href="/incidents">Incidents</a>
+            </nav>`
+      }`,
   };
 }
 
