@@ -185,7 +185,9 @@ test('a misspelt column of the schema is an error in a test, too', async () => {
 
 test('the docs’ test file is one', async () => {
   const docs = await readFile(new URL('../../docs/rules.md', import.meta.url), 'utf8');
-  const yaml = /```yaml\n([^]*?)```/.exec(docs)?.[1];
+  const yaml = [...docs.matchAll(/```yaml\n([^]*?)```/g)].find((one) =>
+    /^cases:/m.test(one[1] ?? ''),
+  )?.[1];
   const cedar = /```cedar\n([^]*?)```/.exec(docs)?.[1];
   assert.ok(yaml !== undefined && cedar !== undefined, 'no example');
   assert.ok(parse(yaml).cases.length > 0);
