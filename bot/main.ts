@@ -27,8 +27,7 @@ import { followTalk } from './requests/talk.ts';
 import { startReviewingClock } from './reviewing/clock.ts';
 import { reviewingDesk } from './reviewing/desk.ts';
 import { type Say, startSay } from './say.ts';
-import { Problems } from './slack/problems.ts';
-import { openSlack } from './slack/side.ts';
+import { Problems } from './problems.ts';
 import type { Framework } from './teams/framework.ts';
 import { openTeams } from './teams/app.ts';
 import type { Listening, Side } from './side.ts';
@@ -155,14 +154,21 @@ export async function startBot(parts: BotParts): Promise<Bot> {
   };
 }
 
-/** The platforms that are configured; botbuilder is loaded only with Teams. */
+/** The platforms that are configured. Bolt is loaded only with Slack, botbuilder only with Teams: both are large. */
 async function openSides(parts: BotParts, problems: Problems): Promise<readonly Side[]> {
   const { config, teams: framework, ...rest } = parts;
   const { publicUrl } = config;
   const { slack, teams } = config.chat;
   return [
     ...(slack
-      ? [openSlack(slack, { ...rest, publicUrl, problems, channels: () => config.chat.channels })]
+      ? [
+          (await import('./slack/side.ts')).openSlack(slack, {
+            ...rest,
+            publicUrl,
+            problems,
+            channels: () => config.chat.channels,
+          }),
+        ]
       : []),
     ...(teams
       ? [await openTeams(teams, { ...rest, publicUrl, ...(framework && { framework }) })]

@@ -25,6 +25,7 @@ async function picture(name: string, html: string): Promise<void> {
 try {
   await statements();
   await access();
+  await glass();
 } finally {
   await browser.close();
 }
@@ -58,9 +59,35 @@ async function statements(): Promise<void> {
     await shows(first.card, 'Approved and run');
     await picture('card-approved', messageHtml(first.card.blocks));
 
+    const third = await held("update orders set status = 'refunded' where id = 44");
+    const last = () => slack.views.at(-1);
+    const opened = async (action: string, message: FakeMessage, who = 'approver') => {
+      const before = slack.views.length;
+      await actor.click(userOf(who), action, message);
+      return await slack.until(() => (slack.views.length > before ? last() : undefined));
+    };
+    const asking = await opened('request-ask', third.card);
+    await picture('form-ask', modalHtml(asking));
+    await actor.fill(userOf('approver'), asking, { text: 'Has the customer agreed to it?' });
+    const asked = await slack.until(() =>
+      slack.messages.find((one) => JSON.stringify(one.blocks).includes('request-answer')),
+    );
+    await picture('question', messageHtml(asked.blocks));
+    const answering = await opened('request-answer', asked, 'engineer');
+    await picture('form-answer', modalHtml(answering));
+    await actor.fill(userOf('engineer'), answering, { text: 'Yes, on the phone, at nine.' });
+    await shows(third.card, 'on the phone');
+    await picture('card-answered', messageHtml(third.card.blocks));
+    await picture('form-hand-over', modalHtml(await opened('request-hand-over', third.card)));
+    const seen = slack.ephemerals.length;
+    await actor.click(userOf('approver'), 'request-details', third.card);
+    const details = await slack.until(() => slack.ephemerals[seen]);
+    await picture('details', messageHtml(details.blocks));
+    await actor.click(userOf('approver'), 'approve', third.card);
+    await third.done();
+
     const second = await held("update orders set status = 'gone' where id = 43");
-    await actor.click(userOf('approver'), 'deny', second.card);
-    const form = await slack.until(() => slack.views[0]);
+    const form = await opened('deny', second.card);
     await picture('form-deny', modalHtml(form));
     await actor.fill(userOf('approver'), form, { reason: 'Use the refund job instead.' });
     await second.done();
@@ -106,6 +133,35 @@ async function access(): Promise<void> {
     await actor.fill(userOf('approver'), approving, { reason: 'fine' });
     const direct = await world.untilDirect('engineer', 'Give back');
     await picture('direct', messageHtml(direct.blocks));
+  } finally {
+    await world.stop();
+  }
+}
+
+/** Broken glass: its card, and what stands under it until somebody has reviewed it. */
+async function glass(): Promise<void> {
+  const world = await startAccessChat();
+  const { actor, slack } = world;
+  try {
+    const form = await world.openForm('engineer', 'break-glass shop admin');
+    await picture('form-glass', modalHtml(form));
+    const reason = 'the nightly import is broken and customers cannot pay since nine';
+    await actor.fill(userOf('engineer'), form, { reason });
+    const [{ id }] = await world.requests();
+    const card = await world.card(id);
+    await picture('card-glass', messageHtml(card.blocks));
+    const thread = await slack.until(() =>
+      slack.messages.find(
+        (one) => one.thread === card.ts && JSON.stringify(one.blocks).includes('review needed'),
+      ),
+    );
+    await world.command('engineer', 'end shop admin');
+    await slack.until(() => JSON.stringify(thread.blocks).includes('waits for the review'));
+    await picture('glass-review', messageHtml(thread.blocks));
+    await picture(
+      'form-review',
+      modalHtml(await world.clickForm('security', 'access-review', thread)),
+    );
   } finally {
     await world.stop();
   }

@@ -7,7 +7,7 @@ import { boltLogger, clientOptions } from './client.ts';
 import { overHttp } from './http.ts';
 import { openSeen } from '../seen.ts';
 import type { Pictures } from './pictures.ts';
-import type { Problems } from './problems.ts';
+import type { Problems } from '../problems.ts';
 import { overSocket } from './socket.ts';
 
 const Sender = z.object({

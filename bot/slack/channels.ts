@@ -2,7 +2,7 @@ import type { webApi } from '@slack/bolt';
 import { z } from 'zod';
 import type { ChannelConfig } from '#src/config/config.ts';
 import { Closed, Refused } from '../platform.ts';
-import type { Problems } from './problems.ts';
+import type { Problems } from '../problems.ts';
 import { refusing } from './refusing.ts';
 
 /** What Slack said of a channel counts this long; an event about it ends that at once. */

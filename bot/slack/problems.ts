@@ -1,4 +1,3 @@
-import type { BotLog } from '../log.ts';
 import { platformError } from './client.ts';
 
 /** A token of Slack's two: of the bot (Web API), or of the app (Socket Mode). */
@@ -35,28 +34,4 @@ export function tokenProblem(kind: TokenKind, error: unknown): string | undefine
   if (code === undefined || !REFUSED.includes(code)) return undefined;
   const { key, next } = WHERE[kind];
   return `Slack refuses ${key} (${code}): ${next}, set ${key} and restart; ${MEANWHILE}`;
-}
-
-/** What is wrong between us and Slack, by part. Each change is logged once, however often it is tried again. */
-export class Problems {
-  readonly #found = new Map<string, string>();
-  readonly #log: BotLog;
-
-  constructor(log: BotLog) {
-    this.#log = log;
-  }
-
-  set(part: string, text: string): void {
-    if (this.#found.get(part) === text) return;
-    this.#found.set(part, text);
-    this.#log.error({ slack: part }, text);
-  }
-
-  clear(part: string): void {
-    if (this.#found.delete(part)) this.#log.info({ slack: part }, `Slack works again: ${part}`);
-  }
-
-  text(): string | undefined {
-    return this.#found.size === 0 ? undefined : [...this.#found.values()].join('; ');
-  }
 }

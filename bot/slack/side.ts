@@ -8,7 +8,7 @@ import { postingClient } from './client.ts';
 import { slackUsers } from './people.ts';
 import { openPictures } from './pictures.ts';
 import { slackPlatform } from './platform.ts';
-import type { Problems } from './problems.ts';
+import type { Problems } from '../problems.ts';
 import { watchToken } from './token.ts';
 
 export type SlackParts = {

@@ -4,7 +4,8 @@ import type { SlackSocketConfig } from '#src/config/config.ts';
 import type { BotLog } from '../log.ts';
 import { appClient, platformError } from './client.ts';
 import { type Envelope, type Line, type LineTiming, openLine, TIMING } from './line.ts';
-import { type Problems, tokenProblem } from './problems.ts';
+import type { Problems } from '../problems.ts';
+import { tokenProblem } from './problems.ts';
 import { eventKey, give, type Transport } from './transport.ts';
 
 /**

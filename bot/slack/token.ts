@@ -1,5 +1,6 @@
 import type { webApi } from '@slack/bolt';
-import { type Problems, tokenProblem } from './problems.ts';
+import type { Problems } from '../problems.ts';
+import { tokenProblem } from './problems.ts';
 
 const PART = 'the bot token';
 const CALM_MS = 300_000;

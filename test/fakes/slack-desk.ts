@@ -5,7 +5,7 @@ import { startSlackApp } from '#bot/slack/app.ts';
 import { postingClient } from '#bot/slack/client.ts';
 import { openPictures } from '#bot/slack/pictures.ts';
 import { slackPlatform } from '#bot/slack/platform.ts';
-import { Problems } from '#bot/slack/problems.ts';
+import { Problems } from '#bot/problems.ts';
 import { startStore } from './approval.ts';
 import { actorOf, type Mode, PUBLIC_URL, slackConfig, startSlack } from './slack-kit.ts';
 
