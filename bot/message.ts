@@ -152,15 +152,18 @@ function titleOf({ kind, state }: Request): string {
   return state === 'granted' ? 'Glass broken' : `Break-glass, ${TITLES[state].toLowerCase()}`;
 }
 
+const minute = (at: string | undefined, unknown: string): string =>
+  at === undefined ? unknown : `${at.slice(0, 16).replace('T', ' ')} UTC`;
+
 /** What becomes of a role that was granted. */
 function grantFact({ grant }: Request): readonly Fact[] {
   if (!grant) return [];
   const { state, startsAt, endsAt, endedAt, endedWhy, useBy, reviewedBy } = grant;
   const texts = {
-    waiting: `begins with the first connection, until ${useBy ?? 'then'}`,
-    scheduled: `from ${startsAt ?? 'then'} to ${endsAt ?? 'its end'}`,
-    live: `since ${startsAt ?? 'now'}, until ${endsAt ?? 'its end'}`,
-    ended: `ended ${endedAt ?? endsAt ?? ''}${endedWhy === undefined ? '' : `: ${endedWhy}`}`,
+    waiting: `begins with the first connection, until ${minute(useBy, 'then')}`,
+    scheduled: `from ${minute(startsAt, 'then')} to ${minute(endsAt, 'its end')}`,
+    live: `since ${minute(startsAt, 'now')}, until ${minute(endsAt, 'its end')}`,
+    ended: `ended ${minute(endedAt ?? endsAt, '')}${endedWhy === undefined ? '' : `: ${endedWhy}`}`,
   };
   return [
     { label: 'Grant', text: texts[state] },
