@@ -117,9 +117,9 @@ function suite(mode: Mode): void {
   test('a click whose handling failed is handled when Slack sends it again', async () => {
     const { request, message } = await kit.hold();
     const { pool } = kit.store.db;
-    await pool.query('alter table countersign.chat_seen rename to away');
+    await pool.query('alter table countersign.chat_seen rename to elsewhere');
     const failed = await kit.actor.click('UAPP', 'approve', message);
-    await pool.query('alter table countersign.away rename to chat_seen');
+    await pool.query('alter table countersign.elsewhere rename to chat_seen');
     assert.notEqual(failed.status, 200);
     assert.equal(await state(request.id), 'pending');
     assert.equal((await kit.actor.send(failed.sent)).status, 200);
