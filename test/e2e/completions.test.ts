@@ -73,7 +73,10 @@ test('zsh completes commands, actions and options', { skip: without('zsh') }, as
   const complete = async (...words: string[]): Promise<string> =>
     (await exec(need('zsh') ?? '', ['-f', '-c', stub, 'zsh', ...words])).stdout;
   assert.match(await complete('l'), /^login:sign this terminal in/m);
-  assert.match(await complete('requests', ''), /1:action:\(list show approve deny ask answer hand-over remind\)/);
+  assert.match(
+    await complete('requests', ''),
+    /1:action:\(list show approve deny ask answer hand-over remind\)/,
+  );
   assert.match(await complete('login', '--'), /^--gateway=\[address of the console/m);
 });
 

@@ -126,6 +126,16 @@ describe('roles and summaries in Teams, with the whole gateway', () => {
 
   test('a summary comes to who asks for it alone', async () => {
     const chat = chatOf(TEAM.approver);
+    // There are pictures once something is found to be drawn.
+    const { rows } = await gateway.storeSql.query(
+      'select count(*)::int as n from countersign.record',
+    );
+    await eventually('the search', async () => {
+      const { rows: cursor } = await gateway.storeSql.query(
+        'select index::int as n from countersign.search_cursor',
+      );
+      return cursor[0].n >= rows[0].n || undefined;
+    });
     await actor.write(TEAM.approver, CHANNEL_T, 'audit summary last 24h');
     const summary = await said(chat, 'data:image/png');
     assert.match(text(summary.card), /statement/iu);

@@ -92,6 +92,8 @@ export async function startFakeTeams({
     const at = faults.findIndex((one) => one.method === method);
     return at < 0 ? undefined : faults.splice(at, 1)[0]?.fault;
   };
+  const isOurs = (token: string | undefined): boolean =>
+    withoutToken || token === `Bearer ${OUR_TOKEN}`;
   /** Keys are for everybody; all else needs the bot's token, and may go wrong as planned. */
   const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const { url: path = '', method = '', headers } = request;
@@ -102,8 +104,7 @@ export async function startFakeTeams({
     ];
     if (open) return send(response, 200, open);
     calls.push({ method, path, token: headers.authorization });
-    if (!withoutToken && headers.authorization !== `Bearer ${OUR_TOKEN}`)
-      return refuse(response, 401, 'Unauthorized');
+    if (!isOurs(headers.authorization)) return refuse(response, 401, 'Unauthorized');
     const fault = planned(method);
     if (fault && fault.kind !== 'lost') return goWrong(response, fault);
     const { status, code, ...made } = act(method, path, bodyOf(chunks));

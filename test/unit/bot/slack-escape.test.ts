@@ -184,14 +184,14 @@ test('the notification of a message is its summary alone, and never a statement'
 });
 
 test('a group is notified as the user group that the configuration names, and otherwise only named', () => {
-  const post: Post = {
+  const reminder: Post = {
     summary: 'Reminder',
     parts: ['text', 'note'].map((kind) => ({
       kind: kind as 'text' | 'note',
       line: [{ text: 'dba', notify: 'dba' }, ' or ', { text: 'security', notify: 'security' }],
     })),
   };
-  const { blocks } = slackMessage(post, { usergroups: new Map([['dba', 'S0123456']]) });
+  const { blocks } = slackMessage(reminder, { usergroups: new Map([['dba', 'S0123456']]) });
   const text = JSON.stringify(blocks);
   assert.match(text, /"usergroup_id":"S0123456"/u);
   assert.match(text, /<!subteam\^S0123456> or security/u);
